@@ -1,0 +1,165 @@
+"""The frozen result of a check: plain data from which every report, the pytest plugin and the API render.
+
+Nothing here computes; a result can be pickled, compared and printed without NumPy or SciPy loaded. Numbers
+are Python floats (or complex) so that a report never depends on array printing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gradcheck.errors import GradcheckError, Location
+
+Number = float | complex
+
+
+class Verdict(StrEnum):
+    """What is said of one entry, or of a whole check (then the worst of its entries)."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One partial derivative, ∂f[output]/∂x[index], with its witnesses.
+
+    Attributes:
+        label: how the user would name it: ``df/dx[3]``, ``df[0]/dx[1,2]``, ``d2f/dx[0]dx[1]``; for a check along
+            a random direction ``df/dx · v1``.
+        output: index into the value of f; ``()`` where f is scalar.
+        index: index into the argument (for order 2: both indices one after the other); ``()`` where it is scalar.
+        point: which of ``Result.points`` this was taken at.
+        yours: the hand-written derivative, or None where there is none.
+        autodiff: the autodiff core's, or None where it could not be computed (a finding says why).
+        measured: the finite difference, or None where it could not be measured.
+        error: error bar on ``measured``, in its units: a bound on truncation plus rounding error; None with it.
+        difference: |on trial − reference| relative to the larger of the two magnitudes, where the one on trial is
+            ``yours`` if there is one, else ``autodiff``; the reference is ``measured``. None if not comparable.
+        verdict: pass, fail or inconclusive.
+        note: why, where there is more to say: ``kink: slope −1 on the left, +1 on the right``.
+        resolution: the smallest relative error that would have been seen here.
+    """
+
+    label: str
+    output: tuple[int, ...]
+    index: tuple[int, ...]
+    point: int
+    yours: Number | None
+    autodiff: Number | None
+    measured: Number | None
+    error: float | None
+    difference: float | None
+    verdict: Verdict
+    note: str = ""
+    resolution: float | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to say of the check as a whole, with a stable code that ``--explain`` will explain.
+
+    Attributes:
+        code: GC0xx could not run, GC1xx wrong, GC2xx inconclusive, GC3xx warning.
+        kind: short name in kebab-case, ``mutated-input``.
+        message: one sentence for the user.
+        where: the user's file and line, if known.
+        hint: what to do about it, if there is something.
+    """
+
+    code: str
+    kind: str
+    message: str
+    where: Location | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where f is checked.
+
+    Attributes:
+        args: the positional arguments of f.
+        how: how they were found, for the report: ``given with --at``, ``defaults``, ``trial shapes x: (3,), t: (3,)``.
+        seed: the seed that made them, or None where no randomness was used.
+        text: the arguments in the notation of ``--at``, so that a ``reproduce:`` line can be pasted; None where
+            they are too large to be written out.
+    """
+
+    args: tuple[Any, ...]
+    how: str = "given"
+    seed: int | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check: one function, one argument, one order, at one or several points.
+
+    Attributes:
+        target: the function as the user names it (``mod:f``), or its ``__qualname__`` when called from Python.
+        argnum: position of the argument.
+        argname: its name.
+        order: 1 (gradient or Jacobian) or 2 (Hessian).
+        verdict: the worst of the entries' (fail before inconclusive before pass); never pass without an entry.
+        entries: all compared entries, in order of point, output and index.
+        findings: what else was seen.
+        evaluations: how many times f was called for the measurement, preflight included, autodiff not.
+        points: where.
+        derivative: what is on trial: ``autodiff``, or the name of the hand-written derivative.
+        derivative_how: how that was found: ``found by name``, ``given with --grad``, ``returned by f``; "" for autodiff.
+        total: number of entries of the whole derivative at all points; more than ``len(entries)`` when sampled.
+        seconds: wall-clock time of the check.
+        where: file and line of f, if known.
+        value: f's value at each point, as text.
+    """
+
+    target: str
+    argnum: int
+    argname: str
+    order: int
+    verdict: Verdict
+    entries: tuple[Entry, ...]
+    findings: tuple[Finding, ...]
+    evaluations: int
+    points: tuple[Point, ...]
+    derivative: str = "autodiff"
+    derivative_how: str = ""
+    total: int = 0
+    seconds: float = 0.0
+    where: Location | None = None
+    value: tuple[str, ...] = ()
+    seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def raise_if_wrong(self) -> Result:
+        """Raise :class:`WrongDerivative` unless the verdict is pass; return self if it is.
+
+        An inconclusive check raises too: what was not verified must not look verified.
+        """
+        if self.verdict is not Verdict.PASS:
+            raise WrongDerivative(self)
+        return self
+
+
+class WrongDerivative(AssertionError):
+    """Raised by :meth:`Result.raise_if_wrong`; its text names the worst entries."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        shown = [e for e in result.entries if e.verdict is result.verdict][:5]
+        lines = [f"{result.target}: derivative with respect to {result.argname}: {result.verdict.value}"]
+        for e in shown:
+            on_trial = e.autodiff if e.yours is None else e.yours
+            lines.append(f"  {e.label}: {on_trial!r}, measured {e.measured!r} ± {e.error!r} {e.note}".rstrip())
+        lines += [f"  {f.code} {f.message}" for f in result.findings]
+        super().__init__("\n".join(lines))
+
+
+class CheckError(GradcheckError):
+    """A check that could not be carried out: f raised, returned no number, is not deterministic."""
+
+    code = "GC010"
