@@ -59,7 +59,6 @@ def pair(
     wrong: tuple[Index, ...] | str,
     *,
     right: str | None = None,
-    twin: str | None = None,
     argnum: int = 0,
     argname: str = "",
     order: int = 1,
@@ -69,7 +68,7 @@ def pair(
 ) -> list[Case]:
     """The rows of a fixture and of its twin; ``grad`` is an attribute of the file, or "returned"."""
     rows = []
-    for file, bad in ((right or name, ()), (twin or f"{name}_wrong", wrong)):
+    for file, bad in ((right or name, ()), (f"{name}_wrong", wrong)):
         path = f"fixtures/{file}.py"
         option = f"{path}:{grad}" if grad not in (None, "returned") else grad
         rows.append(Case(f"{path}:{attr}", derivative, bad, argnum, argname, order, option, first, shapes))
@@ -78,12 +77,12 @@ def pair(
 
 THREE = (3,)
 TWO_BY_THREE = (2, 3)
-FOUNDING = {"right": "founding_by_hand", "twin": "founding_wrong", "x": THREE, "t": THREE}
+BY_HAND = "founding_by_hand"
 GREEKS = ("spot", "strike", "rate", "sigma", "maturity")
 
 CASES: list[Case] = [
-    *pair("founding", "h", "h_grad", (), argnum=0, argname="x", **FOUNDING),
-    *pair("founding", "h", "h_grad", ALL, argnum=1, argname="t", **FOUNDING),
+    *pair("founding", "h", "h_grad", (), right=BY_HAND, argnum=0, argname="x", x=THREE, t=THREE),
+    *pair("founding", "h", "h_grad", ALL, right=BY_HAND, argnum=1, argname="t", x=THREE, t=THREE),
     *pair("logistic", "loss", "loss_grad", ((1,), (2,)), argname="w", w=THREE),
     *pair("softmax", "cross_entropy", "grad_cross_entropy", ALL, argname="W", W=TWO_BY_THREE),
     *pair("mlp", "loss", "loss_grad", ((6,), (7,), (8,)), argname="theta"),
