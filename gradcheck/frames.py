@@ -1,0 +1,62 @@
+"""Which frames of a traceback are the user's own, so that an error shows their line and not ours.
+
+A helper of the targets floor: imports nothing but the errors. A frame is the user's unless it belongs to
+gradcheck, to the standard library, to the import machinery or to an installed package; where no frame is
+(the target itself is an installed package), the last one outside gradcheck and the import machinery is
+shown.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sysconfig
+import traceback
+from pathlib import Path
+
+from gradcheck.errors import Location
+
+_OURS = str(Path(__file__).resolve().parent)
+_IMPORTLIB = str(Path(importlib.__file__).parent)
+_INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith((_OURS, "<frozen ", _IMPORTLIB))
+
+
+def user_frames(err: BaseException) -> list[traceback.FrameSummary]:
+    """The frames of the user's own code, outermost first; else those of installed packages."""
+    foreign = [frame for frame in traceback.extract_tb(err.__traceback__) if not _is_ours(frame.filename)]
+    return [frame for frame in foreign if not frame.filename.startswith(_INSTALLED)] or foreign
+
+
+def user_location(err: BaseException) -> Location | None:
+    """File and line where the user's code raised, or called what raised; None if none of it ran."""
+    frames = user_frames(err)
+    if not frames:
+        return None
+    return Location(relative(frames[-1].filename), frames[-1].lineno or 1)
+
+
+def user_traceback(err: BaseException) -> str:
+    """The traceback of the user's error, from their first frame on, for ``--traceback``."""
+    lines = ["Traceback (most recent call last):\n"]
+    lines += traceback.format_list(
+        [f for f in traceback.extract_tb(err.__traceback__) if not _is_ours(f.filename)]
+    )
+    lines += traceback.format_exception_only(err)
+    return "".join(lines).rstrip()
+
+
+def describe(err: BaseException) -> str:
+    """``ValueError: text``, on one line."""
+    text = " ".join(str(err).split())
+    return f"{type(err).__name__}: {text}" if text else type(err).__name__
+
+
+def relative(file: str) -> str:
+    """The file as the user would write it: relative to the working directory where it is below it."""
+    try:
+        return str(Path(file).resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return file

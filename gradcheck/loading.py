@@ -1,0 +1,199 @@
+"""Importing the user's module, by its dotted name or by its file, the way Python would do it.
+
+Beside ``targets.py``, which finds the function in the module. Whatever goes wrong on the way, the user's code
+included, becomes a :class:`TargetError` of one or two lines with their file and line, and the interpreter
+where a module is missing; the frames of the import machinery are never shown.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from gradcheck.errors import GradcheckError, Location
+from gradcheck.frames import describe, relative, user_location
+
+
+class TargetError(GradcheckError):
+    """A target that cannot be loaded: no such file, module or attribute, or an import that fails."""
+
+    code = "GC002"
+
+
+def is_file_spec(head: str) -> bool:
+    """Whether the left part of a target is a path rather than a dotted module name."""
+    return (
+        head.endswith(".py")
+        or "/" in head
+        or "\\" in head
+        or (Path(head).is_dir() and not _is_package(Path(head)))
+    )
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").is_file()
+
+
+def extend_path(pythonpath: Sequence[str] = ()) -> None:
+    """Put the ``--pythonpath`` folders and the working directory first on ``sys.path``, as ``python -m``
+    does.
+
+    The working directory is left out where Python was told to be safe (``-P``, PYTHONSAFEPATH).
+    """
+    folders = [os.path.abspath(folder) for folder in pythonpath]
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise TargetError(f"--pythonpath: there is no folder '{folder}'")
+    if not sys.flags.safe_path:
+        folders.append(os.getcwd())
+    for folder in reversed(folders):
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
+
+
+def load_module(name: str) -> ModuleType:
+    """Import a module by its dotted name.
+
+    Raises:
+        TargetError: no such module, or its code raises.
+    """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise TargetError(
+            f"'{name}' is not a module name", hint="a file is written with its path: path/to/file.py:f"
+        )
+    with _import_errors(name, None):
+        return importlib.import_module(name)
+    raise AssertionError("unreachable: _import_errors does not swallow")
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a source file under its module name: as part of its package if it stands in one.
+
+    Its own folder (or the folder that holds its package) comes first on ``sys.path``, as for a script.
+
+    Raises:
+        TargetError: no such file, or its code raises.
+    """
+    if path.is_dir():
+        files = sorted(p.name for p in path.glob("*.py") if not p.name.startswith("_"))
+        listed = ", ".join(files[:8]) or "none"
+        raise TargetError(f"'{path}' is a folder", hint=f"name a function in one of its files: {listed}")
+    if not path.is_file():
+        raise TargetError(f"there is no file '{path}'", hint=_similar_file(path))
+    full = path.resolve()
+    parts, root = [full.stem], full.parent
+    while _is_package(root):
+        parts.insert(0, root.name)
+        root = root.parent
+    if full.stem == "__init__" and len(parts) > 1:
+        parts.pop()
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
+    sys.path.insert(0, str(root))
+    name = ".".join(parts)
+    with _import_errors(name, path):
+        if len(parts) > 1:
+            return _load_in_package(name, full)
+        return _load_alone(name, full)
+    raise AssertionError("unreachable: _import_errors does not swallow")
+
+
+def _load_in_package(name: str, full: Path) -> ModuleType:
+    module = importlib.import_module(name)
+    found = Path(getattr(module, "__file__", None) or "").resolve()
+    if found != full:
+        raise TargetError(f"'{full}' would be imported as {name}, but that name is taken by '{found}'")
+    return module
+
+
+def _load_alone(name: str, full: Path) -> ModuleType:
+    """Load a file outside any package; a module of another file under the same name is left in its place."""
+    taken = sys.modules.get(name)
+    if taken is not None:
+        if Path(getattr(taken, "__file__", None) or "").resolve() == full:
+            return taken
+        name = f"{name}__{zlib.crc32(str(full).encode()):08x}"
+        if name in sys.modules:
+            return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, full)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"'{full}' is not a Python source file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+@contextmanager
+def _import_errors(name: str, path: Path | None) -> Iterator[None]:
+    """Turn what an import raises into a TargetError that shows the user's line."""
+    argv = sys.argv
+    # A module that reads sys.argv when it is imported must not see the arguments of gradcheck.
+    sys.argv = [str(path) if path else name]
+    shown = str(path) if path else name
+    try:
+        yield
+    except GradcheckError:
+        raise
+    except ModuleNotFoundError as err:
+        raise _module_not_found(err, name, shown) from err
+    except SyntaxError as err:
+        where = Location(relative(err.filename), err.lineno or 1) if err.filename else None
+        raise TargetError(f"{type(err).__name__}: {err.msg}", where=where, code="GC003") from err
+    except SystemExit as err:
+        raise TargetError(
+            f"{shown} calls sys.exit({err.code!r}) when it is imported",
+            where=user_location(err),
+            hint='put the script part under `if __name__ == "__main__":`',
+            code="GC003",
+        ) from err
+    except Exception as err:
+        raise TargetError(
+            f"{shown} cannot be imported: {describe(err)}", where=user_location(err), code="GC003"
+        ) from err
+    finally:
+        sys.argv = argv
+
+
+def _module_not_found(err: ModuleNotFoundError, name: str, shown: str) -> TargetError:
+    missing = err.name or ""
+    if missing and (name == missing or name.startswith(missing + ".")) and user_location(err) is None:
+        nearby = [p.stem for p in Path.cwd().glob("*.py")] + [
+            p.parent.name for p in Path.cwd().glob("*/__init__.py")
+        ]
+        close = difflib.get_close_matches(missing.partition(".")[0], [*nearby, *sys.stdlib_module_names], 1)
+        hint = (
+            f"did you mean '{close[0]}'?"
+            if close
+            else "a file is written with its path, or give --pythonpath DIR"
+        )
+        return TargetError(
+            f"there is no module '{missing}' for {sys.executable}, started in {os.getcwd()}", hint=hint
+        )
+    return TargetError(
+        f"{shown} imports '{missing or err}', which {sys.executable} does not have",
+        where=user_location(err),
+        hint="install it into this environment, or run gradcheck from the environment that has it",
+        code="GC003",
+    )
+
+
+def _similar_file(path: Path) -> str | None:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder '{folder}' either (started in {os.getcwd()})"
+    close = difflib.get_close_matches(path.name, [p.name for p in folder.glob("*.py")], 1)
+    return f"did you mean '{folder / close[0]}'?" if close else f"started in {os.getcwd()}"

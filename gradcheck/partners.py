@@ -1,0 +1,341 @@
+"""Which hand-written derivative belongs to a function: by its name, or as ``--grad`` says.
+
+Stands on the floor of targets. The rule for names must never compare a function with somebody else's
+derivative, so it is narrow:
+
+1. For the function ``f`` and the checked argument ``x``, a name that says both comes first: ``f_grad_x``,
+   ``grad_f_x``,
+   ``f_jac_x``, ``df_dx``, ``f_dx``.
+2. Then a name that says the function: ``f_grad``, ``grad_f``, ``f_gradient``, ``f_der``, ``f_prime``,
+   ``fprime``,
+   ``f_jac``, ``jac_f``, ``df``, ``d_f``; for order 2 ``f_hess``, ``hess_f``, ``f_hessian``, ``d2f``,
+   ``f_der2``.
+3. Then, and only for a function with a name that says nothing but its role (``fun``, ``f``, ``func``,
+   ``objective``,
+   ``loss``, ``cost``, ``__call__`` ...), a bare ``jac``, ``grad``, ``gradient``, ``fprime`` beside it in
+   the same class or module, provided that no second function with such a name stands there, to which it
+   might belong.
+
+A partner must be callable with the arguments of f. What it returns decides, at the point, which argument it
+is for: see :func:`part_for`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from gradcheck.errors import Location
+from gradcheck.loading import TargetError
+from gradcheck.targets import Parameter, Target, definition, resolve
+
+# Names that say only the role of a function: beside exactly one of them a bare `jac` has an owner.
+ROLES = ("fun", "f", "func", "function", "objective", "loss", "cost", "energy", "fcn", "__call__")
+BARE = {1: ("jac", "grad", "gradient", "jacobian", "fprime", "der", "derivative"), 2: ("hess", "hessian")}
+_GENERAL = {
+    1: (
+        *(
+            "{f}_grad",
+            "{f}_gradient",
+            "{f}_der",
+            "{f}_deriv",
+            "{f}_derivative",
+            "{f}_prime",
+            "{f}_jac",
+            "{f}_jacobian",
+        ),
+        *("grad_{f}", "gradient_{f}", "jac_{f}", "jacobian_{f}", "{f}prime", "d{f}", "d_{f}"),
+    ),
+    2: ("{f}_hess", "{f}_hessian", "hess_{f}", "hessian_{f}", "d2{f}", "d2_{f}", "{f}_der2"),
+}
+_FOR_ARGUMENT = {
+    1: (
+        "{f}_grad_{x}",
+        "grad_{f}_{x}",
+        "grad_{x}_{f}",
+        "{f}_jac_{x}",
+        "jac_{f}_{x}",
+        "d{f}_d{x}",
+        "{f}_d{x}",
+        "d{f}d{x}",
+    ),
+    2: ("{f}_hess_{x}", "hess_{f}_{x}", "hess_{x}_{f}", "d2{f}_d{x}2"),
+}
+# `loss_fn` has its gradient in `loss_grad` as often as in `loss_fn_grad`.
+_STEMS = ("_fun", "_func", "_fn", "_value", "_objective")
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A hand-written derivative, callable with the arguments of f.
+
+    Attributes:
+        name: as it is named in the report, ``rosen_der``.
+        how: ``found by name``, ``given with --grad``.
+        function: takes the arguments of f positionally.
+        argument: the argument that its name says, or None where its name leaves that open.
+        certain: given with ``--grad``: used for the checked argument whatever it returns.
+        where: file and line of its definition.
+    """
+
+    name: str
+    how: str
+    function: Callable[..., Any]
+    argument: str | None = None
+    certain: bool = False
+    where: Location | None = None
+
+
+def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner | None, tuple[str, ...]]:
+    """Look for the hand-written derivative of a target by name.
+
+    Args:
+        target: the function on trial.
+        argument: name of the checked argument.
+        order: 1 for a gradient or Jacobian, 2 for a Hessian.
+
+    Returns:
+        The partner or None, and remarks for the report on derivatives that were seen but not used, with the
+        reason.
+
+    >>> from gradcheck.targets import resolve
+    >>> partner, remarks = find_partner(resolve("scipy.optimize:rosen"), "x")
+    >>> partner.name, partner.how, remarks
+    ('rosen_der', 'found by name', ())
+    """
+    remarks: list[str] = []
+    for owner, prefix in _places(target):
+        for name, says_argument in _candidates(target, owner, argument, order, remarks):
+            candidate = getattr(owner, name, None)
+            if not callable(candidate) or inspect.isclass(candidate) or candidate == target.function:
+                continue
+            adapted = adapt(candidate, target.parameters, target.variadic)
+            if adapted is None:
+                remarks.append(
+                    f"{prefix}{name} was not used: it cannot be called with the arguments of {target.name}"
+                )
+                continue
+            partner = Partner(
+                name=prefix + name,
+                how="found by name",
+                function=adapted,
+                argument=argument if says_argument else None,
+                where=definition(candidate),
+            )
+            return partner, tuple(remarks)
+    return None, tuple(remarks)
+
+
+def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> Partner:
+    """The derivative named by ``--grad``: a target, or the bare name of something beside f.
+
+    Raises:
+        TargetError: it cannot be loaded, or not be called with the arguments of f.
+    """
+    if ":" in spec:
+        found = resolve(spec, pythonpath)
+        function, name, where = found.function, found.name, found.where
+    else:
+        function, name = getattr(target.owner, spec, None), spec
+        if not callable(function):
+            raise TargetError(
+                f"--grad: there is no function '{spec}' beside {target.name}",
+                hint="write auto, none, returned, module:function or path.py:function",
+                code="GC004",
+            )
+        where = definition(function)
+    adapted = adapt(function, target.parameters, target.variadic)
+    if adapted is None:
+        wanted = ", ".join(p.name for p in target.parameters)
+        raise TargetError(
+            f"--grad: {name} cannot be called with the arguments of {target.name} ({wanted})",
+            where=where,
+            code="GC004",
+        )
+    return Partner(name=name, how="given with --grad", function=adapted, certain=True, where=where)
+
+
+def _places(target: Target) -> Iterator[tuple[Any, str]]:
+    """Where partners may stand, with the prefix that the report puts before their names."""
+    owner = target.owner
+    if owner is None:
+        return
+    path = "" if isinstance(owner, ModuleType) else target.name
+    called = (
+        path and owner is target.function
+    )  # an object that is called itself: its methods are beside __call__
+    prefix = f"{path}." if called else (f"{path.rpartition('.')[0]}." if "." in path else "")
+    yield owner, prefix
+    # A function imported from elsewhere keeps its derivative at home.
+    home = inspect.getmodule(target.function)
+    if isinstance(owner, ModuleType) and home is not None and home is not owner:
+        yield home, ""
+
+
+def _candidates(
+    target: Target, owner: Any, argument: str, order: int, remarks: list[str]
+) -> Iterator[tuple[str, bool]]:
+    """Names to look for, best first; True where the name says the argument too."""
+    name = "__call__" if owner is target.function else target.last_name
+    stems = [name]
+    for suffix in _STEMS:
+        stem = name.removesuffix(suffix)
+        if stem not in (name, "") and not callable(getattr(owner, stem, None)):
+            stems.append(stem)
+    for stem in stems:
+        yield from ((pattern.format(f=stem, x=argument), True) for pattern in _FOR_ARGUMENT[order])
+    for stem in stems:
+        yield from ((pattern.format(f=stem), False) for pattern in _GENERAL[order])
+    if name not in ROLES:
+        return
+    rivals = [role for role in ROLES if role not in (name, "__call__") and _is_defined(owner, role)]
+    for bare in BARE[order]:
+        if not _is_defined(owner, bare):
+            continue
+        if rivals and name != "__call__":
+            remarks.append(
+                f"{bare} was not used: it may belong to {name} or to {rivals[0]}; --grad {bare} uses it"
+            )
+            return
+        yield bare, False
+
+
+def _is_defined(owner: Any, name: str) -> bool:
+    """Whether a module or object has such a function of its own (a module: not an imported one)."""
+    value = getattr(owner, name, None)
+    if not callable(value) or inspect.isclass(value):
+        return False
+    return not isinstance(owner, ModuleType) or getattr(value, "__module__", None) in (owner.__name__, None)
+
+
+def adapt(
+    candidate: Callable[..., Any], parameters: Sequence[Parameter], variadic: bool = False
+) -> Callable[..., Any] | None:
+    """Make a derivative callable with the arguments of f, or tell by None that it cannot be.
+
+    Where all its required parameters are among those of f it is called by name, so that another order does
+    no harm; otherwise by position, if it takes as many as f requires.
+    """
+    try:
+        signature = inspect.signature(candidate)
+    except (TypeError, ValueError):
+        return candidate
+    own = list(signature.parameters.values())
+    if any(p.kind is p.VAR_POSITIONAL for p in own) or variadic:
+        return candidate
+    names = [p.name for p in parameters]
+    required = [p for p in own if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    positional = [p for p in own if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    same_order = [p.name for p in positional][: len(names)] == names
+    if same_order and len(required) <= len(names) and not any(p.kind is p.KEYWORD_ONLY for p in required):
+        return candidate
+    by_name = [p for p in own if p.name in names and p.kind is not p.POSITIONAL_ONLY]
+    if by_name and all(p in by_name for p in required):
+        return _pick_arguments(candidate, names, [p.name for p in by_name])
+    needed = sum(1 for p in parameters if p.required)
+    if needed <= len(positional) and len(required) <= max(needed, 1) and not _overlap(positional, names):
+        return _at_most(candidate, len(positional))
+    return None
+
+
+def _overlap(positional: Sequence[inspect.Parameter], names: Sequence[str]) -> bool:
+    """Whether a name of f stands at another place: then calling by position would swap arguments."""
+    return any(p.name in names and names.index(p.name) != at for at, p in enumerate(positional))
+
+
+def _pick_arguments(
+    candidate: Callable[..., Any], names: Sequence[str], taken: Sequence[str]
+) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        return candidate(**{name: value for name, value in zip(names, args, strict=False) if name in taken})
+
+    call.__name__ = getattr(candidate, "__name__", "derivative")
+    return call
+
+
+def _at_most(candidate: Callable[..., Any], count: int) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        return candidate(*args[:count])
+
+    call.__name__ = getattr(candidate, "__name__", "derivative")
+    return call
+
+
+def part_for(
+    partner: Partner,
+    returned: Any,
+    value: Any,
+    args: Sequence[Any],
+    names: Sequence[str],
+    argnum: int,
+    order: int,
+) -> tuple[Callable[[Any], Any] | None, str]:
+    """Decide from what a derivative returns at a point which part of it is for argument ``argnum``.
+
+    A dict is taken by the argument's name. A tuple or list of arrays holds one derivative per argument if
+    it is as long as the arguments are many (or, shorter, if its parts fit the first arguments). A single
+    array is for the one argument whose shape it fits; fitting several it is for the first of them; fitting
+    none it is for the first argument (and wrong). A partner whose name says the argument, or that
+    ``--grad`` names, is used for it anyway.
+
+    Returns:
+        A function that takes the part, or None where the derivative is not for this argument; and a remark
+        why.
+    """
+    import numpy as np
+
+    out = np.shape(value)
+    wanted = [out + np.shape(arg) * order for arg in args]
+    if isinstance(returned, dict):
+        if names[argnum] in returned:
+            return (lambda result: result[names[argnum]]), ""
+        return None, f"{partner.name} was not used: it returns no derivative for {names[argnum]}"
+    if isinstance(returned, tuple | list) and not partner.argument:
+        fits = [_fits(part, shape) for part, shape in zip(returned, wanted, strict=False)]
+        whole = _fits(returned, wanted[argnum])
+        # A list of floats is the gradient itself, unless it is one number per argument of scalar arguments.
+        if isinstance(returned, tuple) or not whole:
+            if argnum < len(returned) and (all(fits) or (len(returned) == len(args) and not whole)):
+                return (lambda result: result[argnum]), ""
+            if all(fits) and argnum >= len(returned):
+                return None, (
+                    f"{partner.name} was not used: it has derivatives for the first {len(returned)} arguments only"
+                )
+    if partner.certain or partner.argument or len(args) == 1:
+        return _whole, ""
+    fitting = [at for at, shape in enumerate(wanted) if _is_real(args[at]) and _fits(returned, shape)]
+    owner = fitting[0] if fitting else 0
+    if argnum == owner:
+        return _whole, ""
+    return None, (
+        f"{partner.name} was not used: it returns one derivative, taken to be with respect to {names[owner]}"
+        f" (--grad {partner.name} insists)"
+    )
+
+
+def _whole(result: Any) -> Any:
+    return result
+
+
+def _fits(part: Any, shape: tuple[int, ...]) -> bool:
+    import numpy as np
+
+    try:
+        array = np.asarray(part)
+    except ValueError:  # ragged: a list of derivatives of different shapes
+        return False
+    if array.dtype.kind not in "fciu":
+        return False
+    return array.shape == shape or (array.size == 1 and shape in ((), (1,), (1, 1)))
+
+
+def _is_real(value: Any) -> bool:
+    """Whether one can differentiate with respect to the value: floats and arrays of them."""
+    import numpy as np
+
+    return (
+        isinstance(value, float | complex | np.ndarray | np.floating) and np.asarray(value).dtype.kind in "fc"
+    )
