@@ -1,0 +1,132 @@
+"""Calling the user's code: copies in, exceptions turned into errors with the user's line, output kept off stdout.
+
+Part of the check floor; every call of a user's function by the checker goes through a :class:`UserFunction`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import os
+import sys
+import sysconfig
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from gradcheck.check.result import CheckError
+from gradcheck.errors import Location
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
+_FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def user_location(trace: TracebackType | None) -> Location | None:
+    """The innermost line of a traceback that is the user's: not ours, not a library's."""
+    frames = traceback.extract_tb(trace)
+    ours = [f for f in frames if not f.filename.startswith(_PACKAGE) and f.filename[:1] != "<"]
+    theirs = [f for f in ours if not f.filename.startswith(_FOREIGN)]
+    chosen = (theirs or ours)[-1:] or None
+    if chosen is None or chosen[0].lineno is None:
+        return None
+    return Location(chosen[0].filename, chosen[0].lineno)
+
+
+def definition(function: Any) -> Location | None:
+    """File and line where a function (or the class of a callable) is defined, if it is Python code."""
+    inner = getattr(function, "__func__", function)
+    inner = getattr(inner, "func", inner)  # functools.partial
+    code = getattr(inner, "__code__", None) or getattr(getattr(type(inner), "__call__", None), "__code__", None)
+    return Location(code.co_filename, code.co_firstlineno) if code is not None else None
+
+
+def copied(value: Any) -> Any:
+    """A copy of an argument that the user's code may damage: arrays are copied, containers too."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, (list, dict, set, tuple)):
+        return copy.deepcopy(value)
+    return value
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two arguments are bitwise alike, as far as arrays are concerned."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(same(i, j) for i, j in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    return True
+
+
+class UserFunction:
+    """A user's function, made safe to call.
+
+    Args:
+        f: the function.
+        name: what messages call it.
+        where: its definition; found from the code object if None.
+        code: the code of the CheckError when it raises.
+
+    Attributes:
+        evaluations: how often it was called.
+        mutated: positions of the arguments that it was seen to change.
+
+    >>> half = UserFunction(lambda x: x / 2, "half")
+    >>> half(3.0), half.evaluations
+    (1.5, 1)
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], name: str, where: Location | None = None, code: str = "GC010"
+    ) -> None:
+        self.f = f
+        self.name = name
+        self.where = where or definition(f)
+        self.code = code
+        self.evaluations = 0
+        self.mutated: set[int] = set()
+        self._heard = False
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep what f prints off stdout (the first call's output goes to stderr) and silence NumPy's warnings."""
+        out = io.StringIO() if self._heard else sys.stderr
+        with contextlib.redirect_stdout(out), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            self._heard = True
+            yield
+
+    def __call__(self, *args: Any) -> Any:
+        """f of copies of the arguments.
+
+        Raises:
+            CheckError: f raised an exception or called sys.exit; it names the user's line. KeyboardInterrupt passes.
+        """
+        given = tuple(copied(a) for a in args)
+        self.evaluations += 1
+        try:
+            with self.quiet():
+                value = self.f(*given)
+        except (Exception, SystemExit) as error:
+            raise self.error(error) from error
+        if self.evaluations <= 2:
+            self.mutated |= {i for i, (a, b) in enumerate(zip(args, given, strict=True)) if not same(a, b)}
+        return value
+
+    def error(self, error: BaseException) -> CheckError:
+        """What the user is told when f raised."""
+        if isinstance(error, SystemExit):
+            what = f"{self.name} called sys.exit({error.code if error.code is not None else ''})"
+        else:
+            text = str(error).strip().split("\n")[0]
+            what = f"{self.name} raised {type(error).__name__}" + (f": {text}" if text else "")
+        where = user_location(error.__traceback__) or self.where
+        return CheckError(what, where=where, code=self.code)

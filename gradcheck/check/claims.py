@@ -1,0 +1,190 @@
+"""What is claimed of the derivative: by the user's hand-written derivative, and by the autodiff core.
+
+Part of the check floor. Both are turned into one form: values along lines, shape (lines, outputs), at any point near the
+one that is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.check.calls import UserFunction
+from gradcheck.check.codes import kind
+from gradcheck.check.result import CheckError, Finding
+from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
+from gradcheck.errors import GradcheckError, Location
+from gradcheck.numeric.lines import Line
+from gradcheck.numeric.scale import Array
+
+#: Autodiff Jacobians of more numbers than this are taken direction by direction.
+DENSE = 4_000_000
+
+
+class WrongShape(Exception):
+    """A hand-written derivative whose shape cannot be that of a derivative. Carries the finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(finding.message)
+
+
+@dataclass
+class Yours:
+    """The hand-written derivative.
+
+    Attributes:
+        function: the derivative, called with all arguments of f.
+        expected: the shape that it must have.
+        arguments: how many arguments f has.
+        argnum: the one that is differentiated.
+        findings: warnings on the way (a forgiven shape); filled by :meth:`array`.
+    """
+
+    function: UserFunction
+    expected: tuple[int, ...]
+    arguments: int
+    argnum: int
+    findings: list[Finding]
+
+    def array(self, args: Sequence[Any]) -> np.ndarray:
+        """The derivative at ``args``, shape ``expected``, real or complex.
+
+        Raises:
+            CheckError: it returned no numbers, or raised.
+            WrongShape: the shape is not that of the derivative.
+        """
+        raw = self.function(*args)
+        name, where = self.function.name, self.function.where
+        if isinstance(raw, tuple | list) and self.arguments > 1 and len(raw) == self.arguments:
+            part = _shape(raw[self.argnum])
+            if part is not None and _fits(part, self.expected) and _shape(raw) != self.expected:
+                raw = raw[self.argnum]
+        elif isinstance(raw, tuple) and len(raw) == 1:
+            raw = raw[0]
+        array = numbers(raw, name, "GC014", where)
+        if array.shape == self.expected:
+            return array
+        if _fits(array.shape, self.expected):
+            text = f"{name} returns shape {array.shape} where {self.expected} was expected"
+            if not any(f.code == "GC307" for f in self.findings):
+                self.findings.append(Finding("GC307", kind("GC307"), text, where))
+            return array.reshape(self.expected)
+        text = f"{name} returns shape {array.shape}; the derivative has shape {self.expected}"
+        hint = "it looks transposed" if sorted(array.shape) == sorted(self.expected) else None
+        raise WrongShape(Finding("GC102", kind("GC102"), text, where, hint))
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    """The shape of a nested sequence of numbers, or None where it has none."""
+    try:
+        return numbers(value, "").shape
+    except CheckError:
+        return None
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether two shapes differ by axes of length one only."""
+    return [n for n in shape if n != 1] == [n for n in expected if n != 1]
+
+
+def along_lines(jacobian: np.ndarray, lines: Sequence[Line], value: ValueSpace, size: int) -> Array:
+    """A dense derivative, value.shape + argument.shape, as values along lines: shape (lines, value.width)."""
+    matrix = split(jacobian.reshape(value.size, size), value.complex, 0)
+    out = np.empty((len(lines), matrix.shape[0]))
+    with np.errstate(all="ignore"):
+        for row, line in zip(out, lines, strict=True):
+            row[:] = matrix[:, line.column] if line.direction is None else matrix @ line.direction
+    return out
+
+
+class Autodiff:
+    """The autodiff core's derivative of f.
+
+    Attributes:
+        trouble: why it could not be computed, or None.
+        value: what f returned while it was traced, or None.
+    """
+
+    def __init__(self, f: UserFunction, space: ArgumentSpace, value: ValueSpace, argnum: int) -> None:
+        self.f = f
+        self.space = space
+        self.value_space = value
+        self.argnum = argnum
+        self.trouble: GradcheckError | None = None
+        self.value: Any = None
+
+    def guarded(self, compute: Callable[[], Any]) -> Any:
+        """Run something of the autodiff core; None, with :attr:`trouble` set, where it cannot follow the code."""
+        try:
+            with self.f.quiet():
+                return compute()
+        except GradcheckError as error:
+            self.trouble = error
+        except (Exception, SystemExit) as error:
+            # f itself ran before: it fails only when traced, which is ours to report, not the user's to mend.
+            where = self.f.error(error).where
+            text = f"{self.f.name} raised {type(error).__name__} while traced: {error}".split("\n")[0]
+            self.trouble = GradcheckError(text, where=where, code="GC016")
+        return None
+
+    def dense(self, args: Sequence[Any]) -> np.ndarray | None:
+        """The whole derivative, value.shape + argument.shape."""
+        from gradcheck.autodiff import value_and_jacobian
+
+        found = self.guarded(lambda: value_and_jacobian(self.f.f, self.argnum)(*args))
+        if found is None:
+            return None
+        self.value, jacobian = found
+        array = np.asarray(jacobian)
+        if array.shape != self.value_space.shape + self.space.shape or array.dtype.kind not in "fiuc":
+            self.trouble = GradcheckError(
+                f"autodiff of {self.f.name} returned shape {array.shape} of {array.dtype} instead of "
+                f"{self.value_space.shape + self.space.shape}",
+                where=self.f.where,
+                hint="please report this as a bug of gradcheck",
+                code="GC016",
+            )
+            return None
+        return array
+
+    def lines(self, args: Sequence[Any], lines: Sequence[Line]) -> Array | None:
+        """The derivative along lines, shape (lines, width)."""
+        if self.value_space.size * self.space.size <= DENSE:
+            jacobian = self.dense(args)
+            if jacobian is None:
+                return None
+            return along_lines(jacobian, lines, self.value_space, self.space.size)
+        from gradcheck.autodiff import jvp
+
+        def only(x: Any) -> Any:
+            return self.f.f(*args[: self.argnum], x, *args[self.argnum + 1 :])
+
+        rows = []
+        for line in lines:
+            direction = np.zeros(self.space.size)
+            if line.direction is None:
+                direction[line.column] = 1.0
+            else:
+                direction = line.direction
+            tangent = self.space.build(direction)
+            found = self.guarded(lambda tangent=tangent: jvp(only, (args[self.argnum],), (tangent,)))
+            if found is None:
+                return None
+            self.value, tangent_out = found
+            flat = np.asarray(tangent_out).reshape(-1)
+            rows.append(split(flat, self.value_space.complex, 0))
+        return np.stack(rows)
+
+
+def promoted_args(args: Sequence[Any], argnum: int, moved: Any) -> tuple[Any, ...]:
+    """The arguments with the differentiated one replaced."""
+    return (*args[:argnum], moved, *args[argnum + 1 :])
+
+
+def first_location(*candidates: Location | None) -> Location | None:
+    """The first location that is known."""
+    return next((c for c in candidates if c is not None), None)

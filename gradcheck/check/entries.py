@@ -1,0 +1,152 @@
+"""From judged lines to the entries and findings of the frozen result.
+
+Part of the check floor: words and plain Python numbers, no numerics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck.check import judge
+from gradcheck.check.claims import Yours
+from gradcheck.check.codes import kind
+from gradcheck.check.compare import Measured
+from gradcheck.check.preflight import Scene
+from gradcheck.check.result import Entry, Finding, Verdict
+from gradcheck.numeric.scale import Array
+
+if TYPE_CHECKING:
+    from gradcheck.check.core import Request
+
+VERDICTS = {judge.PASS: Verdict.PASS, judge.FAIL: Verdict.FAIL, judge.OUTSIDE: Verdict.FAIL, judge.NAN: Verdict.FAIL}
+
+
+def entries_of(
+    scene: Scene, measured: Sequence[Measured], claims: dict[str, Array | None], argname: str, point: int
+) -> list[Entry]:
+    """One entry a line and output, in order of output and index."""
+    own, ad = claims["yours"], claims["autodiff"]
+    entries: list[tuple[int, Entry]] = []
+    directions = 0
+    for i, m in enumerate(measured):
+        directions += m.line.direction is not None
+        index = () if m.line.column is None or not scene.space.shape else _unravel(m.line.column, scene.space.shape)
+        for row in range(scene.value.width):
+            output, part = scene.value.output(row)
+            label = f"{part}df{_brackets(output)}/d{argname}{_brackets(index)}"
+            if m.line.direction is not None:
+                label += f" · v{directions}"
+            on_trial = float(m.trial.claim[row])
+            value, bar = _number(m.estimate.value[row]), _number(m.estimate.bar[row])
+            entries.append(
+                (
+                    row,
+                    Entry(
+                        label=label,
+                        output=output,
+                        index=index,
+                        point=point,
+                        yours=None if own is None else float(own[i, row]),
+                        autodiff=None if ad is None else float(ad[i, row]),
+                        measured=value,
+                        error=bar,
+                        difference=_relative(on_trial, value),
+                        verdict=VERDICTS.get(int(m.state[row]), Verdict.INCONCLUSIVE),
+                        note=_note(m, row),
+                        resolution=_number(m.opinion.resolution[row]),
+                    ),
+                )
+            )
+    return [e for _, e in sorted(entries, key=lambda pair: pair[0])]
+
+
+def _unravel(column: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(column, shape))
+
+
+def _brackets(index: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, index))}]" if index else ""
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _relative(a: float, b: float | None) -> float | None:
+    """|a - b| relative to the larger magnitude."""
+    if b is None or not np.isfinite(a):
+        return None
+    size = max(abs(a), abs(b))
+    return abs(a - b) / size if size else 0.0
+
+
+def _note(m: Measured, row: int) -> str:
+    """Why, where there is more to say than the numbers do."""
+    state, e = int(m.state[row]), m.estimate
+    if state in (judge.KINK, judge.OUTSIDE):
+        left, right = f"{e.left[row]:.6g}", f"{e.right[row]:.6g}"
+        if e.vertical[row]:
+            return "jump: f is discontinuous here, or its slope is infinite"
+        text = f"kink: slope {left} on the left, {right} on the right".replace("-", "−")
+        return text + (", the derivative is outside" if state == judge.OUTSIDE else "")
+    notes = {
+        judge.UNDECIDED: "the error bar is too wide to decide",
+        judge.ALONE: "autodiff disagrees with both",
+        judge.SCALES: "f has another slope at longer steps, and that one fits",
+        judge.GONE: "f is not finite beside the point",
+        judge.NAN: "not finite, although f has a derivative here",
+    }
+    note = notes.get(state, "")
+    if state == judge.UNDECIDED and m.trial.witness is not None and not m.trial.witness_agrees[row]:
+        note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
+    side = {0: "", 1: "measured from the right only", -1: "measured from the left only"}[m.line.side]
+    return "; ".join(t for t in (note, side) if t)
+
+
+#: state -> code and message of the finding it causes
+MESSAGES = {
+    judge.FAIL: ("GC101", "{n} of {of} entries are wrong; the worst is {worst}"),
+    judge.NAN: ("GC103", "{n} of {of} entries are not finite where f has a derivative; the first is {first}"),
+    judge.OUTSIDE: ("GC104", "at a kink the derivative is not between the slopes: {first}"),
+    judge.KINK: ("GC201", "f has a kink at the point: {first}"),
+    judge.UNDECIDED: ("GC202", "{n} of {of} entries could not be decided; the first is {first}"),
+    judge.GONE: ("GC203", "f is not finite on either side of the point: {first}"),
+    judge.SCALES: ("GC204", "f has different slopes at different scales: {first}"),
+    judge.ALONE: ("GC303", "autodiff disagrees with the derivative and the measurement: {first}"),
+}
+
+
+def findings_of(
+    scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry], request: Request, yours: Yours | None
+) -> list[Finding]:
+    """What the entries mean for the check as a whole."""
+    states = np.stack([m.state for m in measured]).T.reshape(-1)  # in the order of the entries
+    vertical = np.stack([m.estimate.vertical for m in measured]).T.reshape(-1)
+    where = yours.function.where if yours is not None else scene.f.where
+    out = []
+    for state, (code, text) in MESSAGES.items():
+        hits = [e for e, s in zip(entries, states, strict=True) if s == state]
+        if not hits:
+            continue
+        if state == judge.KINK and np.all(vertical[states == state]):
+            code, text = "GC205", "f jumps at the point, or its slope is infinite: {first}"
+        worst = max(hits, key=lambda e: e.difference or 0.0)
+        message = text.format(n=len(hits), of=len(entries), worst=worst.label, first=hits[0].label)
+        out.append(Finding(code, kind(code), message, where if code.startswith("GC1") else scene.f.where))
+    if scene.x.size > len({m.line.column for m in measured if m.line.column is not None}):
+        out.append(_sampled(scene, measured, entries))
+    return out
+
+
+def _sampled(scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry]) -> Finding:
+    """Not everything was compared one by one: say what was."""
+    directions = sum(m.line.direction is not None for m in measured)
+    seen = max((e.resolution or 0.0 for e in entries if "·" in e.label), default=0.0)
+    text = (
+        f"{directions} random directions through all {scene.x.size} inputs and {len(measured) - directions} single "
+        f"inputs were checked; the directions see errors above {seen:.1e} of the whole"
+    )
+    return Finding("GC308", kind("GC308"), text, scene.f.where)

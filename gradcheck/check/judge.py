@@ -1,0 +1,147 @@
+"""The verdict on one line: what three witnesses say of one derivative each, for all outputs of f at once.
+
+Part of the check floor, free of evaluations: arrays in, arrays out. On trial is the hand-written derivative if there is one,
+else autodiff's. The other witnesses are the measurement with its error bar and, beside a hand-written derivative, autodiff.
+The rules, in order:
+
+1.  Where the slope jumps at the point itself there is no derivative: inconclusive, unless what is on trial lies outside the
+    closed interval of the two slopes; then it fails.
+2.  Fail: beyond three error bars, and beyond the precision floor of 3e-7 relative, with the same sign at two steps or
+    more. A short step confirms it first (a derivative is a limit).
+3.  Pass, if autodiff agrees with the hand-written derivative to the precision floor and the measurement does not contradict them.
+4.  Pass, without a second analytic witness, if it agrees with the measurement and the error bar is small enough for the pass
+    to mean something (:data:`SHARP` or :data:`SHARP_AUTODIFF`, relative).
+5.  Otherwise inconclusive.
+
+Nothing passes on an absolute tolerance; rtol and atol of the user widen the acceptance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.numeric.ladder import Estimate
+from gradcheck.numeric.scale import Array
+
+Mask = NDArray[np.bool_]
+
+#: Relative precision floor: no difference below it is called an error (float32 derivatives are that exact).
+FLOOR = 3e-7
+#: A hand-written derivative passes on the measurement alone only where the error bar is below this, relatively.
+SHARP = 5e-7
+#: Autodiff's own derivative is exact by construction; its bugs are not small.
+SHARP_AUTODIFF = 1e-4
+#: Error bars that a difference must exceed to be called an error.
+BARS = 3.0
+
+OPEN, PASS, FAIL, KINK, OUTSIDE, UNDECIDED, ALONE, SCALES, GONE, NAN = range(10)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is on trial along one line; arrays of shape (m,).
+
+    Attributes:
+        claim: the derivative on trial.
+        witness: autodiff's, where the one on trial is hand-written and autodiff has one; else None.
+        witness_agrees: where the two are the same up to rounding.
+        size: the magnitude that "relative" refers to: |claim|, or for a direction the root of the sum of squares.
+        zero_size: what stands in for it where the claim is exactly zero.
+        sharp: SHARP or SHARP_AUTODIFF.
+        rtol, atol: the user's, or zero.
+    """
+
+    claim: Array
+    witness: Array | None
+    witness_agrees: Mask
+    size: Array
+    zero_size: Array
+    sharp: float
+    rtol: float = 0.0
+    atol: float = 0.0
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What can be said after the steps taken so far; arrays of shape (m,).
+
+    Attributes:
+        state: OPEN while more steps may help, else one of the constants above.
+        off: the claim is beyond three bars of the best estimate.
+        resolution: the smallest relative error that would have been seen.
+    """
+
+    state: NDArray[np.int8]
+    off: Mask
+    resolution: Array
+
+
+def magnitude(trial: Trial, value: Array) -> Array:
+    """What "relative" refers to, shape (m,)."""
+    size = np.maximum(trial.size, np.abs(np.nan_to_num(value)))
+    return np.where(trial.size == 0, np.maximum(trial.zero_size, size), size)
+
+
+def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinion:
+    """The state of every output after the steps so far.
+
+    Args:
+        trial: the claims.
+        e: the estimate.
+        last: no more steps will come: nothing stays OPEN.
+        confirmed: the short step that a FAIL needs has been taken.
+    """
+    with np.errstate(all="ignore"):
+        size = magnitude(trial, e.value)
+        known = np.isfinite(e.value) & np.isfinite(e.bar)
+        difference = np.abs(trial.claim - e.value)
+        allowed = np.maximum(FLOOR * size, trial.rtol * np.abs(trial.claim) + trial.atol)
+        off = _beyond(trial, e, difference, allowed)
+        calm = known & ~e.kink & (~e.bent | (e.steps >= 3))
+        near = difference <= np.maximum(e.bar, allowed)
+        sharp = e.bar <= np.maximum(trial.sharp * size, allowed - FLOOR * size)
+        witnessed = trial.witness_agrees & (difference <= np.maximum(BARS * e.bar, allowed))
+        alone = np.zeros_like(near)
+        if trial.witness is not None:
+            apart = np.abs(trial.claim - trial.witness)
+            told_apart = ~trial.witness_agrees & (BARS * e.bar < np.abs(trial.witness - e.value))
+            alone = near & (sharp | (BARS * e.bar < apart)) & told_apart
+        passed = calm & ~off & (witnessed | (near & sharp & (trial.witness is None)))
+        if trial.witness is not None:  # the user's own tolerance needs no second opinion
+            widened = trial.rtol * np.abs(trial.claim) + trial.atol
+            passed |= calm & (difference + e.bar <= widened)
+        state = np.full(trial.claim.shape, OPEN, dtype=np.int8)
+        state[passed] = PASS
+        state[calm & alone & ~passed & ~off] = ALONE
+        if confirmed:
+            state[off & ~e.kink] = FAIL
+        if last:
+            margin = BARS * e.bar + 0.01 * np.abs(e.right - e.left) + FLOOR * size
+            low, high = np.minimum(e.left, e.right) - margin, np.maximum(e.left, e.right) + margin
+            outside = ((trial.claim < low) | (trial.claim > high)) & ~e.vertical
+            state[e.kink] = KINK
+            state[e.kink & outside] = OUTSIDE
+            state[(state == OPEN) & ~known & ~e.kink] = GONE
+            state[state == OPEN] = UNDECIDED
+        broken = ~np.isfinite(trial.claim)
+        state[broken & known & ~e.kink & (e.steps >= 2)] = NAN
+        bar_relative = np.maximum(BARS * e.bar, FLOOR * size) / size
+        resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, FLOOR), bar_relative)
+    return Opinion(state, off | (e.kink & False), resolution)
+
+
+def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:
+    """Beyond three bars at the best estimate, and on the same side, beyond its bar, at another step."""
+    tiny = np.where(trial.size == 0, 1e-10 * trial.zero_size, 0.0)
+    best = (difference > BARS * e.bar) & (difference > np.maximum(allowed, tiny))
+    if trial.size.size and np.any(trial.size == 0):  # a claimed zero has no size of its own
+        zero = trial.size == 0
+        floor = np.maximum(FLOOR * np.abs(e.value), np.maximum(tiny, trial.atol))
+        best = np.where(zero, (difference > BARS * e.bar) & (difference > floor), best)
+    gap = trial.claim - e.rung_value
+    clear = np.abs(gap) > e.rung_bar
+    same_side = np.sign(gap) == np.sign(trial.claim - e.value)
+    return np.asarray(best & ((clear & same_side).sum(axis=0) >= 2))

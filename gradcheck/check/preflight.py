@@ -1,0 +1,163 @@
+"""Before anything is compared: is f a deterministic, finite, numerical function, and is the derivative one of its argument alone?
+
+Part of the check floor. What makes a check impossible raises :class:`CheckError`; the rest becomes findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.check.calls import UserFunction
+from gradcheck.check.claims import Yours, promoted_args
+from gradcheck.check.codes import kind
+from gradcheck.check.result import CheckError, Finding
+from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
+from gradcheck.numeric.scale import Array, coordinate_scales
+
+#: Two calls that differ by this much relatively are a threaded sum, not a random function.
+THREADS = 1e-13
+#: How far away the second point of the call-order test is, relatively.
+ASIDE = 1e-2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """f at one point, after preflight.
+
+    Attributes:
+        f: the function.
+        args: its arguments, the differentiated one promoted to float where it was an integer.
+        argnum: position of that one.
+        space: where it lives.
+        value: where f's value lives.
+        x: the argument as a vector (n,).
+        center: f's value as a vector (m,).
+        text: f's value as text.
+        spread: how far two calls of f differed, (m,); zero for most.
+    """
+
+    f: UserFunction
+    args: tuple[Any, ...]
+    argnum: int
+    space: ArgumentSpace
+    value: ValueSpace
+    x: Array
+    center: Array
+    text: str
+    spread: Array
+
+    def at(self, x: Array) -> tuple[Any, ...]:
+        """All arguments with the differentiated one moved to the vector x."""
+        return promoted_args(self.args, self.argnum, self.space.build(x))
+
+    def evaluate(self, x: Array) -> Array:
+        """f at the vector x, shape (m,); nan where f raises there: the edge of its domain."""
+        try:
+            return self.value.flat(self.f(*self.at(x)))
+        except CheckError as error:
+            if error.code != "GC010":
+                raise
+            return np.full(self.value.width, np.nan)
+
+
+def prepare(
+    f: UserFunction, args: Sequence[Any], argnum: int, name: str, findings: list[Finding]
+) -> Scene:
+    """Call f twice at the point and see that a check makes sense.
+
+    Raises:
+        CheckError: GC010 f raised, GC011 not a number, GC012 not deterministic, GC013 not finite, GC015 the argument
+            cannot be differentiated, GC018 integers only, GC019 empty.
+    """
+    space = argument_space(args[argnum], name, f.where)
+    x = space.flat(args[argnum])
+    if not np.all(np.isfinite(x)):
+        raise CheckError(f"argument {name} is not finite", where=f.where, code="GC013")
+    moved = promoted_args(args, argnum, space.build(x))
+    if space.promoted:
+        text = f"argument {name} was given as integer and promoted to float"
+        findings.append(Finding("GC306", kind("GC306"), text, f.where))
+    try:
+        first = numbers(f(*moved), f.name, where=f.where)
+    except CheckError as error:
+        if space.promoted and error.code == "GC010":
+            raise CheckError(
+                f"{f.name} takes integers only: {error.message}", where=error.where, code="GC018"
+            ) from error
+        raise
+    value = ValueSpace(first.shape, first.dtype.kind == "c", f.name)
+    if not first.size or not x.size:
+        raise CheckError(f"the derivative of {f.name} has no entries", where=f.where, code="GC019")
+    center, again = split(first.reshape(-1), value.complex, 0), value.flat(f(*moved))
+    if not np.all(np.isfinite(center)):
+        at = next(iter(np.flatnonzero(~np.isfinite(center))))
+        text = f"{f.name} returns {center[at]} at the point"
+        raise CheckError(text, where=f.where, hint="choose a point inside its domain", code="GC013")
+    if not np.allclose(center, again, rtol=THREADS, atol=0.0):
+        raise CheckError(
+            f"{f.name} is not deterministic: the same argument gave {_short(center, again)}",
+            where=f.where,
+            hint="seed it inside, or pass the generator or the draws as an argument",
+            code="GC012",
+        )
+    if f.mutated:
+        text = f"{f.name} changes its argument {', '.join(str(i) for i in sorted(f.mutated))} in place"
+        findings.append(Finding("GC301", kind("GC301"), text, f.where, "copy it first"))
+    shown = np.array2string(first, threshold=20, precision=8) if first.ndim else repr(first.item())
+    return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again))
+
+
+def _short(a: Array, b: Array) -> str:
+    """The first two values that differ."""
+    at = int(np.flatnonzero(a != b)[0])
+    return f"{a[at]!r} and {b[at]!r}".replace("np.float64(", "").replace(")", "")
+
+
+def call_order(
+    scene: Scene, yours: Yours, first: np.ndarray, seed: int, slope: Callable[[Array, np.ndarray], bool], findings: list[Finding]
+) -> None:
+    """Does the derivative depend on its argument alone? Call it elsewhere, then here again.
+
+    Args:
+        scene: f at the point.
+        yours: the derivative; ``first`` is what it returned at the point.
+        seed: of the second point.
+        slope: (x, derivative there) -> False if the measurement at x excludes that derivative.
+        findings: GC105 is appended if it depends on call order, GC309 if that could not be tested.
+    """
+    rng = np.random.default_rng([seed, 105])
+    signs = rng.choice([-1.0, 1.0], scene.x.size) * rng.uniform(0.5, 1.0, scene.x.size)
+    scales = coordinate_scales(scene.x)
+    where = yours.function.where
+    elsewhere = None
+    for step in (ASIDE * signs * scales, ASIDE * np.abs(signs) * scales):
+        x = scene.x + step
+        value = scene.evaluate(x)  # before the derivative: some use the activations of the last forward call
+        if not np.all(np.isfinite(value)):
+            continue
+        try:
+            elsewhere = yours.array(scene.at(x))
+        except CheckError:
+            continue
+        break
+    if elsewhere is None:
+        text = f"{yours.function.name} could not be called beside the point, so stale state was not looked for"
+        findings.append(Finding("GC309", kind("GC309"), text, where))
+        return
+    again = yours.array(scene.args)
+    if not _alike(first, again):
+        text = f"{yours.function.name} returns another derivative at the same point after a call at another point"
+        hint = "it keeps state between calls: a stale cache, or the last forward pass"
+        findings.append(Finding("GC105", kind("GC105"), text, where, hint))
+    elif np.any(first != 0) and _alike(first, elsewhere, 0.0) and not slope(x, elsewhere):
+        text = f"{yours.function.name} returns the derivative of the point where it was first called"
+        findings.append(Finding("GC105", kind("GC105"), text, where, "a cache does not look at its argument"))
+
+
+def _alike(a: np.ndarray, b: np.ndarray, rtol: float = 1e-12) -> bool:
+    """Equal up to the rounding of a threaded sum, nan equal to nan."""
+    return bool(np.allclose(a, b, rtol=rtol, atol=0.0, equal_nan=True))

@@ -1,0 +1,60 @@
+"""Which lines are measured: every coordinate, or for many inputs random directions and a sample of coordinates.
+
+Part of the check floor. Up to :data:`ALL_COLUMNS` inputs every partial derivative is measured. Beyond, all entries are covered
+together by directions with components ±U[.5, 1]·scale (not ±1: equal errors would cancel), and a seeded
+sample of coordinates, the largest entries among them, is measured one by one. A direction sees an error in one entry that is larger than its
+own resolution times the root of the sum of squares of all contributions; entries much smaller than the rest are
+covered by directions of their own stratum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.numeric.lines import Line, along, coordinate
+from gradcheck.numeric.scale import Array, coordinate_scales, typical_scale
+
+#: Every coordinate is measured up to this many.
+ALL_COLUMNS = 256
+#: Directions over all coordinates, and over each stratum of magnitude.
+DIRECTIONS, STRATA = 4, 4
+#: Single coordinates measured of a larger argument: this many at random, and this many of the largest and of the smallest.
+SAMPLED, EXTREME = 24, 8
+#: Outputs compared at most; more are sampled.
+ALL_OUTPUTS = 20_000
+
+
+def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | None = None) -> list[Line]:
+    """The lines along coordinates."""
+    scales, typical = coordinate_scales(x), typical_scale(x)
+    chosen = range(x.size) if columns is None else columns
+    return [coordinate(x, int(j), float(scales[j]), typical, dtype) for j in chosen]
+
+
+def sample(x: Array, weight: Array, dtype: np.dtype[Any], seed: int) -> tuple[list[Line], list[Line]]:
+    """Directions and coordinates for a large argument.
+
+    Args:
+        x: the point, (n,).
+        weight: magnitude of each entry of the derivative on trial times its scale, (n,).
+        dtype: in which f sees its argument.
+        seed: of the choice.
+
+    Returns:
+        directions, coordinates.
+    """
+    rng = np.random.default_rng([seed, x.size])
+    scales = coordinate_scales(x)
+    order = np.argsort(weight, kind="stable")
+    groups = [np.arange(x.size)] * DIRECTIONS + [np.sort(g) for g in np.array_split(order, STRATA)]
+    directions = []
+    for group in groups:
+        v = np.zeros(x.size)
+        v[group] = rng.choice([-1.0, 1.0], group.size) * rng.uniform(0.5, 1.0, group.size) * scales[group]
+        directions.append(along(x, v, dtype))
+    chosen = {*order[-EXTREME:].tolist(), *order[:EXTREME].tolist()}
+    chosen |= set(rng.choice(x.size, SAMPLED, replace=False).tolist())
+    return directions, all_coordinates(x, dtype, sorted(chosen))

@@ -1,0 +1,284 @@
+"""From values of f at several steps to a derivative with an error bar, and to a kink.
+
+Fourth part of the numeric floor. Steps stand on a ladder h·4^k. Along a line split f into
+
+    odd part    (f(h) - f(-h)) / 2h       = D + c3 h² + ...     D is the derivative
+    even part   (f(h) + f(-h) - 2f(0)) / h = J + c2 h + ...     J is the jump of the slope, zero where f is smooth
+
+Richardson extrapolation (L. F. Richardson 1911; Stoer and Bulirsch, "Introduction to Numerical Analysis", 3.4)
+removes one power of h for every further rung. Every extrapolated value is a candidate with an error bar: its
+distance to the same estimate one rung further out, plus the noise of f times its weights. A derivative is a limit, so a candidate
+from large steps is dropped when it contradicts what smaller steps say (aliasing, a kink nearby). Of what is left the
+candidate with the smallest error bar is the estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradcheck.numeric.lines import SIDE_RATIO, Line, Sampler
+from gradcheck.numeric.noise import half_ulp
+from gradcheck.numeric.scale import Array, power_of_two
+
+RATIO = 4.0
+#: Highest extrapolation: with central differences an error of order h^8, like SciPy's default.
+LEVELS = 3
+#: Noise levels in an error bar; ECNoise's level is a standard deviation and good to a factor of 2 or so.
+NOISE_BARS = 2.0
+#: With a single step the truncation error cannot be seen; the bar assumes |f'''| up to 6·CURVED·|f'|/scale².
+CURVED = 100.0
+#: A slope jump that falls by less than this from one rung to the next smaller (smooth: by 4) does not vanish.
+PERSISTS = 0.7
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the samples of one line say of the derivative of the m outputs; all arrays have shape (m,) or (rungs, m).
+
+    Attributes:
+        value: the derivative with respect to t; nan where it could not be measured.
+        bar: bound on its error.
+        kink: the slope jumps at the point itself.
+        vertical: the jump grows as the step shrinks: f is discontinuous, or its slope is infinite.
+        left, right: the one-sided slopes.
+        bent: the jump of the slope at the middle step is larger than smoothness explains; needs more steps.
+        rung_value, rung_bar: the best candidate of every rung, smallest step first; inadmissible ones are nan.
+        steps: how many steps it rests on.
+    """
+
+    value: Array
+    bar: Array
+    kink: np.ndarray
+    vertical: np.ndarray
+    left: Array
+    right: Array
+    bent: np.ndarray
+    rung_value: Array
+    rung_bar: Array
+    steps: int
+
+
+@dataclass
+class Ladder:
+    """The steps taken along one line.
+
+    Attributes:
+        line: the line.
+        base: the step of rung 0, a power of two.
+        noise: noise of f's values, shape (m,).
+        second: estimate the second derivative, from the even part, instead of the first.
+        slopes: rung -> SciPy's second-order difference there, shape (m,).
+    """
+
+    line: Line
+    base: float
+    noise: Array
+    second: bool = False
+    slopes: dict[int, Array] = field(default_factory=dict)
+
+    def step(self, rung: int) -> float:
+        """The length of the step of that rung."""
+        return float(self.base * RATIO**rung)
+
+    @property
+    def lowest(self) -> int:
+        """The rung of the shortest step worth taking."""
+        return int(np.ceil(np.log(self.line.shortest / self.base) / np.log(RATIO) - 1e-9))
+
+    @property
+    def highest(self) -> int:
+        """The rung of the longest step that still tells of f at the point."""
+        return max(int(np.floor(np.log(self.line.longest / self.base) / np.log(RATIO) + 1e-9)), 0)
+
+    def rungs(self) -> list[int]:
+        """Rungs taken, shortest step first."""
+        return sorted(self.slopes)
+
+
+def first_step(line: Line, noise: Array, slope: Array) -> float:
+    """The step where truncation and rounding error of a central difference should balance.
+
+    (3·noise / |f'''|)^(1/3) with f''' ~ |slope|/scale², between 2⁻²⁰ and 2⁻⁵ scales; and never so short that noise
+    hides the slope altogether. ``slope`` is what somebody claims the derivative is, shape (m,): only its magnitude is used.
+
+    Source of the balance: Nocedal and Wright, "Numerical Optimization", 8.1.
+    """
+    with np.errstate(all="ignore"):
+        ratio = noise / (np.abs(slope) * line.scale)
+        ratio = ratio[np.isfinite(ratio)]
+        typical = float(np.median(ratio)) if ratio.size else 1e-16
+        relative = float(np.clip((3.0 * typical) ** (1.0 / 3.0), 2.0**-20, 2.0**-5))
+        visible = 1e4 * typical
+    step = max(relative, min(visible, 1.0 / 16 * line.longest / line.scale)) * line.scale
+    step = float(np.clip(step, 4 * line.shortest, max(line.longest, 4 * line.shortest)))
+    return float(power_of_two(step)) if step > 1e-290 else step
+
+
+def climb(sampler: Sampler, ladders: Sequence[Ladder], rungs: Sequence[Sequence[int]]) -> None:
+    """Take the steps that are missing, SciPy doing one rung of all ladders at a time."""
+    todo = [[k for k in wanted if k not in ladder.slopes] for ladder, wanted in zip(ladders, rungs, strict=True)]
+    while any(todo):
+        now = [(ladder, left.pop(0)) for ladder, left in zip(ladders, todo, strict=True) if left]
+        found = sampler.differences([a.line for a, _ in now], [a.step(k) for a, k in now])
+        for (ladder, rung), slope in zip(now, found, strict=True):
+            ladder.slopes[rung] = slope
+
+
+def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
+    """Derivative, error bar and kinks from the steps taken so far. Evaluates nothing.
+
+    >>> from gradcheck.numeric.lines import coordinate
+    >>> s = Sampler(np.exp, np.array([1.0]), np.exp([1.0]))
+    >>> a = Ladder(coordinate(s.x, 0, 1.0, 1.0, s.x.dtype), 2.0**-12, np.array([2e-16]))
+    >>> climb(s, [a], [[-1, 0, 1, 2]])
+    >>> e = estimate(s, a)
+    >>> bool(abs(e.value - np.e)[0] < e.bar[0] < 1e-11)
+    True
+    """
+    rungs = ladder.rungs()
+    steps = np.array([ladder.step(k) for k in rungs])[:, None]
+    slopes = np.stack([ladder.slopes[k] for k in rungs])
+    noise, spread = _noise_at(sampler, ladder, rungs)
+    if ladder.line.side:
+        values, base_noise, jumps = slopes, noise * 4.0 / steps, np.zeros_like(slopes)
+    else:
+        jumps = _jumps(sampler, ladder, rungs)
+        values, base_noise = slopes, noise / steps
+    if ladder.second:
+        values, base_noise = jumps / steps, 4.0 * noise / steps**2
+    with np.errstate(all="ignore"):
+        value, bar, rung_value, rung_bar = _extrapolate(ladder, rungs, steps, values, base_noise)
+        kink, vertical, at = _kinks(jumps, 4.0 * noise / steps, slopes)
+        pick = (at, np.arange(values.shape[1]))
+        half = 0.5 * jumps[pick]
+        middle = rungs.index(0) if 0 in rungs else len(rungs) // 2
+        smooth = 30.0 * steps[middle] / ladder.line.scale * np.abs(slopes[middle])
+        bent = np.abs(jumps[middle]) > np.maximum(smooth, 4.0 * NOISE_BARS * noise[middle] / steps[middle])
+    return Estimate(
+        value=value,
+        bar=bar,
+        kink=kink,
+        vertical=vertical,
+        left=slopes[pick] - half,
+        right=slopes[pick] + half,
+        bent=bent & np.isfinite(jumps[middle]),
+        rung_value=rung_value,
+        rung_bar=rung_bar,
+        steps=len(rungs),
+    )
+
+
+def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> tuple[Array, Array]:
+    """Noise of f at every rung, shape (rungs, m): the level, or half an ulp of the largest value if that is more."""
+    rows = []
+    for k in rungs:
+        h = ladder.step(k)
+        near = (h, -h) if ladder.line.side == 0 else (ladder.line.side * h, ladder.line.side * h / SIDE_RATIO)
+        largest = np.abs(sampler.center)
+        for t in near:
+            largest = np.maximum(largest, np.abs(np.nan_to_num(ladder.line.samples[t])))
+        rows.append(np.maximum(ladder.noise, half_ulp(largest)))
+    return np.stack(rows), np.stack(rows)
+
+
+def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
+    """Even part of f over h at every rung, shape (rungs, m): right slope minus left slope."""
+    samples = ladder.line.samples
+    with np.errstate(all="ignore"):
+        return np.stack(
+            [
+                ((samples[h] - sampler.center) + (samples[-h] - sampler.center)) / h
+                for h in (ladder.step(k) for k in rungs)
+            ]
+        )
+
+
+def _extrapolate(
+    ladder: Ladder, rungs: list[int], steps: Array, values: Array, noise: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Richardson's table with error bars; the admissible candidate with the smallest bar, and each rung's best."""
+    count, width = values.shape
+    table, noises = values, noise
+    all_values, all_bars = [], []
+    consecutive = np.array([b - a == 1 for a, b in zip(rungs, rungs[1:], strict=False)], dtype=bool)
+    for level in range(min(LEVELS, count - 1) + 1):
+        if level:
+            power = RATIO ** (2 * level) if ladder.line.side == 0 else RATIO ** (level + 1)
+            usable = np.array([consecutive[i : i + level].all() for i in range(count - level)])[:, None]
+            lower = table
+            table = np.where(usable, lower[:-1] + (lower[:-1] - lower[1:]) / (power - 1), np.nan)
+            noises = (power * noises[:-1] + noises[1:]) / (power - 1)
+            fallback = np.abs(table - lower[:-1])
+        else:
+            fallback = CURVED * (steps / ladder.line.scale) ** 2 * np.abs(values)
+            if ladder.line.side:
+                fallback = CURVED * (steps / ladder.line.scale) * np.abs(values)
+        rows = len(table)
+        outward = np.full((rows, width), np.nan)
+        outward[:-1] = np.abs(np.diff(table, axis=0))
+        further = np.full((rows, width), np.nan)
+        further[:-1] = outward[1:] / RATIO**2
+        inward = np.zeros((rows, width))
+        inward[1:] = np.abs(np.diff(table, axis=0)) - 3 * NOISE_BARS * (noises[:-1] + noises[1:])
+        truncation = np.where(np.isfinite(outward), np.fmax(outward, further), fallback)
+        bars = np.fmax(truncation, np.nan_to_num(inward)) + NOISE_BARS * noises
+        padding = np.full((count - rows, width), np.nan)
+        all_values.append(np.concatenate([table, padding]))
+        all_bars.append(np.concatenate([bars, padding]))
+    candidates, bars = np.stack(all_values, axis=1), np.stack(all_bars, axis=1)  # (rungs, levels, m)
+    bars = np.where(np.isfinite(candidates) & np.isfinite(bars), bars, np.inf)
+    bars = np.where(_contradicted(candidates, bars, values, noise), np.inf, bars)
+    level_pick = np.argmin(bars, axis=1)[:, None, :]
+    rung_bar = np.take_along_axis(bars, level_pick, axis=1)[:, 0]
+    rung_value = np.take_along_axis(candidates, level_pick, axis=1)[:, 0]
+    best = np.argmin(rung_bar, axis=0)
+    columns = np.arange(width)
+    value, bar = rung_value[best, columns], rung_bar[best, columns]
+    unknown = ~np.isfinite(bar)
+    gone = ~np.isfinite(rung_bar)
+    return (
+        np.where(unknown, np.nan, value),
+        np.where(unknown, np.nan, bar),
+        np.where(gone, np.nan, rung_value),
+        np.where(gone, np.nan, rung_bar),
+    )
+
+
+def _contradicted(candidates: Array, bars: Array, values: Array, noise: Array) -> np.ndarray:
+    """Candidates that the plain differences at smaller steps exclude: a derivative is a limit."""
+    count = len(values)
+    own = NOISE_BARS * noise
+    own[:-1] += np.abs(np.diff(values, axis=0))
+    out = np.zeros(bars.shape, dtype=bool)
+    for k in range(1, count):
+        for j in range(k):
+            finite = np.isfinite(values[j]) & np.isfinite(own[j])
+            apart = np.abs(candidates[k] - values[j]) > 3 * (bars[k] + own[j])
+            out[k] |= apart & finite
+    return out
+
+
+def _kinks(jumps: Array, noise: Array, slopes: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the slope jump stays as the step shrinks, as far down as the noise lets one see.
+
+    Returns:
+        kink, vertical (shape (m,), bool) and the rung at which each output was judged.
+    """
+    count, width = jumps.shape
+    kink = np.zeros(width, dtype=bool)
+    vertical = np.zeros(width, dtype=bool)
+    at = np.zeros(width, dtype=np.intp)
+    open_ = np.ones(width, dtype=bool)
+    size = np.abs(jumps)
+    for k in range(count - 2):
+        largest = np.max(size[k : k + 3], axis=0)
+        seen = open_ & (10 * noise[k] <= largest) & np.isfinite(largest)
+        stays = (size[k] >= PERSISTS * size[k + 1]) & (size[k + 1] >= PERSISTS * size[k + 2])
+        kink |= seen & stays & (size[k] > 1e-6 * np.abs(slopes[k]))
+        vertical |= seen & stays & (size[k] >= 1.5 * size[k + 1])
+        at = np.where(seen, k, at)
+        open_ &= ~seen
+    return kink, vertical, at

@@ -1,0 +1,131 @@
+"""SciPy takes the steps, we keep every value: f along lines through the point.
+
+Third part of the numeric floor. A line is a coordinate or a direction; t is the signed step along it.
+``scipy.differentiate.derivative`` is asked for one second-order difference of all lines at once, each line with
+its own initial step, and gets f's values from a wrapper that remembers them. So one evaluation of f serves
+the derivative (odd part), the jump of the slope (even part), the error bar (neighbouring steps) and all the
+outputs of f. SciPy's own iteration is not used: it starts with a large step, which aliases on oscillating functions, and
+stops when its error estimate grows, which is what a kink or a noisy function makes it do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.numeric.scale import Array, smallest_step
+
+#: a one-sided difference of second order uses f at h and at h / SIDE_RATIO
+SIDE_RATIO = 2.0
+
+
+@dataclass
+class Line:
+    """A line through the point, and what was seen of f on it.
+
+    Attributes:
+        column: the coordinate that moves, or None for a direction.
+        direction: shape (n,), the direction that x moves in per unit of t; None for a coordinate.
+        scale: the natural unit of t.
+        shortest: the shortest step worth taking.
+        longest: the longest step that still tells of f at the point.
+        side: 0 central, +1 or -1 where f exists on that side only.
+        samples: t -> values of f, shape (m,); nan where f does not exist.
+    """
+
+    column: int | None
+    direction: Array | None
+    scale: float
+    shortest: float
+    longest: float
+    side: int = 0
+    samples: dict[float, Array] = field(default_factory=dict)
+
+    def point(self, x: Array, t: float) -> Array:
+        """x moved by t along the line, shape (n,)."""
+        if self.direction is not None:
+            return np.asarray(x + t * self.direction)
+        moved = x.copy()
+        moved[self.column] += t
+        return moved
+
+
+def coordinate(x: Array, column: int, scale: float, typical: float, dtype: np.dtype[Any]) -> Line:
+    """The line along one coordinate, its step limits from the point and the dtype that f sees."""
+    shortest = max(float(smallest_step(x[column], dtype)), 2.0**-44 * scale)
+    return Line(column, None, scale, shortest, max(0.25 * scale, 0.0625 * typical))
+
+
+def along(x: Array, direction: Array, dtype: np.dtype[Any]) -> Line:
+    """The line along a direction whose components are already in natural units, so that t has scale 1."""
+    moving = direction != 0
+    with np.errstate(all="ignore"):
+        shortest = np.max(smallest_step(x[moving], dtype) / np.abs(direction[moving]))
+    return Line(None, direction, 1.0, max(float(shortest), 2.0**-44), 0.25)
+
+
+class Sampler:
+    """f on lines through x: every value evaluated once and kept.
+
+    Args:
+        f: flat float64 vector (n,) -> flat float64 values (m,), nan where it does not exist.
+        x: the point, shape (n,).
+        center: f(x), shape (m,), which is therefore never evaluated here.
+    """
+
+    def __init__(self, f: Callable[[Array], Array], x: Array, center: Array) -> None:
+        self.f = f
+        self.x = x
+        self.center = center
+
+    def value(self, line: Line, t: float) -> Array:
+        """f at step t along the line, shape (m,)."""
+        if t == 0:
+            return self.center
+        if t not in line.samples:
+            line.samples[t] = np.asarray(self.f(line.point(self.x, t)), dtype=np.float64)
+        return line.samples[t]
+
+    def differences(self, lines: Sequence[Line], steps: Sequence[float]) -> Array:
+        """Second-order differences of all lines at once, by SciPy, each line with its own step.
+
+        Two evaluations of f a line: at ±h, or at h and h/2 on the side where f exists.
+
+        Returns:
+            Shape (lines, m): an approximation of df/dt, nan where f does not exist at a point that it needs.
+
+        >>> s = Sampler(lambda x: x**2, np.array([3.0]), np.array([9.0]))
+        >>> s.differences([coordinate(s.x, 0, 3.0, 3.0, s.x.dtype)], [2.0**-10])
+        array([[6.]])
+        """
+        from scipy.differentiate import derivative
+
+        width = len(self.center)
+        if not lines or not width:
+            return np.empty((len(lines), width))
+
+        def served(t: Array) -> Array:
+            if t.ndim == 2:
+                return np.broadcast_to(self.center, t.shape)
+            columns = [
+                np.stack([self.value(line, float(step)) for step in t[i, 0]], axis=-1)
+                for i, line in enumerate(lines)
+            ]
+            return np.stack(columns)
+
+        with np.errstate(all="ignore"):
+            result = derivative(
+                served,
+                np.zeros((len(lines), width)),
+                order=2,
+                maxiter=1,
+                initial_step=np.asarray(steps, dtype=np.float64)[:, None],
+                step_factor=SIDE_RATIO**2,
+                step_direction=np.array([line.side for line in lines])[:, None],
+                preserve_shape=True,
+                tolerances={"atol": 0.0, "rtol": 0.0},
+            )
+        return np.asarray(result.df, dtype=np.float64)

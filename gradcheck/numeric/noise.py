@@ -1,0 +1,98 @@
+"""How rough f is: the noise level of its values, estimated from a table of differences.
+
+Second part of the numeric floor. Every error bar is built on this number, so it is measured and never assumed
+to be eps·|f|: float32 inside f, cancellation, iterative solvers and table look-ups have more, exact operations
+have less. Method: ECNoise of J. Moré and S. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33
+(2011), 1292-1314, with a floor of half a unit in the last place of f.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import factorial
+
+import numpy as np
+
+from gradcheck.numeric.scale import Array
+
+#: f is sampled at this many equally spaced points beside the centre.
+POINTS = 6
+
+#: Spacings tried, in units of the line's scale: the first is far below any structure of a float64 function, the
+#: others are for functions that are constant at that scale because they compute in float32 or in steps.
+SPACINGS = (2.0**-36, 2.0**-18)
+
+
+def half_ulp(values: Array) -> Array:
+    """Half a unit in the last place of every value: no float64 function is known better.
+
+    >>> float(half_ulp(np.array([1.0]))[0]) == 2.0**-53
+    True
+    """
+    return 0.5 * np.spacing(np.abs(values))
+
+
+def noise_from_table(values: Array) -> Array:
+    """Noise levels of m functions from equally spaced samples, by ECNoise.
+
+    Args:
+        values: shape (k + 1, m), samples at equally spaced points, k >= 4.
+
+    Returns:
+        Shape (m,): the standard deviation of the noise, nan where the table shows none (values too smooth,
+        or all equal).
+
+    Source: Moré and Wild 2011, section 5: in the k-th column of the difference table smooth parts vanish and
+    noise grows by (2k)!/(k!)²; the level is taken where three columns agree and signs alternate.
+
+    >>> rng = np.random.default_rng(0)
+    >>> t = np.arange(7.0)
+    >>> samples = (np.sin(1e-6 * t) + 1e-9 * rng.standard_normal(7))[:, None]
+    >>> bool(1e-10 < noise_from_table(samples)[0] < 1e-8)
+    True
+    """
+    count = len(values) - 1
+    levels, changes = [], []
+    table = values
+    for k in range(1, count):
+        table = np.diff(table, axis=0)
+        gamma = factorial(k) ** 2 / factorial(2 * k)
+        levels.append(np.sqrt(gamma * np.mean(table**2, axis=0)))
+        changes.append((table.min(axis=0) * table.max(axis=0)) < 0)
+    out = np.full(values.shape[1], np.nan)
+    for k in range(len(levels) - 3, -1, -1):
+        three = np.stack(levels[k : k + 3])
+        agree = (three.max(axis=0) <= 4 * three.min(axis=0)) & changes[k] & (three.min(axis=0) > 0)
+        out = np.where(agree, levels[k], out)
+    return out
+
+
+def noise_level(sample: Callable[[float], Array], center: Array) -> Array:
+    """Noise of every output of f along one line, at least half a unit in the last place.
+
+    Args:
+        sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f does
+            not exist.
+        center: the values at t = 0, shape (m,).
+
+    Returns:
+        Shape (m,), positive. Costs 6 evaluations; 12 where f is constant at the first spacing.
+
+    >>> rough = noise_level(lambda t: np.atleast_1d(np.float32(np.sin(1 + t))).astype(float), np.sin([1.0]))
+    >>> bool(1e-9 < rough[0] < 1e-6)
+    True
+    """
+    level = half_ulp(center)
+    for spacing in SPACINGS:
+        for side in (1.0, -1.0):  # the domain may end on one side of the point
+            rows = [center] + [sample(side * k * spacing) for k in range(1, POINTS + 1)]
+            values = np.stack(rows)
+            if np.all(np.isfinite(values)):
+                break
+        else:
+            return level
+        level = np.maximum(level, np.nan_to_num(noise_from_table(values), nan=0.0))
+        constant = np.mean(np.diff(values, axis=0) == 0, axis=0) >= 0.5
+        if not np.any(constant):
+            break
+    return level
