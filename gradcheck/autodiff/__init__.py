@@ -1,0 +1,31 @@
+"""The autodiff core: derivatives of plain NumPy code. It knows nothing of checking.
+
+Read it in this order: ``core`` (the vocabulary), ``tape`` (reverse mode), ``forward`` (forward mode), ``array`` (NumPy's interface
+on traced values), ``scope`` (what the protocols do not see), ``transforms`` (grad and its kin), and ``rules/`` as a reference.
+"""
+
+from gradcheck.autodiff.errors import AutodiffError
+from gradcheck.autodiff.transforms import (
+    elementwise_grad,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    value_and_grad,
+    value_and_jacobian,
+    vjp,
+)
+
+__all__ = [
+    "AutodiffError",
+    "elementwise_grad",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "value_and_grad",
+    "value_and_jacobian",
+    "vjp",
+]

@@ -1,0 +1,320 @@
+"""The vocabulary of the core: traced values, traces, primitives, and the tables that map NumPy to rules.
+
+A *trace* is one differentiation in progress: the reverse trace of ``tape.py`` or the forward trace of
+``forward.py``. A :class:`Traced` value stands in for a float or an ndarray while the user's function runs; it holds
+the plain value and belongs to one trace. Traces nest: the plain value of an inner trace's value may itself be a
+traced value of an outer trace, which is all that higher derivatives need.
+
+Every operation on traced values ends in one of two calls: :func:`elementwise` for functions whose Jacobian is
+diagonal (one table of partials serves both modes) or :func:`apply` for a :class:`Primitive` with a vjp and a jvp.
+Both look for the innermost trace among the operands and hand over to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.errors import unsupported
+
+# Immutable values: no aliasing, no views, so the tape can take the short way. Complex numbers are left out because
+# a cotangent of a real operand must then be made real, which the general way does.
+SCALARS: frozenset[type] = frozenset(
+    {float, int, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
+)
+FLOAT_KINDS = "fc"
+
+
+class Traced:
+    """A value that is being differentiated. ``array.py`` gives it NumPy's interface; two subclasses give it a meaning.
+
+    Attributes:
+        value: the plain value (float, NumPy scalar, ndarray), or a traced value of an outer trace.
+        owner: the trace that it belongs to.
+    """
+
+    __slots__ = ("owner", "value")
+    value: Any
+    owner: Trace
+
+
+# The concrete subclasses, filled where they are defined: `type(x) in TRACED` is the fastest test there is.
+TRACED: set[type] = set()
+
+
+class Trace:
+    """One differentiation in progress. Subclasses say what an operation does beyond computing its value."""
+
+    __slots__ = ("level", "live", "lost")
+
+    def __init__(self) -> None:
+        self.level = len(stack())
+        self.live = False
+        # The first error that said "this would lose the derivative". Should the user's code swallow it
+        # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
+        self.lost: Exception | None = None
+
+    def __enter__(self) -> Trace:
+        stack().append(self)
+        self.live = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.live = False
+        stack().remove(self)
+
+    def constant(self, value: Any) -> Any:
+        """A plain value without derivative that can later be assigned traced values."""
+        raise NotImplementedError
+
+    def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
+        raise NotImplementedError
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
+        """``step(source)``, where step gives a NumPy view: what is written to either is seen in both."""
+        raise NotImplementedError
+
+    def getitem(self, source: Any, key: Any) -> Any:
+        raise NotImplementedError
+
+    def setitem(self, target: Any, key: Any, value: Any) -> None:
+        raise NotImplementedError
+
+    def increment(self, target: Any, value: Any, sign: int) -> None:
+        """``target += sign * value`` in place, for an array target."""
+        raise NotImplementedError
+
+    def active(self, value: Any) -> bool:
+        """Whether ``value``, a traced value of this trace, carries a derivative."""
+        raise NotImplementedError
+
+
+class _State(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Trace] = []
+
+
+_state = _State()
+
+
+def stack() -> list[Trace]:
+    """The live traces of this thread, outermost first."""
+    return _state.stack
+
+
+# -- rules ---------------------------------------------------------------------------------------------------------
+
+Partial = Callable[..., Any] | float | None
+
+
+class Elementwise:
+    """A function with a diagonal Jacobian, and the partial with respect to each operand.
+
+    A partial is a function of the value and the operands, ``lambda y, a, b: ...``, a constant, or None where the
+    derivative is zero by nature. A parameter whose name starts with an underscore is not used by the partial; the
+    tape does not keep it alive then.
+    """
+
+    __slots__ = ("function", "name", "needs", "partials")
+
+    def __init__(self, function: Callable[..., Any], *partials: Partial, name: str = "") -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", repr(function))
+        self.partials = partials
+        # needs[k]: (value used, (operand 0 used, operand 1 used, ...)) by partial k
+        self.needs = tuple(_used(p, len(partials)) for p in partials)
+
+    def __call__(self, *args: Any) -> Any:
+        return elementwise(self, args)
+
+
+def _used(partial: Partial, operands: int) -> tuple[bool, ...]:
+    if not callable(partial):
+        return (False,) * (operands + 1)
+    code = partial.__code__
+    names = code.co_varnames[: code.co_argcount]
+    if len(names) != operands + 1:
+        raise TypeError(f"a partial takes the value and {operands} operand(s), not {names}")
+    return tuple(not name.startswith("_") for name in names)
+
+
+class Primitive:
+    """A function that is not elementwise, with its vjp and jvp side by side.
+
+    Attributes:
+        function: ``function(*operands, **static)``; operands are what can be differentiated, the rest is keyword-only.
+        vjps: one a operand: ``vjp(y, *operands, **static)`` gives ``pull(g)``, the cotangent of that operand, with
+            the operand's shape. None where the derivative is zero by nature. A single function with ``variadic``
+            takes the operand's position first: ``vjp(k, y, *operands, **static)``.
+        jvps: one a operand: ``jvp(t, y, *operands, **static)``, the tangent of the value. ``"linear"`` stands for
+            a function that is linear in that operand: the function itself with the tangent in the operand's place.
+            None: derived from the vjp by transposing it (correct, slower).
+        outputs: 0 for one array; n for a tuple of n (then y and g are tuples).
+    """
+
+    __slots__ = ("function", "jvps", "name", "outputs", "variadic", "vjps")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        vjps: Sequence[Callable[..., Any] | None] | Callable[..., Any],
+        jvps: Sequence[Callable[..., Any] | str | None] | Callable[..., Any] | str | None = None,
+        *,
+        name: str = "",
+        outputs: int = 0,
+    ) -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", repr(function))
+        self.vjps = vjps
+        self.jvps = jvps
+        self.variadic = callable(vjps)
+        self.outputs = outputs
+
+    def pullback(self, k: int, y: Any, args: Sequence[Any], static: dict[str, Any]) -> Callable[[Any], Any] | None:
+        """The map from the value's cotangent to operand k's; None where the derivative is zero by nature."""
+        if callable(self.vjps):
+            return self.vjps(k, y, *args, **static)  # type: ignore[no-any-return]
+        make = self.vjps[k]
+        return None if make is None else make(y, *args, **static)
+
+    def __call__(self, *args: Any, **static: Any) -> Any:
+        return apply(self, args, static)
+
+
+# NumPy's name -> what it does for traced operands. `rules/` fills both.
+UFUNCS: dict[Any, Elementwise | Callable[..., Any]] = {}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+
+def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function with NumPy's own signature as what these NumPy functions do for traced operands."""
+
+    def register(handler: Callable[..., Any]) -> Callable[..., Any]:
+        for function in dict.fromkeys(functions):
+            if function in FUNCTIONS:
+                raise ValueError(f"{function} has two rules")
+            FUNCTIONS[function] = handler
+        return handler
+
+    return register
+
+
+# -- the two ways in -----------------------------------------------------------------------------------------------
+
+
+def innermost(args: Sequence[Any]) -> Trace | None:
+    """The innermost live trace among the operands; None if none is traced."""
+    best: Trace | None = None
+    for a in args:
+        if type(a) in TRACED:
+            trace = a.owner
+            if not trace.live:
+                raise unsupported(
+                    "a traced value of an earlier call is used again",
+                    "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
+                )
+            if best is None or trace.level > best.level:
+                best = trace
+    return best
+
+
+def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype: Any = None) -> Any:
+    """Value and derivative of an elementwise function of the operands, of which at least one may be traced."""
+    trace = innermost(args)
+    if trace is None:
+        return rule.function(*args)
+    return trace.elementwise(rule, args, mask, dtype)
+
+
+def apply(primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
+    """Value and derivative of a primitive of the operands, of which at least one may be traced."""
+    trace = innermost(args)
+    if trace is None:
+        return primitive.function(*args, **static)
+    return trace.apply(primitive, args, static)
+
+
+# -- plain values --------------------------------------------------------------------------------------------------
+
+
+def plain(x: Any) -> Any:
+    """The plain value under all traces; anything else unchanged. Drops the derivative: for shapes, guards, print."""
+    while type(x) in TRACED:
+        x = x.value
+    return x
+
+
+def plain_tree(x: Any) -> Any:
+    """:func:`plain` through lists, tuples and slices, as they occur in shapes, keys and keyword arguments."""
+    if type(x) in TRACED:
+        return plain(x)
+    if type(x) is tuple:
+        return tuple(plain_tree(e) for e in x)
+    if type(x) is list:
+        return [plain_tree(e) for e in x]
+    if type(x) is dict:
+        return {k: plain_tree(e) for k, e in x.items()}
+    if type(x) is slice:
+        return slice(plain(x.start), plain(x.stop), plain(x.step))
+    return x
+
+
+def is_active(x: Any) -> bool:
+    """Whether x carries a derivative with respect to the input of any live trace."""
+    while type(x) in TRACED:
+        if x.owner.active(x):
+            return True
+        x = x.value
+    return False
+
+
+def any_active(x: Any) -> bool:
+    """:func:`is_active` through lists, tuples and dicts."""
+    if type(x) in TRACED:
+        return is_active(x)
+    if type(x) in (list, tuple):
+        return any(any_active(e) for e in x)
+    if type(x) is dict:
+        return any(any_active(e) for e in x.values())
+    return False
+
+
+def is_array(x: Any) -> bool:
+    """Whether x is an ndarray or stands for one (a NumPy scalar or a float is not)."""
+    return isinstance(plain(x), np.ndarray)
+
+
+def constant(value: Any) -> Any:
+    """A fresh plain array as a traced constant of every live trace, so that traced values can be assigned to it."""
+    for trace in _state.stack:
+        value = trace.constant(value)
+    return value
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of any operand: traced, array, scalar or nested list."""
+    x = plain(x)
+    return x.shape if isinstance(x, (np.ndarray, np.generic)) else np.shape(x)
+
+
+def is_complex(x: Any) -> bool:
+    return np.iscomplexobj(plain(x))
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum g over the axes that broadcasting ``shape`` to ``g.shape`` added or stretched: the transpose of broadcasting."""
+    have = shape_of(g)
+    if have == shape:
+        return g
+    extra = len(have) - len(shape)
+    if extra:
+        g = np.sum(g, axis=tuple(range(extra)))
+        have = have[extra:]
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and have[i] != 1)
+    return np.sum(g, axis=stretched, keepdims=True) if stretched else g

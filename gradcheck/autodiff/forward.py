@@ -1,0 +1,223 @@
+"""Forward mode: a tangent beside every value.
+
+Far simpler than the tape: nothing is saved, so nothing can be damaged by a later write; what a write does to the value
+it does to the tangent. A constant array has no tangent until a traced value is assigned to it; a view finds its tangent
+in its root's, as on the tape.
+
+A primitive without a jvp gets one by transposing its vjp: the pullback g ↦ ḡ is linear, so the tangent of the value is
+the cotangent of g when the pullback itself is run on a tape and pulled back with the operand's tangent. (The same
+trick in JAX and autograd goes by the name of "double vjp"; J. Townsend, 2017.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import (
+    FLOAT_KINDS,
+    TRACED,
+    Elementwise,
+    Primitive,
+    Trace,
+    Traced,
+    is_array,
+    is_complex,
+    plain,
+    shape_of,
+)
+from gradcheck.autodiff.tape import Tape, View, _evaluate, _is_basic, _Item, _same_memory, _store
+
+
+class DualBase(Traced):
+    """A value with its tangent, before ``array.py`` adds NumPy's interface.
+
+    Attributes:
+        tangent: of the value's shape and dtype; None for a constant and for a view, which finds it through ``link``.
+        link: the :class:`View` of a view, else None.
+    """
+
+    __slots__ = ("link", "tangent")
+
+    def __init__(self, value: Any, trace: Forward, tangent: Any, link: View | None) -> None:
+        self.value = value
+        self.owner = trace
+        self.tangent = tangent
+        self.link = link
+
+
+Dual: type[DualBase] = DualBase
+
+
+def set_dual(cls: type[DualBase]) -> None:
+    global Dual
+    Dual = cls
+    TRACED.add(cls)
+
+
+def tangent_of(x: DualBase) -> Any:
+    """The tangent of x as it is now; None for a constant."""
+    if x.link is None:
+        return x.tangent
+    root: Any = x.link.root
+    return None if root.tangent is None else x.link.of(root.tangent)
+
+
+class Forward(Trace):
+    """The forward trace."""
+
+    __slots__ = ()
+
+    def variable(self, value: Any, tangent: Any) -> Any:
+        return Dual(value, self, tangent, None)
+
+    def constant(self, value: Any) -> Any:
+        if is_array(value) and plain(value).dtype.kind in FLOAT_KINDS:
+            return Dual(value, self, None, None)
+        return value
+
+    def active(self, value: Any) -> bool:
+        return tangent_of(value) is not None
+
+    def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
+        root = source if source.link is None else source.link.root
+        return Dual(step(source.value), self, None, View(root, source.link, step))
+
+    def _open(self, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        raws, tangents = [], []
+        for a in args:
+            if type(a) is Dual and a.owner is self:
+                raws.append(a.value)
+                tangents.append(tangent_of(a))
+            else:
+                raws.append(a)
+                tangents.append(None)
+        return raws, tangents
+
+    def _result(self, y: Any, terms: list[Any]) -> Any:
+        """The value with the sum of the terms as its tangent, in the value's shape and realness."""
+        if not terms:
+            return self.constant(y)
+        t = terms[0]
+        for term in terms[1:]:
+            t = t + term
+        if not is_complex(y) and is_complex(t):
+            t = np.real(t)
+        if is_array(y):  # memory of its own, to be written to as the value is
+            shape = shape_of(y)
+            t = np.broadcast_to(t, shape) if shape_of(t) != shape else t
+            t = np.array(t) if type(t) not in TRACED else np.copy(t)
+        return Dual(y, self, t, None)
+
+    def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
+        raws, tangents = self._open(args)
+        y = _evaluate(rule.function, raws, mask, dtype)
+        terms = []
+        with np.errstate(all="ignore"):
+            for t, partial in zip(tangents, rule.partials, strict=True):
+                if t is None or partial is None:
+                    continue
+                term = t * (_partial(partial, y, raws) if callable(partial) else partial)
+                terms.append(term if mask is True else np.where(mask, term, 0.0))
+        return self._result(y, terms)
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
+        raws, tangents = self._open(args)
+        y = primitive.function(*raws, **static)
+        terms = []
+        with np.errstate(all="ignore"):
+            for k, t in enumerate(tangents):
+                if t is not None:
+                    term = _push(primitive, k, t, y, raws, static)
+                    if term is not None:
+                        terms.append(term)
+        if not primitive.outputs:
+            return self._result(y, terms)
+        return tuple(
+            self._result(e, [term[k] for term in terms]) if plain(e).dtype.kind in FLOAT_KINDS else e
+            for k, e in enumerate(y)
+        )
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    def getitem(self, source: Any, key: Any) -> Any:
+        y = source.value[key]
+        if is_array(y) and _is_basic(key):
+            return self.view(source, _Item(key))
+        t = tangent_of(source)
+        return self.constant(y) if t is None else Dual(y, self, t[key], None)
+
+    def setitem(self, target: Any, key: Any, value: Any) -> None:
+        (raw,), (t,) = self._open([value])
+        if type(value) is Dual and value.link is not None and value.link.root is _root(target):
+            if _same_memory(target.value, key, raw):
+                return  # the last step of `x[a:b] += y`
+            t = None if t is None else np.copy(t)  # the store below may overlap it
+        _store(target.value, key, raw)
+        part = self._writable_tangent(target, t)
+        if part is not None:
+            part[key] = 0.0 if t is None else t
+
+    def increment(self, target: Any, value: Any, sign: int) -> None:
+        (raw,), (t,) = self._open([value])
+        if type(target.value) is np.ndarray:
+            (np.add if sign > 0 else np.subtract)(target.value, raw, out=target.value)
+        else:
+            target.value.owner.increment(target.value, raw, sign)
+        if t is not None:
+            part = self._writable_tangent(target, t)
+            part += t if sign > 0 else -t
+
+    def _writable_tangent(self, target: Any, t: Any) -> Any:
+        """The memory of target's tangent, made (of zeros) if a tangent t is about to be stored; None for no tangent."""
+        root = _root(target)
+        if root.tangent is None:
+            if t is None or plain(root.value).dtype.kind not in FLOAT_KINDS:
+                return None
+            root.tangent = np.zeros(plain(root.value).shape, plain(root.value).dtype)
+        if type(t) in TRACED and (type(root.tangent) not in TRACED or root.tangent.owner.level < t.owner.level):
+            root.tangent = t.owner.constant(root.tangent)
+        return tangent_of(target)
+
+
+def _root(x: Any) -> Any:
+    return x if x.link is None else x.link.root
+
+
+def _partial(partial: Callable[..., Any], y: Any, raws: Sequence[Any]) -> Any:
+    try:
+        return partial(y, *raws)
+    except (ZeroDivisionError, OverflowError, ValueError):
+        # Python floats raise where NumPy's give inf; the derivative there is infinite, not an error.
+        return partial(np.float64(y), *(np.float64(r) for r in raws))
+
+
+def _push(primitive: Primitive, k: int, t: Any, y: Any, raws: Sequence[Any], static: dict[str, Any]) -> Any:
+    """Operand k's part of the value's tangent; None where the derivative is zero by nature."""
+    jvps = primitive.jvps
+    if callable(jvps):
+        return jvps(k, t, y, *raws, **static)
+    jvp = jvps if jvps is None or isinstance(jvps, str) else jvps[k]
+    if jvp == "linear":
+        return primitive.function(*raws[:k], t, *raws[k + 1 :], **static)
+    if callable(jvp):
+        return jvp(t, y, *raws, **static)
+    pull = primitive.pullback(k, y, raws, static)
+    return None if pull is None else _transpose(pull, y, t)
+
+
+def _transpose(pull: Callable[[Any], Any], y: Any, t: Any) -> Any:
+    """The transpose of the linear map ``pull``, applied to t; ``y`` has the shape of pull's argument."""
+    many = type(y) is tuple
+    with Tape() as tape:
+        parts = y if many else (y,)
+        gs = [tape.variable(np.zeros(shape_of(e), np.result_type(plain(e), np.float32))) for e in parts]
+        out = pull(tuple(gs) if many else gs[0])
+    if type(out) not in TRACED or out.owner is not tape:
+        cotangents: list[Any] = [None] * len(gs)
+    else:
+        cotangents = tape.sweep([(out, t)], gs)
+    tangents = tuple(np.zeros(shape_of(e)) if c is None else c for c, e in zip(cotangents, parts, strict=True))
+    return tangents if many else tangents[0]

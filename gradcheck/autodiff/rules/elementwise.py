@@ -1,0 +1,218 @@
+"""The table of partials: every elementwise function of NumPy, one line each, for forward and reverse mode alike.
+
+``lambda y, x: ...`` reads "the partial of y = f(x) is ..."; a leading underscore marks what the partial does not use, and the
+tape then does not keep it. A constant is a constant partial; None means zero by nature (floor, sign: piecewise constant).
+At points where one function has several subgradients the middle one is taken: sign(0) = 0 for ``abs``, one half each for
+ties of ``maximum``, so that a symmetric function has a symmetric derivative.
+
+Formulas: Abramowitz & Stegun, *Handbook of Mathematical Functions*, 1964, 4.1–4.6; NIST DLMF, https://dlmf.nist.gov, chapter 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import (
+    SCALARS,
+    UFUNCS,
+    Elementwise,
+    Primitive,
+    elementwise,
+    is_complex,
+    plain,
+)
+
+LN2 = float(np.log(2.0))
+LN10 = float(np.log(10.0))
+
+
+def _power_base(_y: Any, a: Any, b: Any) -> Any:
+    """∂(a**b)/∂a = b·a**(b−1), with 0 for b = 0 also at a = 0."""
+    if type(b) in SCALARS:
+        if b == 2:
+            return 2.0 * a
+        if b == 0:
+            return 0.0 * a
+        if b < 1 and type(a) in SCALARS and a == 0:
+            return np.copysign(np.inf, b)
+        return b * a ** (b - 1)
+    return b * a ** np.where(plain(b) == 0, 1.0, b - 1)
+
+
+def _power_exponent(y: Any, a: Any, _b: Any) -> Any:
+    """∂(a**b)/∂b = y·log a, with 0 where a = 0 (the limit for b > 0)."""
+    return y * np.log(np.where(plain(a) == 0, 1.0, a))
+
+
+def _ties(y: Any, a: Any, b: Any) -> Any:
+    """One where a was chosen, one half at a tie, zero elsewhere; a nan is passed on to the operand that has it."""
+    y, a, b = plain(y), plain(a), plain(b)
+    chosen = (a == y) | (np.isnan(a) & np.isnan(y))
+    tie = (a == b) | (np.isnan(a) & np.isnan(b))
+    return np.where(chosen, np.where(tie, 0.5, 1.0), 0.0)[()]
+
+
+def _ties_second(y: Any, a: Any, b: Any) -> Any:
+    return _ties(y, b, a)
+
+
+def _safe_ratio(x: Any, y: Any) -> Any:
+    """x/y with 0 for 0/0: the middle subgradient of a norm at the origin."""
+    zero = plain(y) == 0
+    return x / np.where(zero, 1.0, y) if np.any(zero) else x / y
+
+
+def _weight(x: Any, y: Any) -> Any:
+    """exp(x − y), the share of x in logaddexp, with equal infinities sharing evenly."""
+    both = np.isinf(plain(x)) & (plain(x) == plain(y))
+    return np.where(both, 0.5, np.exp(np.where(both, 0.0, x - y))) if np.any(both) else np.exp(x - y)
+
+
+def _sinc_slope(y: Any, x: Any) -> Any:
+    """(cos πx − sinc x)/x, by its series −π²x/3 + π⁴x³/30 near 0 where the difference cancels."""
+    near = np.abs(plain(x)) < 1e-3
+    far = np.where(near, 1.0, x)
+    u = np.pi**2 * x * x
+    series = -(np.pi**2) * x / 3.0 * (1.0 - u / 10.0 + u * u / 280.0)
+    return np.where(near, series, (np.cos(np.pi * far) - y) / far)[()]
+
+
+ADD = Elementwise(np.add, 1.0, 1.0)
+SUBTRACT = Elementwise(np.subtract, 1.0, -1.0)
+MULTIPLY = Elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
+DIVIDE = Elementwise(np.divide, lambda _y, _a, b: 1.0 / b, lambda y, _a, b: -y / b)
+POWER = Elementwise(np.power, _power_base, _power_exponent)
+REMAINDER = Elementwise(np.remainder, 1.0, lambda _y, a, b: -np.floor(plain(a) / plain(b)))
+FLOOR_DIVIDE = Elementwise(np.floor_divide, None, None)
+NEGATIVE = Elementwise(np.negative, -1.0)
+POSITIVE = Elementwise(np.positive, 1.0)
+ABSOLUTE = Elementwise(np.absolute, lambda _y, x: np.sign(plain(x)))
+
+TABLE = (
+    ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, REMAINDER, FLOOR_DIVIDE, NEGATIVE, POSITIVE,
+    Elementwise(np.float_power, _power_base, _power_exponent),
+    Elementwise(np.fmod, 1.0, lambda _y, a, b: -np.trunc(plain(a) / plain(b))),
+    Elementwise(np.fabs, lambda _y, x: np.sign(plain(x))),
+    Elementwise(np.square, lambda _y, x: 2.0 * x),
+    Elementwise(np.sqrt, lambda y, _x: 0.5 / y),
+    Elementwise(np.cbrt, lambda y, _x: 1.0 / (3.0 * y * y)),
+    Elementwise(np.reciprocal, lambda y, _x: -y * y),
+    Elementwise(np.exp, lambda y, _x: y),
+    Elementwise(np.exp2, lambda y, _x: LN2 * y),
+    Elementwise(np.expm1, lambda y, _x: y + 1.0),
+    Elementwise(np.log, lambda _y, x: 1.0 / x),
+    Elementwise(np.log2, lambda _y, x: (1.0 / LN2) / x),
+    Elementwise(np.log10, lambda _y, x: (1.0 / LN10) / x),
+    Elementwise(np.log1p, lambda _y, x: 1.0 / (1.0 + x)),
+    Elementwise(np.logaddexp, lambda y, a, _b: _weight(a, y), lambda y, _a, b: _weight(b, y)),
+    Elementwise(np.logaddexp2, lambda y, a, _b: np.exp2(a - y), lambda y, _a, b: np.exp2(b - y)),
+    Elementwise(np.sin, lambda _y, x: np.cos(x)),
+    Elementwise(np.cos, lambda _y, x: -np.sin(x)),
+    Elementwise(np.tan, lambda y, _x: 1.0 + y * y),
+    Elementwise(np.arcsin, lambda _y, x: 1.0 / np.sqrt(1.0 - x * x)),
+    Elementwise(np.arccos, lambda _y, x: -1.0 / np.sqrt(1.0 - x * x)),
+    Elementwise(np.arctan, lambda _y, x: 1.0 / (1.0 + x * x)),
+    Elementwise(np.arctan2, lambda _y, a, b: b / (a * a + b * b), lambda _y, a, b: -a / (a * a + b * b)),
+    Elementwise(np.hypot, lambda y, a, _b: _safe_ratio(a, y), lambda y, _a, b: _safe_ratio(b, y)),
+    Elementwise(np.sinh, lambda _y, x: np.cosh(x)),
+    Elementwise(np.cosh, lambda _y, x: np.sinh(x)),
+    Elementwise(np.tanh, lambda y, _x: 1.0 - y * y),
+    Elementwise(np.arcsinh, lambda _y, x: 1.0 / np.sqrt(x * x + 1.0)),
+    Elementwise(np.arccosh, lambda _y, x: 1.0 / np.sqrt(x * x - 1.0)),
+    Elementwise(np.arctanh, lambda _y, x: 1.0 / (1.0 - x * x)),
+    Elementwise(np.degrees, 180.0 / np.pi), Elementwise(np.rad2deg, 180.0 / np.pi),
+    Elementwise(np.radians, np.pi / 180.0), Elementwise(np.deg2rad, np.pi / 180.0),
+    Elementwise(np.maximum, _ties, _ties_second), Elementwise(np.fmax, _ties, _ties_second),
+    Elementwise(np.minimum, _ties, _ties_second), Elementwise(np.fmin, _ties, _ties_second),
+    Elementwise(np.copysign, lambda y, a, _b: np.sign(plain(a)) * np.sign(plain(y)), None),
+    Elementwise(np.nextafter, 1.0, None),
+    Elementwise(np.ldexp, lambda _y, _a, b: np.exp2(b), None),
+    Elementwise(np.heaviside, None, lambda _y, a, _b: np.where(plain(a) == 0, 1.0, 0.0)),
+    *(Elementwise(f, None) for f in (np.sign, np.floor, np.ceil, np.trunc, np.rint, np.spacing)),
+)  # fmt: skip
+UFUNCS.update({rule.function: rule for rule in TABLE})
+
+SINC = Elementwise(np.sinc, _sinc_slope)
+NAN_TO_NUM_PARTIAL = Elementwise(np.nan_to_num, lambda _y, x: np.where(np.isfinite(plain(x)), 1.0, 0.0))
+
+# -- complex numbers: real-linear functions, whose vjp and jvp differ ----------------------------------------------
+
+CONJUGATE = Primitive(np.conjugate, [lambda _y, _x: np.conjugate], [lambda t, _y, _x: np.conjugate(t)])
+REAL = Primitive(np.real, [lambda _y, _x: lambda g: g], "linear", name="real")
+IMAG = Primitive(np.imag, [lambda _y, _x: lambda g: -1j * g], "linear", name="imag")
+
+
+def _unit(z: Any, r: Any) -> Any:
+    return _safe_ratio(np.conjugate(z), r)
+
+
+MODULUS = Primitive(
+    np.absolute,
+    [lambda y, z: lambda g: g * _unit(z, y)],
+    [lambda t, y, z: np.real(t * _unit(z, y))],
+    name="absolute",
+)
+ANGLE = Primitive(
+    np.angle,
+    [lambda _y, z: lambda g: g * (-1j / z)],
+    [lambda t, _y, z: np.imag(t / z)],
+)
+
+
+def absolute(x: Any) -> Any:
+    return MODULUS(x) if is_complex(x) else elementwise(ABSOLUTE, (x,))
+
+
+def conjugate(x: Any) -> Any:
+    return CONJUGATE(x) if is_complex(x) else elementwise(POSITIVE, (x,))
+
+
+UFUNCS[np.absolute] = absolute
+UFUNCS[np.conjugate] = conjugate
+
+# -- functions with several values ---------------------------------------------------------------------------------
+
+
+def modf(x: Any) -> tuple[Any, Any]:
+    whole = np.trunc(plain(x))
+    return x - whole, whole
+
+
+def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
+    return plain(a) // plain(b), elementwise(REMAINDER, (a, b))
+
+
+UFUNCS[np.modf] = modf
+UFUNCS[np.divmod] = divmod_
+
+# -- conversion of the type ----------------------------------------------------------------------------------------
+
+
+def _astype(x: Any, *, dtype: Any) -> Any:
+    return x.astype(dtype) if isinstance(plain(x), (np.ndarray, np.generic)) else np.dtype(dtype).type(x)
+
+
+ASTYPE = Primitive(_astype, [lambda _y, x, dtype: _back_to(np.result_type(plain(x)))], "linear", name="astype")
+
+
+def _back_to(dtype: np.dtype[Any]) -> Any:
+    return lambda g: astype(g if dtype.kind == "c" or not is_complex(g) else np.real(g), dtype)
+
+
+def astype(x: Any, dtype: Any, *, casting: str = "unsafe", copy: bool = True) -> Any:
+    """``x.astype(dtype)``: exact between real and complex floats; to integers the derivative is zero by nature."""
+    value = plain(x)
+    dtype = np.dtype(dtype)
+    if not isinstance(value, (np.ndarray, np.generic)):
+        value = np.asarray(value)
+    if value.dtype == dtype and not copy:
+        return x
+    if dtype.kind not in "fc" or value.dtype.kind not in "fc":
+        return value.astype(dtype, casting=casting)
+    if not np.can_cast(value.dtype, dtype, casting):
+        raise TypeError(f"Cannot cast from {value.dtype} to {dtype} according to the rule '{casting}'")
+    if value.dtype == dtype:
+        return np.copy(x) if isinstance(value, np.ndarray) else x
+    return ASTYPE(x, dtype=dtype)

@@ -1,0 +1,431 @@
+"""Reductions and cumulative functions: sum, prod, mean, var, max, cumsum and their kin.
+
+Every keyword of NumPy's is followed: ``where`` becomes a mask before the reduction, ``keepdims`` a reshape after it, ``initial``
+one more operand, ``out`` an assignment. The handlers have NumPy's signatures, so that Python itself rejects what NumPy rejects.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import FUNCTIONS, Primitive, implements, is_complex, plain, shape_of
+from gradcheck.autodiff.errors import unsupported
+
+NONE = np._NoValue  # type: ignore[attr-defined]  # NumPy's "not given"
+Axis = int | tuple[int, ...] | None
+
+
+def normal_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes of a reduction as a tuple of non-negative integers."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise np.exceptions.AxisError(a, ndim)
+    return tuple(a % ndim for a in axes)
+
+
+def spread(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
+    """A reduction's cotangent in the operand's number of dimensions: each reduced axis comes back with length 1."""
+    if not shape:
+        return g
+    axes = normal_axes(axis, len(shape))
+    return np.reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+def _sum(x: Any, *, axis: Any = None) -> Any:
+    return np.sum(x, axis=axis)
+
+
+def _sum_vjp(_y: Any, x: Any, *, axis: Any) -> Any:
+    shape = shape_of(x)
+    return lambda g: np.broadcast_to(spread(g, shape, axis), shape)
+
+
+SUM = Primitive(_sum, [_sum_vjp], "linear", name="sum")
+
+
+def finish(y: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, out: Any) -> Any:
+    if keepdims is not NONE and keepdims:
+        axes = normal_axes(axis, len(shape))
+        y = np.reshape(y, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    if out is not None:
+        out[...] = y
+        return out
+    return y
+
+
+def masked(x: Any, where: Any, neutral: float) -> Any:
+    """x with the neutral element of the reduction where the mask is false."""
+    if where is NONE or where is True:
+        return x
+    return np.where(plain(where), x, neutral)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    if dtype is None:
+        return x
+    if np.dtype(dtype).kind not in "fc":
+        raise unsupported(f"a reduction with dtype={np.dtype(dtype)} of a traced value")
+    return x.astype(dtype)
+
+
+@implements(np.sum, (np.add, "reduce"))
+def sum_(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
+         where: Any = NONE) -> Any:  # fmt: skip
+    a = as_traced(a)
+    y = SUM(masked(cast(a, dtype), where, 0.0), axis=axis)
+    if initial is not NONE:
+        y = y + initial
+    return finish(y, shape_of(a), axis, keepdims, out)
+
+
+def as_traced(a: Any) -> Any:
+    """Lists with traced values inside become one traced array; anything else is left alone."""
+    return FUNCTIONS[np.array](a) if isinstance(a, list | tuple) else a
+
+
+def _count(shape: tuple[int, ...], axis: Any, where: Any) -> Any:
+    if where is NONE or where is True:
+        return float(np.prod([shape[i] for i in normal_axes(axis, len(shape))], dtype=float))
+    return np.sum(np.broadcast_to(plain(where), shape), axis=axis)
+
+
+@implements(np.mean)
+def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE) -> Any:
+    a = as_traced(a)
+    y = SUM(masked(cast(a, dtype), where, 0.0), axis=axis) / _count(shape_of(a), axis, where)
+    return finish(y, shape_of(a), axis, keepdims, out)
+
+
+@implements(np.var)
+def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = NONE, *,
+        where: Any = NONE, mean: Any = NONE, correction: Any = NONE) -> Any:  # fmt: skip
+    a = cast(as_traced(a), dtype)
+    shape = shape_of(a)
+    if correction is not NONE:
+        ddof = correction
+    centre = FUNCTIONS[np.mean](a, axis=axis, keepdims=True, where=where) if mean is NONE else mean
+    d = a - centre
+    squares = np.abs(d) ** 2 if is_complex(d) else d * d
+    count = _count(shape, axis, where) - ddof
+    y = SUM(masked(squares, where, 0.0), axis=axis) / np.maximum(count, 0)
+    return finish(y, shape, axis, keepdims, out)
+
+
+@implements(np.std)
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = NONE, *,
+        where: Any = NONE, mean: Any = NONE, correction: Any = NONE) -> Any:  # fmt: skip
+    y = np.sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    if out is not None:
+        out[...] = y
+        return out
+    return y
+
+
+def _prod_others(x: Any, axis: Any) -> Any:
+    """At each place the product of all other elements along the axes; exact where elements are zero.
+
+    Products from the left and from the right, instead of the whole product divided by the element.
+    """
+    shape = shape_of(x)
+    axes = normal_axes(axis, len(shape))
+    rest = tuple(i for i in range(len(shape)) if i not in axes)
+    order = rest + axes
+    flat = np.reshape(np.transpose(x, order), tuple(shape[i] for i in rest) + (-1,))
+    one = np.ones((*shape_of(flat)[:-1], 1))
+    left = np.cumprod(np.concatenate([one, flat[..., :-1]], axis=-1), axis=-1)
+    right = np.cumprod(np.concatenate([one, flat[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
+    others = np.reshape(left * right, tuple(shape[i] for i in order))
+    return np.transpose(others, tuple(int(i) for i in np.argsort(order)))
+
+
+def _prod_vjp(_y: Any, x: Any, *, axis: Any) -> Any:
+    shape = shape_of(x)
+    return lambda g: spread(g, shape, axis) * _prod_others(x, axis) if shape else g
+
+
+PROD = Primitive(
+    lambda x, *, axis: np.prod(x, axis=axis),
+    [_prod_vjp],
+    [lambda t, _y, x, axis: np.sum(t * _prod_others(x, axis), axis=axis) if shape_of(x) else t],
+    name="prod",
+)
+
+
+@implements(np.prod, (np.multiply, "reduce"))
+def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
+         where: Any = NONE) -> Any:  # fmt: skip
+    a = as_traced(a)
+    if shape_of(a) and np.size(plain(a)) == 0:
+        return finish(np.prod(plain(a), axis=axis), shape_of(a), axis, keepdims, out)
+    y = PROD(masked(cast(a, dtype), where, 1.0), axis=axis)
+    if initial is not NONE:
+        y = y * initial
+    return finish(y, shape_of(a), axis, keepdims, out)
+
+
+# -- extrema: ties share evenly --------------------------------------------------------------------------------------
+
+
+def _chosen(y: Any, x: Any, axis: Any) -> Any:
+    x, y = plain(x), plain(y)
+    hit = x == spread(y, x.shape, axis) if x.shape else np.True_
+    hit = hit | (np.isnan(x) & np.isnan(spread(y, x.shape, axis)))
+    return hit / np.sum(hit, axis=axis, keepdims=True) if x.shape else 1.0
+
+
+def _extremum(name: str, function: Any) -> Primitive:
+    def vjp(y: Any, x: Any, *, axis: Any) -> Any:
+        shape, weight = shape_of(x), _chosen(y, x, axis)
+        return lambda g: spread(g, shape, axis) * weight
+
+    return Primitive(
+        lambda x, *, axis: function(x, axis=axis),
+        [vjp],
+        [lambda t, y, x, axis: np.sum(t * _chosen(y, x, axis), axis=axis)],
+        name=name,
+    )
+
+
+MAX, MIN = _extremum("max", np.max), _extremum("min", np.min)
+
+
+def _extremum_handler(primitive: Primitive, combine: Any, neutral: float) -> Any:
+    def handler(a: Any, axis: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
+                where: Any = NONE, dtype: Any = None) -> Any:  # fmt: skip
+        a = as_traced(a)
+        if where is not NONE and where is not True and initial is NONE:
+            raise ValueError(f"reduction operation '{primitive.name}imum' does not have an identity, "
+                             "so to use a where mask one has to specify 'initial'")  # fmt: skip
+        y = primitive(masked(a, where, neutral), axis=axis)
+        if initial is not NONE:
+            y = combine(y, initial)
+        return finish(y, shape_of(a), axis, keepdims, out)
+
+    return handler
+
+
+max_ = _extremum_handler(MAX, np.maximum, -np.inf)
+min_ = _extremum_handler(MIN, np.minimum, np.inf)
+for _function in dict.fromkeys((np.max, np.amax, (np.maximum, "reduce"))):
+    FUNCTIONS[_function] = max_
+for _function in dict.fromkeys((np.min, np.amin, (np.minimum, "reduce"))):
+    FUNCTIONS[_function] = min_
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = NONE) -> Any:
+    return finish(max_(a, axis) - min_(a, axis), shape_of(a), axis, keepdims, out)
+
+
+# -- cumulative ------------------------------------------------------------------------------------------------------
+
+
+def _cumsum_vjp(_y: Any, x: Any, *, axis: int) -> Any:
+    return lambda g: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+
+
+CUMSUM = Primitive(lambda x, *, axis: np.cumsum(x, axis=axis), [_cumsum_vjp], "linear", name="cumsum")
+
+
+def _cumprod(x: Any, *, axis: int) -> Any:
+    return np.cumprod(x, axis=axis)
+
+
+def _cumprod_tangent(t: Any, x: Any, axis: int) -> Any:
+    """The tangent of cumprod by its own recursion: ẏ_k = ẏ_{k−1}·x_k + y_{k−1}·ẋ_k; exact where elements are zero."""
+    x, t = np.moveaxis(x, axis, 0), np.moveaxis(t, axis, 0)
+    y, rows = np.ones(shape_of(x)[1:]), []
+    dy: Any = np.zeros(shape_of(x)[1:])
+    for k in range(shape_of(x)[0]):
+        dy, y = dy * x[k] + y * t[k], y * x[k]
+        rows.append(dy)
+    return np.moveaxis(np.stack(rows), 0, axis)
+
+
+def _cumprod_vjp(y: Any, x: Any, *, axis: int) -> Any:
+    def pull(g: Any) -> Any:
+        if not np.any(plain(x) == 0):
+            return np.flip(np.cumsum(np.flip(g * y, axis), axis=axis), axis) / x
+        gs, xs = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
+        before = np.concatenate([np.ones((1, *shape_of(xs)[1:])), np.cumprod(xs, axis=0)[:-1]])
+        carry: Any = np.zeros(shape_of(xs)[1:])
+        rows = []
+        for k in range(shape_of(xs)[0] - 1, -1, -1):
+            carry = carry + gs[k]
+            rows.append(carry * before[k])
+            carry = carry * xs[k]
+        return np.moveaxis(np.stack(rows[::-1]), 0, axis)
+
+    return pull
+
+
+CUMPROD = Primitive(
+    _cumprod, [_cumprod_vjp], [lambda t, _y, x, axis: _cumprod_tangent(t, x, axis)], name="cumprod"
+)
+
+
+def _cumulative(primitive: Primitive) -> Any:
+    def handler(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        a = cast(as_traced(a), dtype)
+        if axis is None:
+            a, axis = np.ravel(a), 0
+        y = primitive(a, axis=int(normal_axes(axis, len(shape_of(a)))[0]))
+        if out is not None:
+            out[...] = y
+            return out
+        return y
+
+    return handler
+
+
+cumsum, cumprod = _cumulative(CUMSUM), _cumulative(CUMPROD)
+FUNCTIONS[np.cumsum] = cumsum
+FUNCTIONS[np.cumprod] = cumprod
+
+
+@implements((np.add, "accumulate"))
+def add_accumulate(a: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    return cumsum(a, axis, dtype, out)
+
+
+@implements((np.multiply, "accumulate"))
+def multiply_accumulate(a: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    return cumprod(a, axis, dtype, out)
+
+
+# -- composed ------------------------------------------------------------------------------------------------------
+
+
+@implements(np.average)
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = NONE) -> Any:
+    a = as_traced(a)
+    if weights is None:
+        y = mean(a, axis, keepdims=keepdims)
+        return (y, np.full(shape_of(y), _count(shape_of(a), axis, NONE))) if returned else y
+    weights = as_traced(weights)
+    shape = shape_of(a)
+    if shape_of(weights) != shape:
+        if axis is None or isinstance(axis, tuple) or len(shape_of(weights)) != 1:
+            raise TypeError("1D weights expected when shapes of a and weights differ, with an axis.")
+        weights = np.reshape(weights, tuple(shape[i] if i == axis % len(shape) else 1 for i in range(len(shape))))
+        weights = np.broadcast_to(weights, shape)
+    total = sum_(weights, axis, keepdims=keepdims)
+    y = sum_(a * weights, axis, keepdims=keepdims) / total
+    return (y, total) if returned else y
+
+
+@implements(np.nansum)
+def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
+           where: Any = NONE) -> Any:  # fmt: skip
+    return sum_(np.where(np.isnan(plain(a)), 0.0, a), axis, dtype, out, keepdims, initial, where)
+
+
+@implements(np.nanmean)
+def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE) -> Any:
+    mask = ~np.isnan(plain(a))
+    if where is not NONE:
+        mask = mask & plain(where)
+    return mean(np.where(mask, a, 0.0), axis, dtype, out, keepdims, where=mask)
+
+
+@implements(np.median)
+def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
+    a = as_traced(a)
+    shape = shape_of(a)
+    if isinstance(axis, tuple):
+        raise unsupported("np.median: a tuple of axes is not supported for traced values")
+    ordered = FUNCTIONS[np.sort](np.ravel(a) if axis is None else np.moveaxis(a, axis, -1), axis=-1)
+    n = shape_of(ordered)[-1]
+    y = ordered[..., n // 2] if n % 2 else 0.5 * (ordered[..., n // 2 - 1] + ordered[..., n // 2])
+    return finish(y, shape, axis, keepdims, out)
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    y = np.moveaxis(as_traced(y), axis, -1)
+    width = dx
+    if x is not None:
+        x = as_traced(x)
+        width = np.diff(x) if len(shape_of(x)) == 1 else np.diff(np.moveaxis(x, axis, -1))
+    return sum_(width * (y[..., 1:] + y[..., :-1]) / 2.0, axis=-1)
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Vector and matrix norms. Source of the derivative of the spectral ones: that of the singular values."""
+    x = as_traced(x)
+    shape = shape_of(x)
+    if ord is None or (ord in ("f", "fro") and (len(shape) == 2 or isinstance(axis, tuple))):
+        return finish(_root_of_squares(x, axis), shape, axis, keepdims, None)
+    axes = normal_axes(axis, len(shape))
+    if len(axes) == 2:
+        return finish(_matrix_norm(x, ord, axes), shape, axes, keepdims, None)
+    if len(axes) != 1:
+        raise ValueError("Improper number of dimensions to norm.")
+    size = np.abs(x)
+    if ord == np.inf:
+        y = max_(size, axes)
+    elif ord == -np.inf:
+        y = min_(size, axes)
+    elif ord == 0:
+        y = np.sum(plain(x) != 0, axis=axes).astype(float)
+    elif ord == 1:
+        y = sum_(size, axes)
+    elif ord == 2:
+        y = _root_of_squares(x, axes)
+    else:
+        y = elementwise_root(sum_(size**ord, axes), ord)
+    return finish(y, shape, axes, keepdims, None)
+
+
+def elementwise_root(s: Any, ord: float) -> Any:
+    return s ** (1.0 / ord)
+
+
+def _root_of_squares(x: Any, axis: Any) -> Any:
+    """The Euclidean norm as a primitive, so that its derivative at 0 is the middle subgradient 0, not nan."""
+    if isinstance(axis, int):
+        axis = (axis,)
+    return EUCLIDEAN(x, axis=axis)
+
+
+def _direction(y: Any, x: Any, axis: Any) -> Any:
+    length = spread(y, shape_of(x), axis)
+    length = np.where(plain(length) == 0, 1.0, length)
+    return (np.conjugate(x) if is_complex(x) else x) / length
+
+
+def _euclidean_vjp(y: Any, x: Any, *, axis: Any) -> Any:
+    return lambda g: spread(g, shape_of(x), axis) * _direction(y, x, axis)
+
+
+EUCLIDEAN = Primitive(
+    lambda x, *, axis: np.linalg.norm(x, axis=axis),
+    [_euclidean_vjp],
+    [lambda t, y, x, axis: np.sum(np.real(t * _direction(y, x, axis)), axis=axis)],
+    name="norm",
+)
+
+
+def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...]) -> Any:
+    row, column = axes
+    size = np.abs(x)
+    if ord in (1, -1):
+        totals = sum_(size, row)
+        reduced = column - (column > row)
+        return (max_ if ord > 0 else min_)(totals, reduced)
+    if ord in (np.inf, -np.inf):
+        totals = sum_(size, column)
+        reduced = row - (row > column)
+        return (max_ if ord > 0 else min_)(totals, reduced)
+    if ord in (2, -2, "nuc"):
+        s = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), compute_uv=False)
+        return sum_(s, -1) if ord == "nuc" else (max_ if ord > 0 else min_)(s, -1)
+    raise ValueError(f"Invalid norm order '{ord}' for matrices.")
+
+

@@ -1,0 +1,213 @@
+"""Python's own numeric functions on traced values: ``math.*`` and ``float()``.
+
+``scope.py`` puts these in the place of the originals while a trace is running. Each one calls the original for plain numbers, so
+values agree to the last bit, and takes its partials from the same table as NumPy's function of that name.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import TRACED, UFUNCS, Elementwise, elementwise, is_array, plain, plain_tree
+from gradcheck.autodiff.rules import elementwise as table
+
+
+def _scalar(x: Any) -> Any:
+    """An array of one element as that element, which is what ``math`` makes of it."""
+    return x.item() if type(x) in TRACED and is_array(x) else x
+
+
+def _traceable(original: Callable[..., Any], *partials: Any) -> Callable[..., Any]:
+    def replacement(*args: Any) -> Any:
+        for a in args:
+            if type(a) in TRACED:
+                return elementwise(rule, [_scalar(a) for a in args])
+        return original(*args)
+
+    replacement.__name__ = original.__name__
+    replacement.__doc__ = original.__doc__
+    rule = Elementwise(replacement, *partials, name=f"math.{original.__name__}")
+    return replacement
+
+
+def _psi(x: Any) -> Any:
+    # ∂Γ needs the digamma function: SciPy loads only for code that differentiates math.gamma or math.lgamma.
+    from scipy.special import psi
+
+    return psi(x)
+
+
+_ROOT_PI = math.sqrt(math.pi)
+_SAME_AS_NUMPY = {
+    "sqrt": np.sqrt, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "log1p": np.log1p,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
+    "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
+    "atanh": np.arctanh, "fabs": np.fabs, "degrees": np.degrees, "radians": np.radians, "copysign": np.copysign,
+    "fmod": np.fmod, "cbrt": np.cbrt, "pow": np.power, "ldexp": np.ldexp,
+}  # fmt: skip
+
+REPLACEMENTS: dict[str, Callable[..., Any]] = {}
+for _name, _ufunc in _SAME_AS_NUMPY.items():
+    _rule = UFUNCS[_ufunc]
+    assert isinstance(_rule, Elementwise)
+    REPLACEMENTS[_name] = _traceable(getattr(math, _name), *_rule.partials)
+REPLACEMENTS["erf"] = _traceable(math.erf, lambda _y, x: (2.0 / _ROOT_PI) * np.exp(-x * x))
+REPLACEMENTS["erfc"] = _traceable(math.erfc, lambda _y, x: (-2.0 / _ROOT_PI) * np.exp(-x * x))
+REPLACEMENTS["gamma"] = _traceable(math.gamma, lambda y, x: y * _psi(x))
+REPLACEMENTS["lgamma"] = _traceable(math.lgamma, lambda _y, x: _psi(x))
+REPLACEMENTS["remainder"] = _traceable(
+    math.remainder, 1.0, lambda _y, a, b: -float(np.round(plain(a) / plain(b)))
+)
+_natural_log = _traceable(math.log, *UFUNCS[np.log].partials)  # type: ignore[union-attr]
+_LOG = math.log
+
+
+def log(x: Any, base: Any = None) -> Any:
+    if base is None:
+        return _natural_log(x)
+    if type(x) in TRACED or type(base) in TRACED:
+        return _natural_log(x) / _natural_log(base)
+    return _LOG(x, base)
+
+
+def _whole(name: str) -> Callable[..., Any]:
+    """A function of plain values only where nothing is traced, else composed of operators."""
+    original = getattr(math, name)
+
+    def replacement(*args: Any, **keywords: Any) -> Any:
+        if not any(type(a) in TRACED or isinstance(a, list | tuple) for a in args):
+            return original(*args, **keywords)
+        return COMPOSED[name](original, *args, **keywords)
+
+    replacement.__name__ = name
+    return replacement
+
+
+def _traced_inside(x: Any) -> bool:
+    return type(x) in TRACED or (isinstance(x, list | tuple) and any(type(e) in TRACED for e in x))
+
+
+def _hypot(original: Any, *coordinates: Any) -> Any:
+    if not any(type(c) in TRACED for c in coordinates):
+        return original(*coordinates)
+    total: Any = _scalar(coordinates[0])
+    if len(coordinates) == 1:
+        return abs(total)
+    for c in coordinates[1:]:
+        total = np.hypot(total, _scalar(c))
+    return total
+
+
+def _dist(original: Any, p: Any, q: Any) -> Any:
+    if not (_traced_inside(p) or _traced_inside(q)):
+        return original(p, q)
+    return np.linalg.norm(np.asarray(p) - np.asarray(q))
+
+
+def _fsum(original: Any, values: Any) -> Any:
+    values = list(values)
+    if not _traced_inside(values):
+        return original(values)
+    # fsum's exact value, and the plain sum's derivative (all ones): the difference of the two is a constant.
+    total: Any = sum(values[1:], values[0])
+    return total + (original([plain(v) for v in values]) - plain(total))
+
+
+def _prod(original: Any, values: Any, *, start: Any = 1) -> Any:
+    values = list(values)
+    if not _traced_inside(values) and type(start) not in TRACED:
+        return original(values, start=start)
+    total = start
+    for v in values:
+        total = total * v
+    return total
+
+
+def _question(original: Any, *args: Any, **keywords: Any) -> Any:
+    return original(*plain_tree(args), **plain_tree(keywords))
+
+
+COMPOSED: dict[str, Callable[..., Any]] = {
+    "hypot": _hypot, "dist": _dist, "fsum": _fsum, "prod": _prod,
+    "isnan": _question, "isinf": _question, "isfinite": _question, "isclose": _question,
+}  # fmt: skip
+REPLACEMENTS["log"] = log
+REPLACEMENTS.update({name: _whole(name) for name in COMPOSED})
+
+
+# -- float() ---------------------------------------------------------------------------------------------------------
+
+
+class _FloatMeta(type):
+    """Makes the stand-in for ``float`` pass for it in ``isinstance``, ``issubclass`` and comparisons of types."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, builtins.float)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return issubclass(subclass, builtins.float)
+
+    def __eq__(cls, other: Any) -> bool:
+        return other is builtins.float or other is cls
+
+    def __hash__(cls) -> int:
+        return hash(builtins.float)
+
+    def __repr__(cls) -> str:
+        return repr(builtins.float)
+
+    def __call__(cls, x: Any = 0.0, /) -> Any:
+        return elementwise(_FLOAT, [_scalar(x)]) if type(x) in TRACED else builtins.float(x)
+
+
+class Float(builtins.float, metaclass=_FloatMeta):
+    """Stands in the place of ``float`` in the user's modules: ``Float(x)`` of a traced value keeps its derivative."""
+
+    dtype = np.dtype(builtins.float)  # so that NumPy takes it where it takes float: ``np.zeros(3, dtype=float)``
+
+
+_FLOAT = Elementwise(Float, 1.0, name="float")
+
+
+def _numpy_cast(original: Any) -> Any:
+    """``np.float64(x)`` or ``np.float32(x)`` for the user's modules: the class itself but for traced values."""
+
+    class Meta(type):
+        def __instancecheck__(cls, instance: Any) -> bool:
+            return isinstance(instance, original)
+
+        def __subclasscheck__(cls, subclass: Any) -> bool:
+            return issubclass(subclass, original)
+
+        def __eq__(cls, other: Any) -> bool:
+            return other is original or other is cls
+
+        def __hash__(cls) -> int:
+            return hash(original)
+
+        def __repr__(cls) -> str:
+            return repr(original)
+
+        def __getattr__(cls, name: str) -> Any:
+            return getattr(original, name)
+
+        def __call__(cls, *args: Any) -> Any:
+            if args and type(args[0]) in TRACED:
+                x = args[0]
+                if is_array(x):
+                    y = table.astype(x, original)
+                    return y if y.ndim else y[()]
+                return elementwise(rule, [x])
+            return original(*args)
+
+    cast = Meta(original.__name__, (), {"dtype": np.dtype(original), "__doc__": original.__doc__})
+    rule = Elementwise(cast, 1.0, name=f"np.{original.__name__}")
+    return cast
+
+
+NUMPY_CASTS: dict[str, Any] = {name: _numpy_cast(getattr(np, name)) for name in ("float64", "float32", "double")}

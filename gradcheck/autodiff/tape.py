@@ -1,0 +1,607 @@
+"""Reverse mode: the tape, and the sweep that runs it backwards.
+
+The tape is a list of records in the order of execution. A record's position is its *slot*, the name of what it
+produced; during the sweep ``cotangents[slot]`` is what has flowed back to it. Three ideas keep it small and fast:
+
+* **Scalars are values, arrays are memory.** A scalar operation leaves ``(slot, a, ∂a, b, ∂b)``: its operands' slots and
+  the partials as plain numbers, so the sweep is two multiplications. An array has one slot for as long as it lives; a
+  view has none, only the way from its root's buffer to its own part, and its cotangent is the same part of the root's
+  cotangent. Reading an element adds into that buffer, writing one takes its cotangent out: loops are linear.
+* **Write in place unless a saved value would be damaged.** What a record saves is remembered by the array it came from;
+  a write first gives those records copies of their own (of just what they saved), then writes where NumPy would.
+* **Nothing is saved that no partial reads**: see ``Elementwise.needs``; a primitive's pullback is a closure, and a closure
+  holds only what it uses.
+
+Cotangents pair with tangents bilinearly (no conjugate), autograd's convention: for a complex operand z = x + iy of a real
+function the cotangent is ∂f/∂x − i ∂f/∂y.
+
+Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIAM 2008, chapters 3 (reverse mode) and 4
+(memory and overwriting).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import (
+    FLOAT_KINDS,
+    SCALARS,
+    TRACED,
+    Elementwise,
+    Primitive,
+    Trace,
+    Traced,
+    is_array,
+    is_complex,
+    plain,
+    plain_tree,
+    shape_of,
+    unbroadcast,
+)
+from gradcheck.autodiff.errors import unsupported
+
+Record = tuple[int, Any, Any, Any, Any]
+
+
+class View:
+    """How a view's part is found in a buffer that is laid out as its root's: the steps from the root, outermost last."""
+
+    __slots__ = ("parent", "root", "step")
+
+    def __init__(self, root: TapedBase, parent: View | None, step: Callable[[Any], Any]) -> None:
+        self.root = root
+        self.parent = parent
+        self.step = step
+
+    def of(self, buffer: Any) -> Any:
+        if self.parent is not None:
+            buffer = self.parent.of(buffer)
+        return self.step(buffer)
+
+
+class TapedBase(Traced):
+    """What a value needs to be on a tape; ``array.py`` adds NumPy's interface and the arithmetic.
+
+    Attributes:
+        slot: the position of the record that produced it; None for a view and for a constant.
+        link: for a view its :class:`View`; for an array that records have saved, the list of what they saved; else None.
+    """
+
+    __slots__ = ("link", "slot")
+
+    def __init__(self, value: Any, trace: Tape, slot: int | None, link: Any) -> None:
+        self.value = value
+        self.owner = trace
+        self.slot = slot
+        self.link = link
+
+
+# The class of the values on a tape: set by array.py, which derives it from TapedBase.
+Taped: type[TapedBase] = TapedBase
+
+
+def set_taped(cls: type[TapedBase]) -> None:
+    global Taped
+    Taped = cls
+    TRACED.add(cls)
+
+
+def _origin(x: TapedBase) -> TapedBase:
+    return x.link.root if type(x.link) is View else x  # type: ignore[no-any-return]
+
+
+def _remember(x: Any, saved: Any) -> None:
+    """Note on the array x that a record has saved (parts of) its buffer: see :func:`_protect`."""
+    root = _origin(x)
+    if root.link is None:
+        root.link = [saved]
+    else:
+        root.link.append(saved)
+
+
+def _protect(root: TapedBase) -> None:
+    """Before root's buffer is written: give every record that saved a part of it a copy of its own."""
+    if not root.link:
+        return
+    buffer = plain(root.value)
+
+    def detach(x: Any) -> Any:
+        if type(x) in TRACED:
+            # Of an outer trace: its values are copied by value, its own tape by a recorded copy.
+            return np.copy(x) if is_array(x) and np.may_share_memory(plain(x), buffer) else x
+        if isinstance(x, np.ndarray):
+            return x.copy() if np.may_share_memory(x, buffer) else x
+        if type(x) in (tuple, list):
+            return type(x)(detach(e) for e in x)
+        return x
+
+    for saved in root.link:
+        if type(saved) is list:
+            saved[:] = [detach(x) for x in saved]
+        else:
+            for cell in saved.__closure__ or ():
+                cell.cell_contents = detach(cell.cell_contents)
+    root.link = None
+
+
+class Tape(Trace):
+    """The reverse trace."""
+
+    __slots__ = ("records",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[Record] = []
+
+    # -- values ----------------------------------------------------------------------------------------------------
+
+    def variable(self, value: Any) -> Any:
+        """An input: a value that the derivative is taken with respect to."""
+        slot = len(self.records)
+        self.records.append((slot, None, _input, None, None))
+        return Taped(value, self, slot, None)
+
+    def constant(self, value: Any) -> Any:
+        if is_array(value) and plain(value).dtype.kind in FLOAT_KINDS:
+            return Taped(value, self, None, None)
+        return value
+
+    def active(self, value: Any) -> bool:
+        return value.slot is not None or _reference(value) is not None
+
+    def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
+        parent = source.link if type(source.link) is View else None
+        return Taped(step(source.value), self, None, View(_origin(source), parent, step))
+
+    def _new(self, value: Any, pull: Callable[..., None], refs: Any, payload: Any) -> Any:
+        slot = len(self.records)
+        self.records.append((slot, None, pull, refs, payload))
+        return Taped(value, self, slot, None)
+
+    def _open(self, args: Sequence[Any]) -> tuple[list[Any], list[Any], bool]:
+        """The operands' values and where their cotangents go (None: nowhere), and whether any goes somewhere."""
+        raws = []
+        refs: list[Any] = []
+        found = False
+        for a in args:
+            if type(a) is Taped and a.owner is self:
+                raws.append(a.value)
+                ref = a.slot
+                if ref is None:
+                    ref = _reference(a)
+                refs.append(ref)
+                if ref is not None:
+                    found = True
+            else:
+                raws.append(a)
+                refs.append(None)
+        return raws, refs, found
+
+    # -- operations ------------------------------------------------------------------------------------------------
+
+    def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
+        raws, refs, found = self._open(args)
+        y = _evaluate(rule.function, raws, mask, dtype)
+        partials = rule.partials
+        for k, partial in enumerate(partials):
+            if partial is None:
+                refs[k] = None
+                found = any(r is not None for r in refs)
+        if not found:
+            return self.constant(y)
+        if type(y) in SCALARS and len(raws) <= 2 and mask is True and not is_complex(raws[0]):
+            return self._scalar(rule, y, raws, refs)
+        saved = [y, *raws]
+        needed = [False] * len(saved)
+        for k, ref in enumerate(refs):
+            if ref is not None:
+                needed = [a or b for a, b in zip(needed, rule.needs[k], strict=True)]
+        for i, keep in enumerate(needed):
+            if not keep:
+                saved[i] = None
+        specs = tuple(None if r is None else (shape_of(x), is_complex(x)) for r, x in zip(refs, raws, strict=True))
+        out = self._new(y, _pull_elementwise, refs, (partials, specs, saved, mask))
+        if needed[0]:
+            out.link = [saved]
+        for a, keep in zip(args, needed[1:], strict=True):
+            if keep and type(a) is Taped and a.owner is self and type(a.value) not in SCALARS:
+                _remember(a, saved)
+        return out
+
+    def _scalar(self, rule: Elementwise, y: Any, raws: Sequence[Any], refs: Sequence[Any]) -> Any:
+        """Record a scalar operation with its partials as numbers."""
+        slot = len(self.records)
+        pairs = [(r, _number(p, y, raws)) for r, p in zip(refs, rule.partials, strict=True) if r is not None]
+        (a, da), (b, db) = pairs if len(pairs) == 2 else (*pairs, (None, None))
+        if type(a) is int and (b is None or type(b) is int):
+            self.records.append((slot, a, da, b, db))
+        else:  # a 0-d view is among the operands
+            pulls = [_scale(d) for _, d in pairs]
+            self.records.append((slot, None, _pull_general, [r for r, _ in pairs], pulls))
+        return Taped(y, self, slot, None)
+
+    def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
+        raws, refs, found = self._open(args)
+        y = primitive.function(*raws, **static)
+        if not found:
+            return tuple(self.constant(e) for e in y) if primitive.outputs else self.constant(y)
+        live, pulls = [], []
+        for k, ref in enumerate(refs):
+            pull = None if ref is None else primitive.pullback(k, y, raws, static)
+            if pull is not None:
+                live.append(ref)
+                pulls.append(pull if is_complex(raws[k]) or not _any_complex(y) else _real(pull))
+        if not live:
+            return tuple(self.constant(e) for e in y) if primitive.outputs else self.constant(y)
+        if primitive.outputs:
+            hub = len(self.records)
+            self.records.append((hub, None, _pull_tuple, live, (pulls, y)))
+            out: Any = tuple(
+                self._new(e, _pull_component, hub, (k, len(y))) if plain(e).dtype.kind in FLOAT_KINDS else e
+                for k, e in enumerate(y)
+            )
+        else:
+            out = self._new(y, _pull_general, live, pulls)
+        for holder in (*args, *(out if primitive.outputs else (out,))):
+            if type(holder) is Taped and holder.owner is self and type(holder.value) not in SCALARS:
+                for pull in pulls:
+                    _remember(holder, pull)
+        return out
+
+    # -- memory ----------------------------------------------------------------------------------------------------
+
+    def getitem(self, source: Any, key: Any) -> Any:
+        y = source.value[key]
+        if type(y) not in SCALARS and is_array(y) and _is_basic(key):
+            return self.view(source, _Item(key))
+        ref = source.slot if source.slot is not None else _reference(source)
+        if ref is None:
+            return self.constant(y)
+        place = ref if type(ref) is View else source
+        if type(key) in _INTEGERS or _is_basic(key):
+            return self._new(y, _pull_element, place, key)
+        return self._new(y, _pull_gather, place, key)
+
+    def setitem(self, target: Any, key: Any, value: Any) -> None:
+        root = _origin(target)
+        if type(value) is Taped and value.owner is self:
+            if type(value.link) is View and value.link.root is root and _same_memory(target.value, key, value.value):
+                return  # the last step of `x[a:b] += y`: the view is assigned to itself
+            raw = value.value
+            ref = value.slot if value.slot is not None else _reference(value)
+        else:
+            raw, ref = value, None
+        if root.link is not None:
+            _protect(root)
+        _store(target.value, key, raw)
+        if ref is None and root.slot is None:
+            return
+        if plain(root.value).dtype.kind not in FLOAT_KINDS:
+            return  # an integer array: NumPy truncates, and the derivative of that is zero
+        slot = len(self.records)
+        if root.slot is None:
+            root.slot = slot
+        place = target.link if type(target.link) is View else target
+        spec = None if ref is None else (shape_of(raw), is_complex(raw))
+        self.records.append((root.slot, None, _pull_setitem, ref, (place, key, spec)))
+
+    def increment(self, target: Any, value: Any, sign: int) -> None:
+        root = _origin(target)
+        raws, refs, _ = self._open([value])
+        raw, ref = raws[0], refs[0]
+        if root.link is not None:
+            _protect(root)
+        update = np.add if sign > 0 else np.subtract
+        if type(target.value) is np.ndarray:
+            update(target.value, raw, out=target.value)
+        else:
+            target.value.owner.increment(target.value, raw, sign)
+        if ref is None:
+            return
+        slot = len(self.records)
+        if root.slot is None:
+            root.slot = slot
+        place = target.link if type(target.link) is View else target
+        self.records.append(
+            (root.slot, None, _pull_increment, ref, (place, sign, shape_of(raw), is_complex(raw)))
+        )
+
+    # -- the sweep -------------------------------------------------------------------------------------------------
+
+    def sweep(self, seeds: Sequence[tuple[Any, Any]], wanted: Sequence[Any], *, careful: bool = False) -> list[Any]:
+        """Run the tape backwards.
+
+        Args:
+            seeds: pairs of an output (a value of this tape) and its cotangent, of the same shape.
+            wanted: inputs whose cotangents are returned; None stands for one that nothing flowed back to.
+            careful: take 0 · ∞ for 0: where a cotangent is exactly zero (a branch that ``np.where`` did not take)
+                an infinite partial must not make it nan. Costs a pass over every array, so it is asked for only
+                when a sweep has produced nan.
+        """
+        sweep = Sweep(len(self.records), careful)
+        for output, g in seeds:
+            ref = output.slot if output.slot is not None else _reference(output)
+            if ref is not None:
+                sweep.accumulate(ref, g)
+        with np.errstate(all="ignore"):
+            sweep.run(self.records)
+        return [sweep.cotangents[x.slot] for x in wanted]
+
+
+class Sweep:
+    """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
+
+    __slots__ = ("careful", "cotangents", "owned")
+
+    def __init__(self, slots: int, careful: bool) -> None:
+        self.cotangents: list[Any] = [None] * slots
+        self.owned: set[int] = set()
+        self.careful = careful
+
+    def run(self, records: list[Record]) -> None:
+        cotangents = self.cotangents
+        for slot, a, da, b, db in reversed(records):
+            g = cotangents[slot]
+            if g is None:
+                continue
+            if a is None:
+                da(self, slot, g, b, db)
+                continue
+            # A scalar operation. An exact zero stops here: it says nothing, and 0 · ∞ would say nan. (A traced
+            # zero may have a derivative and goes on.)
+            if type(g) in SCALARS and not g:
+                continue
+            c = cotangents[a]
+            cotangents[a] = g * da if c is None else c + g * da
+            if b is not None:
+                c = cotangents[b]
+                cotangents[b] = g * db if c is None else c + g * db
+
+    def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
+        """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
+        if type(ref) is int:
+            c = self.cotangents[ref]
+            if c is None:
+                self.cotangents[ref] = d
+                if fresh:
+                    self.owned.add(ref)
+            elif type(c) is np.ndarray and ref in self.owned and type(d) not in TRACED:
+                np.add(c, d, out=c, casting="unsafe")
+            else:
+                self.cotangents[ref] = c + d
+                self.owned.add(ref)
+        else:
+            part = self.buffer(ref, d)
+            part += d
+
+    def buffer(self, place: Any, d: Any = None) -> Any:
+        """The cotangent of an array (a Taped) or of a view (a View) as memory that may be written to.
+
+        A traced d, of an outer trace, needs a buffer of that trace.
+        """
+        root = place.root if type(place) is View else place
+        slot = root.slot
+        c = self.cotangents[slot]
+        if c is None:
+            c = np.zeros(plain(root.value).shape, plain(root.value).dtype)
+        elif slot not in self.owned or type(c) in SCALARS:
+            c = np.array(c) if type(c) not in TRACED else np.copy(c)
+        if type(d) in TRACED and (type(c) not in TRACED or c.owner.level < d.owner.level):
+            c = d.owner.constant(c)
+        self.cotangents[slot] = c
+        self.owned.add(slot)
+        return place.of(c) if type(place) is View else c
+
+
+# -- pulls: what a record does in the sweep -------------------------------------------------------------------------
+#
+# Each takes the sweep, the record's slot, the cotangent found there, and the record's last two fields.
+
+
+def _input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> None:
+    """An input has no operands: its cotangent stays where it is."""
+
+
+def _pull_elementwise(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: Any) -> None:
+    partials, specs, saved, mask = payload
+    sweep.cotangents[slot] = None
+    for ref, partial, spec in zip(refs, partials, specs, strict=True):
+        if ref is None:
+            continue
+        fresh = True
+        if callable(partial):
+            p = partial(*saved)
+            # p is ours to overwrite unless it is one of the saved values itself.
+            if (
+                type(p) is np.ndarray
+                and type(g) is np.ndarray
+                and p.shape == g.shape
+                and p.dtype == g.dtype
+                and p.base is None
+                and not any(p is s for s in saved)
+            ):
+                d = np.multiply(g, p, out=p)
+            else:
+                d = g * p
+        elif partial == 1.0:
+            d, fresh = g, False
+        else:
+            d = g * partial
+        if mask is not True:
+            d = np.where(mask, d, 0.0)
+        if sweep.careful:
+            d = np.where((g == 0) & np.isnan(d), 0.0, d)
+        shape, holomorphic = spec
+        if shape_of(d) != shape:
+            d = unbroadcast(d, shape)
+        if not holomorphic and is_complex(d):
+            d = np.real(d)
+        sweep.accumulate(ref, d, fresh)
+
+
+def _pull_general(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], pulls: Sequence[Any]) -> None:
+    sweep.cotangents[slot] = None
+    for ref, pull in zip(refs, pulls, strict=True):
+        sweep.accumulate(ref, pull(g))
+
+
+def _pull_component(sweep: Sweep, slot: int, g: Any, hub: int, payload: tuple[int, int]) -> None:
+    k, n = payload
+    sweep.cotangents[slot] = None
+    if sweep.cotangents[hub] is None:
+        sweep.cotangents[hub] = [None] * n
+    sweep.cotangents[hub][k] = g
+
+
+def _pull_tuple(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: Any) -> None:
+    pulls, y = payload
+    sweep.cotangents[slot] = None
+    g = tuple(np.zeros_like(plain(e)) if d is None else d for d, e in zip(g, y, strict=True))
+    for ref, pull in zip(refs, pulls, strict=True):
+        sweep.accumulate(ref, pull(g))
+
+
+def _pull_element(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
+    sweep.cotangents[slot] = None
+    part = sweep.buffer(place, g)
+    part[key] += g
+
+
+def _pull_gather(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
+    sweep.cotangents[slot] = None
+    part = sweep.buffer(place, g)
+    np.add.at(part, key, g)
+
+
+def _pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
+    place, key, spec = payload
+    part = sweep.buffer(place, g)
+    if ref is None:
+        part[key] = 0.0
+        return
+    d = part[key]
+    if is_array(d):
+        d = np.copy(d)
+        winners = _last_writes(part, key)
+        if winners is not None:
+            d = np.where(winners, d, 0.0)
+    part[key] = 0.0
+    sweep.accumulate(ref, _fit(d, *spec), fresh=True)
+
+
+def _pull_increment(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
+    place, sign, shape, holomorphic = payload
+    part = place.of(g) if type(place) is View else g
+    d = np.copy(part) if sign > 0 else -part
+    sweep.accumulate(ref, _fit(d, shape, holomorphic), fresh=True)
+
+
+# -- helpers -------------------------------------------------------------------------------------------------------
+
+
+_INTEGERS = frozenset({int, np.int64, np.int32, np.intp})
+_BASIC = _INTEGERS | {slice, type(None), type(Ellipsis)}
+
+
+def _is_basic(key: Any) -> bool:
+    """Whether NumPy answers this key with a view or an element, not with a copy."""
+    if type(key) is tuple:
+        return all(type(k) in _BASIC or (isinstance(k, np.integer)) for k in key)
+    return type(key) in _BASIC or isinstance(key, np.integer)
+
+
+class _Item:
+    """The step ``buffer[key]`` of a view."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+
+    def __call__(self, buffer: Any) -> Any:
+        return buffer[self.key]
+
+
+def _reference(x: TapedBase) -> Any:
+    """Where the cotangent of a value without a slot goes: a view of an active array has its View, else None."""
+    link = x.link
+    return link if type(link) is View and link.root.slot is not None else None
+
+
+def _same_memory(target: Any, key: Any, value: Any) -> bool:
+    part = plain(target)[plain_tree(key)]
+    value = plain(value)
+    if type(part) is not np.ndarray or part.shape != value.shape or part.strides != value.strides:
+        return False
+    return bool(part.__array_interface__["data"] == value.__array_interface__["data"])
+
+
+def _store(target: Any, key: Any, raw: Any) -> None:
+    if type(target) is np.ndarray and type(raw) in TRACED:
+        raise unsupported(
+            "a value of an outer differentiation is assigned to an array that was made outside of it",
+            "make the array inside the function that is differentiated",
+        )
+    target[key] = raw
+
+
+def _evaluate(function: Callable[..., Any], raws: Sequence[Any], mask: Any, dtype: Any) -> Any:
+    if mask is True and dtype is None:
+        return function(*raws)
+    keywords: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    if mask is True:
+        return function(*raws, **keywords)
+    # NumPy leaves the places that `where` excludes as they are in `out`; the caller puts those in. Zero till then.
+    y = function(*(plain(r) for r in raws), **keywords, where=mask)
+    y = np.where(mask, y, np.zeros((), y.dtype))
+    if any(type(r) in TRACED for r in raws):
+        return function(*raws, **keywords, where=mask)
+    return y
+
+
+def _number(partial: Any, y: Any, raws: Sequence[Any]) -> Any:
+    """A partial at scalar operands, as a number; infinite where Python's floats would raise ZeroDivisionError."""
+    if not callable(partial):
+        return partial
+    with np.errstate(all="ignore"):
+        try:
+            return partial(y, *raws)
+        except (ZeroDivisionError, OverflowError, ValueError):
+            return partial(np.float64(y), *(np.float64(r) for r in raws))
+
+
+def _scale(d: Any) -> Callable[[Any], Any]:
+    return lambda g: g * d
+
+
+def _real(pull: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda g: np.real(pull(g))
+
+
+def _any_complex(y: Any) -> bool:
+    return any(is_complex(e) for e in y) if type(y) is tuple else is_complex(y)
+
+
+def _fit(d: Any, shape: tuple[int, ...], holomorphic: bool) -> Any:
+    """A cotangent of an assigned value: undo NumPy's broadcasting (which here also drops leading 1s), and be real."""
+    core = shape
+    while len(core) > len(shape_of(d)) and core[0] == 1:
+        core = core[1:]
+    d = unbroadcast(d, core)
+    if core != shape:
+        d = np.reshape(d, shape)
+    return d if holomorphic or not is_complex(d) else np.real(d)
+
+
+def _last_writes(part: Any, key: Any) -> Any:
+    """For an index with integer arrays: which of the writes survived. None where no place can be written twice."""
+    parts = key if type(key) is tuple else (key,)
+    if not any(isinstance(k, (list, np.ndarray)) and np.asarray(k).dtype.kind in "iu" for k in parts):
+        return None
+    order = np.zeros(plain(part).shape, dtype=np.intp)
+    count = np.arange(order[key].size).reshape(order[key].shape)
+    order[key] = count
+    return order[key] == count

@@ -1,0 +1,420 @@
+"""The transforms: grad, jacobian, hessian, jvp, vjp and their kin, in autograd's names and argument order.
+
+Each one opens a trace, puts traced values in the place of the arguments to differentiate, calls the function, and reads the
+derivative off the trace. Everything else is bookkeeping: containers, dtypes, and the errors for what has no derivative.
+
+Complex numbers follow autograd: for a real function of z = x + iy the gradient is ∂f/∂x − i ∂f/∂y; of a holomorphic function the
+derivative is f'(z).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff import array as _interface  # noqa: F401  (defines the traced classes)
+from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
+from gradcheck.autodiff.errors import AutodiffError, unsupported
+from gradcheck.autodiff.forward import Forward, tangent_of
+from gradcheck.autodiff.scope import tracing
+from gradcheck.autodiff.tape import Tape
+from gradcheck.autodiff.trees import is_container, leaves, rebuild, tree_map
+
+Argnum = int | Sequence[int]
+Function = Callable[..., Any]
+
+
+# -- inputs and outputs ------------------------------------------------------------------------------------------------
+
+
+def _numeric(x: Any) -> Any:
+    """A leaf as something that can be varied: floats stay what they are, integers become floats, lists of numbers arrays."""
+    if type(x) in TRACED:
+        return x
+    if isinstance(x, bool) or not isinstance(x, int | float | complex | np.ndarray | np.generic):
+        raise unsupported(f"cannot differentiate with respect to a {type(x).__name__}")
+    if isinstance(x, np.ndarray | np.generic):
+        if x.dtype.kind in "iu":
+            return x.astype(float)
+        if x.dtype.kind not in "fc":
+            raise unsupported(f"cannot differentiate with respect to an array of dtype {x.dtype}")
+        return x.copy() if isinstance(x, np.ndarray) else x
+    return float(x) if isinstance(x, int) else x
+
+
+def _shield(x: Any) -> Any:
+    """An argument that is not differentiated: its arrays may be copied and then assigned to, so they become constants."""
+
+    def leaf(v: Any) -> Any:
+        return constant(v) if type(v) is np.ndarray and v.dtype.kind in "fc" else v
+
+    return tree_map(leaf, x) if is_container(x) else leaf(x)
+
+
+class _Traced:
+    """One run of a function on a trace: its inputs (leaves), and what came out."""
+
+    def __init__(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any], trace: Any,
+                 start: Callable[[int, Any], Any]) -> None:  # fmt: skip
+        for k in argnums:
+            if not -len(args) <= k < len(args):
+                raise AutodiffError(f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)")
+        chosen = [args[k] for k in argnums]
+        self.tree = [tree_map(_numeric, a) for a in chosen]
+        self.inputs: list[Any] = []
+        self.trace = trace
+        with tracing(f), trace:
+            traced = []
+            for a in self.tree:
+                new = [start(len(self.inputs) + i, v) for i, v in enumerate(leaves(a))]
+                self.inputs += new
+                traced.append(rebuild(a, new))
+            call = [_shield(a) for a in args]
+            for k, a in zip(argnums, traced, strict=True):
+                call[k] = a
+            self.output = f(*call, **{k: _shield(v) for k, v in keywords.items()})
+        if trace.lost is not None:
+            raise trace.lost
+
+    def owns(self, x: Any) -> bool:
+        if type(x) in TRACED and not x.owner.live and x.owner is not self.trace:
+            raise unsupported(
+                "the function returned a traced value of an earlier call",
+                "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
+            )
+        return type(x) in TRACED and x.owner is self.trace
+
+    def value(self, x: Any) -> Any:
+        """An output without this trace."""
+        return x.value if self.owns(x) else x
+
+
+def _argnums(argnum: Argnum) -> tuple[int, ...]:
+    return (argnum,) if isinstance(argnum, int | np.integer) else tuple(argnum)
+
+
+def _record(f: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> _Traced:
+    tape = Tape()
+    return _Traced(f, _argnums(argnum), args, keywords, tape, lambda _i, v: tape.variable(v))
+
+
+def _like(g: Any, value: Any) -> Any:
+    """A cotangent as the user sees it: of the input's shape, type and precision, zero where nothing flowed back."""
+    kind = plain(value)
+    if g is None:
+        return np.zeros_like(kind) if isinstance(kind, np.ndarray) else type(kind)(0.0)
+    if not is_complex(value) and is_complex(g):
+        g = np.real(g)
+    if type(g) in TRACED:
+        return g
+    if isinstance(kind, np.ndarray):
+        return np.array(np.broadcast_to(g, kind.shape), dtype=kind.dtype)
+    return type(kind)(g)
+
+
+def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
+    """The cotangents of all inputs for these cotangents of outputs."""
+    seeds = [(out, g) for out, g in seeds if run.owns(out)]
+    cotangents = run.trace.sweep(seeds, run.inputs)
+    if any(g is not None and np.any(np.isnan(plain(g))) for g in cotangents):
+        # 0 · ∞ on a branch that was not taken, perhaps: once more, taking it for 0.
+        cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
+    return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
+
+
+def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
+    """Per-leaf derivatives in the shape of the argument(s)."""
+    rest = list(flat)
+    out = []
+    for tree in run.tree:
+        n = len(leaves(tree))
+        out.append(rebuild(tree, rest[:n]))
+        rest = rest[n:]
+    return out[0] if isinstance(argnum, int | np.integer) else tuple(out)
+
+
+def _scalar_output(y: Any) -> None:
+    value = plain(y)
+    if isinstance(value, np.ndarray) and value.size == 1:
+        return
+    if isinstance(value, np.ndarray) or is_container(value):
+        what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+        raise AutodiffError(
+            f"grad needs a function that returns one number; it returned {what}",
+            hint="use jacobian for a vector-valued function, elementwise_grad for an elementwise one",
+        )
+    _number(y)
+
+
+def _number(y: Any) -> None:
+    if not isinstance(plain(y), int | float | complex | np.number | np.ndarray) or isinstance(plain(y), bool):
+        raise AutodiffError(f"the function returned {'None' if y is None else 'a ' + type(y).__name__}, not a number")
+
+
+# -- reverse mode ------------------------------------------------------------------------------------------------------
+
+
+def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
+    """A function that returns both f(x) and its gradient.
+
+    Args:
+        fun: real-valued function of one number as result.
+        argnum: position of the argument(s) to differentiate; a tuple gives a tuple of gradients.
+
+    Returns:
+        A function of the same arguments that returns ``(value, gradient)``; the gradient has the shape, the container
+        structure and the dtype of the argument.
+
+    Raises:
+        AutodiffError: the function returns no single number, or uses something that has no derivative rule.
+
+    >>> import numpy as np
+    >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    def gradient(*args: Any, **keywords: Any) -> Any:
+        run = _record(fun, argnum, args, keywords)
+        _scalar_output(run.output)
+        value = run.value(run.output)
+        if is_complex(value):
+            raise AutodiffError("grad needs a real-valued function; it returned a complex number",
+                                hint="use np.real, np.imag or np.abs of it, or jacobian of a holomorphic function")  # fmt: skip
+        one = np.ones(shape_of(value)) if is_array(value) else 1.0
+        return value, _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+
+    return _name(gradient, "value_and_grad", fun)
+
+
+def grad(fun: Function, argnum: Argnum = 0) -> Function:
+    """The gradient of a function of one number as result, with respect to argument ``argnum``.
+
+    Arguments, result and errors as for :func:`value_and_grad`, without the value.
+
+    >>> import numpy as np
+    >>> def h(x, t):
+    ...     return np.dot(x, t) + np.exp(np.dot(x, t))
+    >>> x, t = np.array([0.5, 0.0]), np.array([2.0, 1.0])
+    >>> grad(h, 0)(x, t), grad(h, 1)(x, t)
+    (array([7.43656366, 3.71828183]), array([1.85914091, 0.        ]))
+    """
+    both = value_and_grad(fun, argnum)
+    return _name(lambda *args, **keywords: both(*args, **keywords)[1], "grad", fun)
+
+
+def elementwise_grad(fun: Function, argnum: Argnum = 0) -> Function:
+    """The derivative of an elementwise function at every element: the gradient of the sum of its values.
+
+    >>> import numpy as np
+    >>> elementwise_grad(np.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    """
+
+    def derivative(*args: Any, **keywords: Any) -> Any:
+        run = _record(fun, argnum, args, keywords)
+        _number(run.output)
+        value = run.value(run.output)
+        one = np.ones(shape_of(value)) if is_array(value) else 1.0
+        return _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+
+    return _name(derivative, "elementwise_grad", fun)
+
+
+def vjp(fun: Function, *primals: Any) -> tuple[Any, Function]:
+    """The value f(*primals) and the pullback, which maps a cotangent of the value to cotangents of all arguments.
+
+    Args:
+        fun: function of any arguments, with arrays or containers of arrays as result.
+        primals: its arguments; all are differentiated.
+
+    Returns:
+        ``(value, pullback)``; ``pullback(g)``, with g of the value's structure and shapes, returns a tuple with one cotangent
+        an argument. It may be called any number of times.
+
+    >>> import numpy as np
+    >>> value, pullback = vjp(np.multiply, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> pullback(np.array([1.0, 10.0]))
+    (array([ 3., 40.]), array([ 1., 20.]))
+    """
+    argnum = tuple(range(len(primals)))
+    run = _record(fun, argnum, primals, {})
+    outputs = leaves(run.output) if is_container(run.output) else [run.output]
+
+    def pullback(g: Any) -> Any:
+        cotangents = leaves(g) if is_container(run.output) else [g]
+        if len(cotangents) != len(outputs):
+            raise AutodiffError("the cotangent has not the structure of the function's value")
+        for out, c in zip(outputs, cotangents, strict=True):
+            if shape_of(out) != shape_of(c):
+                raise AutodiffError(f"the cotangent has shape {shape_of(c)}, the function's value {shape_of(out)}")
+        seeds = [(o, np.array(c) if isinstance(c, np.ndarray) else c) for o, c in zip(outputs, cotangents, strict=True)]
+        return _gather(run, argnum, _pull_back(run, seeds))
+
+    return tree_map(run.value, run.output), pullback
+
+
+def _flat_size(run: _Traced) -> int:
+    return sum(int(np.prod(shape_of(x), dtype=int)) for x in run.inputs)
+
+
+def value_and_jacobian(fun: Function, argnum: int = 0) -> Function:
+    """A function that returns both f(x) and its Jacobian: see :func:`jacobian`."""
+
+    def derivative(*args: Any, **keywords: Any) -> Any:
+        run = _record(fun, argnum, args, keywords)
+        _number(run.output)
+        y = run.output
+        value, shape = run.value(y), shape_of(y)
+        m, n = int(np.prod(shape, dtype=int)), _flat_size(run)
+        if not run.owns(y) or m <= max(n, 16) or is_container(run.tree[0]):
+            return value, _gather(run, argnum, _rows(run, y, shape, m))
+        return value, _columns(fun, argnum, args, keywords, run.tree[0])
+
+    return _name(derivative, "value_and_jacobian", fun)
+
+
+def _rows(run: _Traced, y: Any, shape: tuple[int, ...], m: int) -> list[Any]:
+    """The Jacobian a row at a time: one trace, one sweep for each element of the value."""
+    if not shape:
+        return _pull_back(run, [(y, _unit(y, 0))])
+    rows = [_pull_back(run, [(y, _unit(y, i))]) for i in range(m)]
+    joined = []
+    for k, x in enumerate(run.inputs):
+        part = [row[k] for row in rows]
+        stacked = np.stack(part) if part else np.zeros((0, *shape_of(x)))
+        joined.append(np.reshape(stacked, shape + shape_of(x)))
+    return joined
+
+
+def _unit(y: Any, i: int) -> Any:
+    value = plain(y)
+    if not isinstance(value, np.ndarray):
+        return 1.0
+    g = np.zeros(value.shape, value.dtype)
+    g.reshape(-1)[i] = 1.0
+    return g
+
+
+def _columns(fun: Function, argnum: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
+    """The Jacobian a column at a time by forward mode: fewer inputs than outputs."""
+    columns = []
+    for j in range(int(np.prod(shape_of(x), dtype=int))):
+        forward = Forward()
+        run = _Traced(fun, (argnum,), args, keywords, forward, lambda _i, v, j=j: forward.variable(v, _unit(v, j)))
+        t = tangent_of(run.output) if run.owns(run.output) else None
+        columns.append(np.zeros(shape_of(run.output)) if t is None else t)
+    return np.reshape(np.stack(columns, axis=-1), shape_of(columns[0]) + shape_of(x))
+
+
+def jacobian(fun: Function, argnum: int = 0) -> Function:
+    """The Jacobian of an array-valued function, ``J[out..., in...] = ∂f[out...]/∂x[in...]``.
+
+    Args:
+        fun: function with a number or an array as result.
+        argnum: position of the argument to differentiate (an array, a number, or a container of them).
+
+    Returns:
+        A function of the same arguments that returns an array of shape ``f(x).shape + x.shape`` (a number where both are numbers).
+        Computed by reverse or forward mode, whichever takes fewer passes.
+
+    Raises:
+        AutodiffError: the function returns no numbers, or uses something that has no derivative rule.
+
+    >>> import numpy as np
+    >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] ** 2, x[1]]))(np.array([2.0, 3.0]))
+    array([[3., 2.],
+           [4., 0.],
+           [0., 1.]])
+    """
+    both = value_and_jacobian(fun, argnum)
+    return _name(lambda *args, **keywords: both(*args, **keywords)[1], "jacobian", fun)
+
+
+def hessian(fun: Function, argnum: int = 0) -> Function:
+    """The Hessian of a function of one number as result, of shape ``x.shape + x.shape``; reverse over reverse.
+
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return _name(jacobian(grad(fun, argnum), argnum), "hessian", fun)
+
+
+# -- forward mode ------------------------------------------------------------------------------------------------------
+
+
+def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value f(*primals) and its directional derivative along the tangents, by forward mode.
+
+    Args:
+        fun: function of any arguments, with arrays or containers of arrays as result.
+        primals: its arguments.
+        tangents: one an argument, of the same structure and shapes.
+
+    Returns:
+        ``(value, tangent)``, both of the structure of the value.
+
+    >>> import numpy as np
+    >>> jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    if len(primals) != len(tangents):
+        raise AutodiffError(f"{len(primals)} argument(s), but {len(tangents)} tangent(s)")
+    flat = [t for tree in tangents for t in (leaves(tree) if is_container(tree) else [tree])]
+    forward = Forward()
+
+    def start(i: int, v: Any) -> Any:
+        if i >= len(flat) or shape_of(flat[i]) != shape_of(v):
+            raise AutodiffError(f"tangent {i} does not have the shape {shape_of(v)} of its argument")
+        t = flat[i]
+        if type(t) not in TRACED:
+            dtype = np.result_type(plain(v), np.float32) if isinstance(plain(v), np.ndarray) else None
+            t = np.array(t, dtype=dtype) if is_array(v) else (t if isinstance(t, complex) else float(t))
+        return forward.variable(v, t)
+
+    run = _Traced(fun, tuple(range(len(primals))), tuple(primals), {}, forward, start)
+
+    def tangent(y: Any) -> Any:
+        t = tangent_of(y) if run.owns(y) else None
+        value = plain(y)
+        return (np.zeros_like(value) if isinstance(value, np.ndarray) else 0.0) if t is None else t
+
+    return tree_map(run.value, run.output), tree_map(tangent, run.output)
+
+
+def hvp(fun: Function, argnum: int = 0) -> Function:
+    """Hessian-vector products without the Hessian: ``hvp(f)(*args, v)`` is H·v; forward over reverse.
+
+    Args:
+        fun: function of one number as result.
+        argnum: position of the argument to differentiate.
+
+    Returns:
+        A function of f's arguments and one more, v, of the shape of the argument.
+
+    Source: B. Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6, 147, 1994.
+
+    >>> import numpy as np
+    >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([6., 0.])
+    """
+    gradient = grad(fun, argnum)
+
+    def product(*args_and_vector: Any, **keywords: Any) -> Any:
+        *args, v = args_and_vector
+
+        def along(x: Any) -> Any:
+            return gradient(*args[:argnum], x, *args[argnum + 1 :], **keywords)
+
+        return jvp(along, (args[argnum],), (v,))[1]
+
+    return _name(product, "hvp", fun)
+
+
+def _name(wrapper: Function, transform: str, fun: Function) -> Function:
+    wrapper.__name__ = f"{transform}_of_{getattr(fun, '__name__', 'function')}"
+    wrapper.__qualname__ = wrapper.__name__
+    return wrapper

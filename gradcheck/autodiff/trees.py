@@ -1,0 +1,60 @@
+"""Containers of arrays: lists, tuples, dicts, namedtuples and dataclasses, nested at will.
+
+``flatten`` takes the numbers out of an argument and ``unflatten`` puts others (traced values, cotangents) in their places, so
+that a dict of parameters has a dict of gradients. Anything that is neither a container nor numeric stays where it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import TRACED
+
+
+def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The container with ``function`` applied to every leaf (whatever is not itself a container).
+
+    >>> tree_map(lambda x: 2 * x, {"w": [1.0, 2.0], "b": 3.0})
+    {'w': [2.0, 4.0], 'b': 6.0}
+    """
+    if type(tree) in TRACED or isinstance(tree, np.ndarray):
+        return function(tree)
+    if isinstance(tree, dict):
+        return type(tree)((k, tree_map(function, v)) for k, v in tree.items())
+    if isinstance(tree, tuple):
+        parts = [tree_map(function, v) for v in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    if isinstance(tree, list):
+        return [tree_map(function, v) for v in tree]
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        values = {f.name: tree_map(function, getattr(tree, f.name)) for f in dataclasses.fields(tree) if f.init}
+        return dataclasses.replace(tree, **values)
+    return function(tree)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """The leaves in the order in which :func:`tree_map` visits them."""
+    found: list[Any] = []
+
+    def collect(leaf: Any) -> Any:
+        found.append(leaf)
+        return leaf
+
+    tree_map(collect, tree)
+    return found
+
+
+def rebuild(tree: Any, new: list[Any]) -> Any:
+    """The container with its leaves replaced by ``new``, in the order of :func:`leaves`."""
+    rest = iter(new)
+    return tree_map(lambda _leaf: next(rest), tree)
+
+
+def is_container(x: Any) -> bool:
+    return type(x) not in TRACED and (
+        isinstance(x, dict | tuple | list) or (dataclasses.is_dataclass(x) and not isinstance(x, type))
+    )
