@@ -30,6 +30,7 @@ from typing import Any
 
 from gradcheck.errors import Location
 from gradcheck.loading import TargetError
+from gradcheck.points import is_differentiable
 from gradcheck.targets import Parameter, Target, definition, resolve
 
 # Names that say only the role of a function: beside exactly one of them a bare `jac` has an owner.
@@ -246,22 +247,29 @@ def _overlap(positional: Sequence[inspect.Parameter], names: Sequence[str]) -> b
     return any(p.name in names and names.index(p.name) != at for at, p in enumerate(positional))
 
 
+class Adapted:
+    """A function called in another way; ``func`` is the user's own, as in functools.partial."""
+
+    def __init__(self, func: Callable[..., Any], call: Callable[..., Any]) -> None:
+        self.func = getattr(func, "func", func) if isinstance(func, Adapted) else func
+        self.call = call
+        self.__name__ = getattr(func, "__name__", type(func).__name__)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
+
+
 def _pick_arguments(
     candidate: Callable[..., Any], names: Sequence[str], taken: Sequence[str]
 ) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         return candidate(**{name: value for name, value in zip(names, args, strict=False) if name in taken})
 
-    call.__name__ = getattr(candidate, "__name__", "derivative")
-    return call
+    return Adapted(candidate, call)
 
 
 def _at_most(candidate: Callable[..., Any], count: int) -> Callable[..., Any]:
-    def call(*args: Any) -> Any:
-        return candidate(*args[:count])
-
-    call.__name__ = getattr(candidate, "__name__", "derivative")
-    return call
+    return Adapted(candidate, lambda *args: candidate(*args[:count]))
 
 
 def part_for(
@@ -301,12 +309,12 @@ def part_for(
             if argnum < len(returned) and (all(fits) or (len(returned) == len(args) and not whole)):
                 return (lambda result: result[argnum]), ""
             if all(fits) and argnum >= len(returned):
-                return None, (
-                    f"{partner.name} was not used: it has derivatives for the first {len(returned)} arguments only"
-                )
+                return None, (f"{partner.name} was not used: it has none with respect to {names[argnum]}")
     if partner.certain or partner.argument or len(args) == 1:
         return _whole, ""
-    fitting = [at for at, shape in enumerate(wanted) if _is_real(args[at]) and _fits(returned, shape)]
+    fitting = [
+        at for at, shape in enumerate(wanted) if is_differentiable(args[at]) and _fits(returned, shape)
+    ]
     owner = fitting[0] if fitting else 0
     if argnum == owner:
         return _whole, ""
@@ -330,12 +338,3 @@ def _fits(part: Any, shape: tuple[int, ...]) -> bool:
     if array.dtype.kind not in "fciu":
         return False
     return array.shape == shape or (array.size == 1 and shape in ((), (1,), (1, 1)))
-
-
-def _is_real(value: Any) -> bool:
-    """Whether one can differentiate with respect to the value: floats and arrays of them."""
-    import numpy as np
-
-    return (
-        isinstance(value, float | complex | np.ndarray | np.floating) and np.asarray(value).dtype.kind in "fc"
-    )

@@ -20,7 +20,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.check.result import Point
@@ -172,6 +172,7 @@ class Request:
         derivative: hand-written, takes the arguments of f; a point is better if it runs there.
         returned: f returns (value, derivative).
         order: 1 or 2.
+        every: any argument will do as the checked one, and all that have defaults get a place in the point.
     """
 
     target: Target
@@ -184,6 +185,11 @@ class Request:
     derivative: Callable[..., Any] | None = None
     returned: bool = False
     order: int = 1
+    every: bool = False
+
+    def at(self, known: Mapping[str, Any], text: str) -> Request:
+        """The same request with values that the user has given."""
+        return replace(self, known=known, known_text=text, count=1)
 
 
 def find(request: Request) -> list[Point]:
@@ -204,7 +210,7 @@ def find(request: Request) -> list[Point]:
     last = max(
         at
         for at, p in enumerate(parameters)
-        if p.required or p.name in given or at == request.argnum or at == 0
+        if p.required or p.name in given or at in (0, request.argnum) or request.every
     )
     parameters = parameters[: last + 1]
     checked = parameters[request.argnum].name
@@ -212,11 +218,9 @@ def find(request: Request) -> list[Point]:
     for p in parameters:
         if p.name in given:
             fixed[p.name] = request.known[p.name]
-        elif (
-            not p.required and p.name not in request.shapes and not (p.name == checked and p.default is None)
-        ):
+        elif not p.required and p.name not in request.shapes and (p.name != checked or p.default is not None):
             fixed[p.name] = copy.deepcopy(p.default)
-    if checked in fixed:
+    if checked in fixed and not request.every:
         fixed[checked] = _differentiable(fixed[checked], checked, request.target)
     unknown = [p for p in parameters if p.name not in fixed]
     if unknown:
@@ -227,6 +231,18 @@ def find(request: Request) -> list[Point]:
 def _last_extra(request: Request) -> int:
     extra = [int(name[3:]) + 1 for name in request.known if re.fullmatch(r"arg\d+", name)]
     return max(extra, default=0)
+
+
+def is_differentiable(value: Any) -> bool:
+    """Whether a value at a point is made of floats; integers and flags are no variables."""
+    import numpy as np
+
+    if isinstance(value, list | tuple):
+        try:
+            return bool(value) and np.asarray(value).dtype.kind == "f"
+        except ValueError:
+            return False
+    return isinstance(value, float | np.ndarray | np.floating) and np.asarray(value).dtype.kind in "fc"
 
 
 def _differentiable(value: Any, name: str, target: Target) -> Any:
@@ -468,12 +484,18 @@ class _Search:
             result = self.call(values, self.request.derivative)
         except _AttemptError:
             return 30.0
-        wanted = value.shape + np.shape(values[self.checked]) * self.request.order
-        for part in [result, *(result if isinstance(result, tuple) else ())]:
+        parts = [result, *(result if isinstance(result, tuple) else ())]
+        if isinstance(result, dict):
+            parts = list(result.values())
+        shapes = set()
+        for part in parts:
             with contextlib.suppress(ValueError):
-                if np.shape(part) == wanted:
-                    return 0.0
-        return 20.0
+                shapes.add(np.shape(part))
+        if value.shape + np.shape(values[self.checked]) * self.request.order in shapes:
+            return 0.0
+        # It may be the derivative with respect to another argument.
+        others = {value.shape + np.shape(v) * self.request.order for v in values.values()}
+        return 2.0 if others & shapes else 20.0
 
     def note(self, kinds: Sequence[Kind], err: _AttemptError) -> None:
         # Numbers in a message (shapes, sizes) are no difference of kind.

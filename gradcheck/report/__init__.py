@@ -1,0 +1,33 @@
+"""The formats of a report: one module each, a function from a frozen :class:`~gradcheck.runner.Run` to text.
+
+Above the runner, below the command line. Nothing here computes or writes anything; a renderer gets the run
+and a :class:`~gradcheck.report.style.Style` and returns the whole report. A further format is one file with a
+function ``render`` and one line in ``FORMATS``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from gradcheck.report.style import Style
+
+if TYPE_CHECKING:
+    from gradcheck.runner import Run
+
+# Name for --format, and the module that holds its `render(run, style) -> str`; loaded when it is used.
+FORMATS = {
+    "full": "gradcheck.report.full",
+    "json": "gradcheck.report.json",
+}
+
+
+def render(name: str, run: Run, style: Style) -> str:
+    """Render a run in one of ``FORMATS``; the text ends with a line break, or is empty.
+
+    Raises:
+        KeyError: there is no such format.
+    """
+    module = importlib.import_module(FORMATS[name])
+    text: str = module.render(run, style)
+    return text

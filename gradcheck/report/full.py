@@ -1,0 +1,364 @@
+"""The report for people: a line for what passed, a table for what did not, a summary.
+
+Built with rich, but rendered to text of the width and character set of the
+:class:`~gradcheck.report.style.Style`, so that it is a function of the outcomes like every other format. User
+text is never read as markup: ``x[i]`` is not a tag.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.box import Box
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gradcheck.check.result import Entry, Finding, Point, Result, Verdict
+from gradcheck.frames import relative as relative_path
+from gradcheck.report import numbers
+from gradcheck.report.style import Style
+from gradcheck.runner import Outcome, Problem, Run, worst_point
+
+# Rows of a table of wrong entries, and of a table of values, before -v and -vv are needed for more.
+WRONG_ROWS, VALUE_ROWS = 10, 60
+# No width at all: lines are neither wrapped nor cut. Tables and paddings here never expand to it.
+UNLIMITED = 1_000_000
+
+_RANK = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
+_NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
+_COLORS = {Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow", Verdict.PASS: "bold green"}
+_KINDS = {
+    "1": ("wrong", "red"),
+    "2": ("inconclusive", "yellow"),
+    "3": ("warning", "yellow"),
+    "0": ("error", "red"),
+}
+_LINES = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
+_ASCII_LINES = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+
+
+def render(run: Run, style: Style) -> str:
+    """The report as text; "" with ``style.quiet`` of 2 and more."""
+    if style.quiet >= 2:
+        return ""
+    return _Report(run, style).text()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An entry at its worst point, and at how many points it has that verdict."""
+
+    entry: Entry
+    points: int
+
+
+class _Report:
+    """Writes one run; holds the style and the console that lays the parts out."""
+
+    def __init__(self, run: Run, style: Style) -> None:
+        self.run = run
+        self.style = style
+        self.out = io.StringIO()
+        self.console = Console(
+            file=self.out,
+            width=style.width or UNLIMITED,
+            force_terminal=style.color,
+            color_system="standard" if style.color else None,
+            no_color=not style.color,
+            force_jupyter=False,
+            force_interactive=False,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+    def text(self) -> str:
+        for outcome in self.run.outcomes:
+            self.outcome(outcome)
+        self.summary()
+        lines = [line.rstrip() for line in self.out.getvalue().split("\n")]
+        return "\n".join(lines)
+
+    # layout
+
+    def styled(self, *parts: str | tuple[str, str]) -> Text:
+        """A text from pieces and (piece, style) pairs, in characters that the stream can write."""
+        text = Text()
+        for part in parts:
+            piece, look = (part, "") if isinstance(part, str) else part
+            text.append(self.style.plain(piece), style=look)
+        return text
+
+    def line(self, *parts: str | tuple[str, str], indent: int = 0, wrap: bool = True) -> None:
+        """Print one line, wrapped with its indent where the width is limited."""
+        text = self.styled(*parts)
+        if wrap and self.style.width is not None:
+            self.console.print(Padding(text, (0, 0, 0, indent), expand=False))
+        else:
+            self.console.print(Text(" " * indent) + text, soft_wrap=True)
+
+    # one outcome
+
+    def outcome(self, outcome: Outcome) -> None:
+        result = outcome.result
+        if outcome.problem is not None:
+            self.problem(outcome, outcome.problem)
+        elif result is not None and result.verdict is Verdict.PASS:
+            if self.style.quiet:
+                return
+            self.passed(outcome, result)
+        elif result is not None:
+            self.not_passed(outcome, result)
+        for note in outcome.notes:
+            self.line(("note: ", "dim"), note, indent=2)
+        if result is not None and self.style.verbose and not self.style.quiet:
+            self.values(result)
+        if outcome.problem is not None or (
+            result and (result.verdict is not Verdict.PASS or self.style.verbose)
+        ):
+            self.console.print()
+
+    def problem(self, outcome: Outcome, problem: Problem) -> None:
+        where = f" ({problem.where})" if problem.where else ""
+        head = [
+            (f"ERROR {problem.code}", "bold red"),
+            "  ",
+            (outcome.target, "bold"),
+            "  ",
+            problem.message,
+            where,
+        ]
+        self.line(*head)
+        for detail in problem.details:
+            self.line(detail, indent=4)
+        if problem.hint:
+            self.line(("hint: ", "cyan"), problem.hint, indent=2)
+        if problem.traceback and self.style.traceback:
+            self.line(problem.traceback, indent=0, wrap=False)
+
+    def passed(self, outcome: Outcome, result: Result) -> None:
+        points = f" at {len(result.points)} points" if len(result.points) > 1 else ""
+        parts = [f"{_compared(result)} agree: {_entries(result)}{points}"]
+        largest = max((e.difference for e in result.entries if e.difference is not None), default=None)
+        if largest is not None:
+            parts.append(f"difference {numbers.relative(largest)}")
+        resolution = max((e.resolution for e in result.entries if e.resolution is not None), default=None)
+        if resolution is not None:
+            parts[-1] += f" (resolution {numbers.relative(resolution)})"
+        parts.append(f"{result.evaluations} evaluations")
+        self.head(outcome, result, ", ".join(parts))
+        self.findings(result.findings)
+
+    def head(self, outcome: Outcome, result: Result, rest: str) -> None:
+        hessian = " (second derivative)" if result.order == 2 else ""
+        verdict = (_NAMES[result.verdict], _COLORS[result.verdict])
+        self.line(
+            verdict, "  ", (outcome.target, "bold"), "  ", (result.argname, "bold"), f"{hessian}  ", rest
+        )
+
+    def not_passed(self, outcome: Outcome, result: Result) -> None:
+        rows = worst_first(result.entries)
+        names = {Verdict.FAIL: "wrong", Verdict.INCONCLUSIVE: "undecided"}
+        different = len({(e.output, e.index) for e in result.entries})
+        counts = [
+            f"{sum(1 for row in rows if row.entry.verdict is verdict)} of {different} entries {name}"
+            for verdict, name in names.items()
+            if any(row.entry.verdict is verdict for row in rows)
+        ]
+        points = f", {len(result.points)} points" if len(result.points) > 1 else ""
+        self.head(outcome, result, ", ".join(counts or ["no entry could be compared"]) + points)
+        self.line(("compared: ", "dim"), _compared(result), (f", f at {_place(result)}", "dim"), indent=2)
+        shown = rows if self.style.verbose else rows[:WRONG_ROWS]
+        if shown:
+            self.table(shown, result)
+        if len(rows) > len(shown):
+            self.line(f"and {len(rows) - len(shown)} more (-v shows them all)", indent=2)
+        self.findings(result.findings)
+        if result.points:
+            at = worst_point(result)
+            self.point(result.points[at], f"point {at + 1}" if len(result.points) > 1 else "point", result)
+        if outcome.reproduce:
+            self.line(("reproduce: ", "cyan"), outcome.reproduce, indent=2, wrap=False)
+
+    def findings(self, findings: Iterable[Finding]) -> None:
+        # The same is often seen at every point: once is enough, with the first message.
+        seen: dict[tuple[str, str], list[Finding]] = {}
+        for finding in findings:
+            seen.setdefault((finding.code, str(finding.where)), []).append(finding)
+        for finding, *others in seen.values():
+            name, color = _KINDS.get(finding.code[2:3], ("note", "dim"))
+            where = f" ({relative_path(finding.where.file)}:{finding.where.line})" if finding.where else ""
+            more = f" (and {len(others)} more like this)" if others else ""
+            head = (f"{name} {finding.code} {finding.kind}: ", color)
+            self.line(head, finding.message, where, (more, "dim"), indent=2)
+            if finding.hint:
+                self.line(("hint: ", "cyan"), finding.hint, indent=4)
+
+    def point(self, point: Point, name: str, result: Result) -> None:
+        written = point.text if point.text is not None else "too large to be written out"
+        seed = f", seed {point.seed}" if point.seed is not None else f", seed {result.seed}"
+        self.line((f"{name}: ", "dim"), written, (f"  ({point.how}{seed})", "dim"), indent=2)
+
+    # tables
+
+    def values(self, result: Result) -> None:
+        """The partial derivatives themselves, a table for each point."""
+        limit = len(result.entries) if self.style.verbose > 1 else VALUE_ROWS
+        for at, point in enumerate(result.points):
+            entries = [e for e in result.entries if e.point == at]
+            self.point(point, f"point {at + 1}" if len(result.points) > 1 else "point", result)
+            if at < len(result.value):
+                self.line(("value: ", "dim"), result.value[at], indent=2)
+            if entries:
+                self.table([_Row(e, 1) for e in entries[:limit]], result, one_point=True)
+            if len(entries) > limit:
+                self.line(f"and {len(entries) - limit} more (-vv shows them all)", indent=2)
+
+    def table(self, rows: Sequence[_Row], result: Result, *, one_point: bool = False) -> None:
+        """The widest layout that fits: notes in the table, notes below it, or an entry a paragraph."""
+        several = len(result.points) > 1 and not one_point
+        noted = any(row.entry.note for row in rows)
+        for notes_inside in (True, False) if noted else (True,):
+            table = self.build(rows, several, notes_inside and noted)
+            if self.width_of(table) <= self.console.width - 2:
+                self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
+                if noted and not notes_inside:
+                    self.notes(rows)
+                return
+        self.paragraphs(rows)
+
+    def width_of(self, table: Table) -> int:
+        return Measurement.get(self.console, self.console.options.update(max_width=UNLIMITED), table).maximum
+
+    def build(self, rows: Sequence[_Row], several: bool, notes: bool) -> Table:
+        lines = _ASCII_LINES if self.style.ascii else _LINES
+        table = Table(
+            box=lines, show_edge=False, pad_edge=False, padding=(0, 1), header_style="dim", safe_box=False
+        )
+        columns: list[tuple[str, list[RenderableType]]] = []
+        entries = [row.entry for row in rows]
+        digits = [numbers.digits_for(entry) for entry in entries]
+        columns.append(("entry", [self.styled((entry.label, "bold")) for entry in entries]))
+        for name in ("yours", "autodiff"):
+            values = [getattr(entry, name) for entry in entries]
+            if any(value is not None for value in values):
+                texts = numbers.aligned([numbers.number(v, d) for v, d in zip(values, digits, strict=True)])
+                columns.append((name, [self.styled(text) for text in texts]))
+        measured = numbers.aligned(
+            [numbers.number(e.measured, d) for e, d in zip(entries, digits, strict=True)]
+        )
+        bars = [(f" ± {numbers.bar(e.error)}" if e.error is not None else "") for e in entries]
+        columns.append(
+            ("measured ± error", [self.styled(m, (b, "dim")) for m, b in zip(measured, bars, strict=True)])
+        )
+        columns.append(("rel. diff.", [self.styled(numbers.relative(e.difference)) for e in entries]))
+        if several:
+            columns.append(("points", [self.styled(str(row.points)) for row in rows]))
+        columns.append(("verdict", [self.styled((_NAMES[e.verdict], _COLORS[e.verdict])) for e in entries]))
+        if notes:
+            columns.append(("note", [self.styled(e.note) for e in entries]))
+        for title, _ in columns:
+            right = title in ("rel. diff.", "points")
+            table.add_column(self.styled(title), justify="right" if right else "left", no_wrap=True)
+        for cells in zip(*(cells for _, cells in columns), strict=True):
+            table.add_row(*cells)
+        return table
+
+    def notes(self, rows: Sequence[_Row]) -> None:
+        """Notes that found no room in the table: each once, with the entries that it is for."""
+        together: dict[str, list[str]] = {}
+        for row in rows:
+            if row.entry.note:
+                together.setdefault(row.entry.note, []).append(row.entry.label)
+        for note, labels in together.items():
+            more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+            self.line((", ".join(labels[:3]) + more + ": ", "bold"), note, indent=2)
+
+    def paragraphs(self, rows: Sequence[_Row]) -> None:
+        """Where not even the numbers fit beside each other: below each other."""
+        for row in rows:
+            entry, digits = row.entry, numbers.digits_for(row.entry)
+            self.line((entry.label, "bold"), "  ", (_NAMES[entry.verdict], _COLORS[entry.verdict]), indent=2)
+            shown: list[RenderableType] = []
+            for name in ("yours", "autodiff", "measured"):
+                value = getattr(entry, name)
+                error = (
+                    f" ± {numbers.bar(entry.error)}" if name == "measured" and entry.error is not None else ""
+                )
+                if value is not None:
+                    shown.append(self.styled((f"{name:>9} ", "dim"), numbers.number(value, digits), error))
+            if entry.difference is not None:
+                shown.append(self.styled(("rel. diff ", "dim"), numbers.relative(entry.difference)))
+            if entry.note:
+                shown.append(self.styled(entry.note))
+            self.console.print(Padding(Group(*shown), (0, 0, 0, 4), expand=False))
+
+    # the last line
+
+    def summary(self) -> None:
+        run = self.run
+        counts = [
+            (run.count(Verdict.FAIL), "wrong", "bold red"),
+            (run.count(Verdict.INCONCLUSIVE), "inconclusive", "bold yellow"),
+            (run.problems, "could not run", "bold red"),
+            (run.count(Verdict.PASS), "passed", "bold green"),
+        ]
+        parts: list[str | tuple[str, str]] = []
+        for count, name, color in counts:
+            if count:
+                parts += [", " if parts else "", (f"{count} {name}", color)]
+        checks = len(run.outcomes)
+        head = f"{checks} check{'s' * (checks != 1)}: " if checks else "nothing was checked"
+        self.line(head, *parts, (f"  ({run.seconds:.2f} s)", "dim"))
+
+
+def worst_first(entries: Sequence[Entry]) -> list[_Row]:
+    """What did not pass, a row for each entry at its worst point: wrong first, largest first."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.verdict is not Verdict.PASS:
+            groups.setdefault(entry.label, []).append(entry)
+    rows = []
+    for group in groups.values():
+        worst = min(group, key=_badness)
+        rows.append(_Row(worst, sum(1 for entry in group if entry.verdict is worst.verdict)))
+    return sorted(rows, key=lambda row: _badness(row.entry))
+
+
+def _badness(entry: Entry) -> tuple[int, float]:
+    difference = entry.difference if entry.difference is not None else 0.0
+    # nan sorts as the largest: nothing differs more than what is no number.
+    return _RANK[entry.verdict], -difference if difference == difference else -float("inf")
+
+
+def _entries(result: Result) -> str:
+    """``3 entries``, or ``12 of 1000 entries`` where only a sample was compared."""
+    different = len({(e.output, e.index, e.label) for e in result.entries})
+    total = result.total // max(len(result.points), 1)
+    noun = "entry" if max(different, total) == 1 else "entries"
+    return f"{different} of {total} {noun}" if total > different else f"{different} {noun}"
+
+
+def _compared(result: Result) -> str:
+    """``rosen_der (found by name) = autodiff = measured``: the witnesses there were."""
+    yours = any(e.yours is not None for e in result.entries) or result.derivative not in ("", "autodiff")
+    parts = (
+        [f"yours {result.derivative} ({result.derivative_how})"] if yours and result.derivative_how else []
+    )
+    if yours and not parts:
+        parts.append(f"yours {result.derivative}")
+    if any(e.autodiff is not None for e in result.entries):
+        parts.append("autodiff")
+    if any(e.measured is not None for e in result.entries):
+        parts.append("measured")
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def _place(result: Result) -> str:
+    return f"{relative_path(result.where.file)}:{result.where.line}" if result.where else result.target

@@ -1,0 +1,346 @@
+"""Many checks in one run: what to check, with which derivative, at which points; one outcome for each.
+
+Above targets, points and the check floor, below the reports, which render a :class:`Run` and nothing else.
+One broken target does not stop the others: what a target or a check raises becomes the ``problem`` of its
+outcome, whether it is the user's mistake or a bug of ours (then ``bug`` is set, and the exit code says so).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import shlex
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck.check.result import Point, Result, Verdict
+from gradcheck.errors import GradcheckError, Location
+from gradcheck.frames import relative, user_traceback
+from gradcheck.partners import Adapted, Partner, find_partner, given_partner, part_for
+from gradcheck.points import (
+    Request,
+    argument_position,
+    find,
+    is_differentiable,
+    parameters_of,
+    parse_shapes,
+    read_at,
+    returns_gradient,
+)
+from gradcheck.settings import Settings
+from gradcheck.targets import Target, resolve
+
+# done and total evaluations of the check that is running, under its name
+Progress = Callable[[str, int, int], None]
+
+OK, WRONG, COULD_NOT_RUN, INCONCLUSIVE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a check could not be carried out.
+
+    Attributes:
+        code: stable code, GC0xx.
+        message: what happened.
+        where: the user's file and line, if known.
+        hint: what to do about it.
+        details: further lines, one for each attempt.
+        traceback: of the user's frames (of all, for a bug), shown with ``--traceback``.
+        bug: gradcheck itself is at fault.
+    """
+
+    code: str
+    message: str
+    where: Location | None = None
+    hint: str | None = None
+    details: tuple[str, ...] = ()
+    traceback: str = ""
+    bug: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one check: a result or a problem, never both.
+
+    Attributes:
+        target: as the user wrote it.
+        argument: name of the argument, or what ``--argnum`` said where that could not be resolved.
+        result: of the check.
+        problem: why there is none.
+        notes: remarks on how the check was set up (derivatives that were seen but not used).
+        reproduce: a command line that repeats this check at its worst point; "" where there is none.
+    """
+
+    target: str
+    argument: str
+    result: Result | None = None
+    problem: Problem | None = None
+    notes: tuple[str, ...] = ()
+    reproduce: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """All outcomes of a run, in the order of the targets and arguments.
+
+    >>> Run((), Settings()).exit_code
+    5
+    """
+
+    outcomes: tuple[Outcome, ...]
+    settings: Settings
+    seconds: float = 0.0
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(1 for outcome in self.outcomes if outcome.result and outcome.result.verdict is verdict)
+
+    @property
+    def problems(self) -> int:
+        return sum(1 for outcome in self.outcomes if outcome.problem)
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 1 wrong, 2 could not run, 3 inconclusive, 4 a bug, 5 nothing; 1 before 4, 2, 3."""
+        if not self.outcomes:
+            return NOTHING
+        if self.count(Verdict.FAIL):
+            return WRONG
+        if any(outcome.problem and outcome.problem.bug for outcome in self.outcomes):
+            return BUG
+        if self.problems:
+            return COULD_NOT_RUN
+        if self.count(Verdict.INCONCLUSIVE) and not self.settings.allow_inconclusive:
+            return INCONCLUSIVE
+        return OK
+
+
+def run(specs: Sequence[str], settings: Settings, progress: Progress | None = None) -> Run:
+    """Check every target with every argument asked for.
+
+    Nothing but KeyboardInterrupt is raised; everything else is in the outcomes.
+    """
+    started = time.monotonic()
+    outcomes: list[Outcome] = []
+    for spec in specs:
+        try:
+            target = resolve(spec, settings.pythonpath)
+            arguments = _arguments(target, settings)
+        except Exception as err:
+            outcomes.append(Outcome(spec, ", ".join(settings.argnum), problem=problem_of(err)))
+            continue
+        outcomes += [_outcome(target, argument, settings, progress) for argument in arguments]
+    return Run(tuple(outcomes), settings, time.monotonic() - started)
+
+
+def problem_of(err: Exception) -> Problem:
+    """A user's mistake as it is; anything else as a bug of ours, with the whole traceback."""
+    if isinstance(err, GradcheckError):
+        where = err.where and Location(relative(err.where.file), err.where.line)
+        cause = err.__cause__
+        return Problem(
+            code=err.code,
+            message=err.message,
+            where=where,
+            hint=err.hint,
+            details=getattr(err, "details", ()),
+            traceback=user_traceback(cause) if cause is not None else "",
+        )
+    if isinstance(err, MemoryError):
+        return Problem(
+            "GC001", "there is not enough memory for this check", hint="check it at a smaller point"
+        )
+    text = " ".join(str(err).split())
+    return Problem(
+        code="GC000",
+        message=f"gradcheck failed: {type(err).__name__}: {text}",
+        hint="this is a bug in gradcheck; please report it with the output of --traceback",
+        traceback="".join(traceback.format_exception(err)).rstrip(),
+        bug=True,
+    )
+
+
+def _arguments(target: Target, settings: Settings) -> list[int]:
+    """Positions of the arguments to check; ``all`` stands for those that hold floats where f is checked."""
+    positions: list[int] = []
+    for text in settings.argnum:
+        if text == "all":
+            positions += _real_arguments(target, settings)
+        else:
+            positions.append(argument_position(text, target))
+    return list(dict.fromkeys(positions))
+
+
+def _real_arguments(target: Target, settings: Settings) -> list[int]:
+    point = _points(target, 0, settings, None, every=True)[0]
+    found = [at for at, value in enumerate(point.args) if is_differentiable(value)]
+    if not found:
+        raise GradcheckError(
+            f"{target.name} has no argument that holds floats", where=target.where, code="GC007"
+        )
+    return found
+
+
+def _points(
+    target: Target,
+    argnum: int,
+    settings: Settings,
+    derivative: Callable[..., Any] | None,
+    *,
+    every: bool = False,
+) -> list[Point]:
+    """Points of a check; with ``every`` for any checked argument, with all defaults filled in."""
+    base = Request(
+        target=target,
+        argnum=argnum,
+        shapes=parse_shapes(settings.shape, target),
+        count=1 if every else settings.points,
+        seed=settings.seed,
+        derivative=derivative,
+        returned=settings.grad == "returned",
+        order=settings.order,
+        every=every,
+    )
+    if not settings.at:
+        return find(base)
+    found: list[Point] = []
+    for text in settings.at:
+        known = read_at(text, target, settings.seed, settings.pythonpath)
+        found += find(base.at(known, text))
+    return found
+
+
+def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress | None) -> Outcome:
+    """One check, its errors caught."""
+    parameters = parameters_of(target, argnum + 1)
+    argument = parameters[argnum].name
+    notes: list[str] = []
+    try:
+        result = _check(target, argnum, argument, settings, progress, notes)
+    except Exception as err:
+        return Outcome(target.spec, argument, problem=problem_of(err), notes=tuple(notes))
+    command = reproduce(
+        result, argument if argument in {p.name for p in target.parameters} else str(argnum), settings
+    )
+    return Outcome(target.spec, argument, result=result, notes=tuple(notes), reproduce=command)
+
+
+def _check(
+    target: Target,
+    argnum: int,
+    argument: str,
+    settings: Settings,
+    progress: Progress | None,
+    notes: list[str],
+) -> Result:
+    # The check floor loads NumPy and SciPy, which --help must not wait for.
+    from gradcheck.check import check_points
+
+    partner: Partner | None = None
+    if settings.grad == "auto":
+        partner, remarks = find_partner(target, argument, settings.order)
+        notes += remarks
+    elif settings.grad not in ("none", "returned"):
+        partner = given_partner(settings.grad, target, settings.pythonpath)
+    points = _points(target, argnum, settings, partner.function if partner else None)
+    grad: Any = "returned" if settings.grad == "returned" else None
+    derivative, how = (target.last_name, "returned by f") if grad else ("", "")
+    if settings.grad != "returned" and (partner or settings.grad == "auto"):
+        grad, remark = _derivative(target, partner, points[0], argnum, settings)
+        notes += [remark] if remark else []
+        if grad == "returned":
+            derivative, how = target.last_name, "returned by f"
+        elif grad is not None and partner is not None:
+            derivative, how = partner.name, partner.how
+    label = f"{target.spec} {argument}"
+    return check_points(
+        target.function,
+        points,
+        argnum=argnum,
+        grad=grad,
+        order=settings.order,
+        rtol=settings.rtol,
+        atol=settings.atol,
+        seed=settings.seed,
+        target=target.spec,
+        derivative=derivative,
+        derivative_how=how,
+        where=target.where,
+        progress=(lambda done, total: progress(label, done, total)) if progress else None,
+    )
+
+
+def _derivative(
+    target: Target, partner: Partner | None, point: Point, argnum: int, settings: Settings
+) -> tuple[Any, str]:
+    """What goes to the check as ``grad``: the part that is for this argument, and a remark if none is.
+
+    One call of f and one of the derivative decide it. Where one of them raises, the check will say so.
+    """
+    value = _quietly(target.function, point)
+    if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
+        return "returned", ""
+    if partner is None:
+        return None, ""
+    function = partner.function
+    returned = _quietly(function, point)
+    if value is None or returned is None:
+        return function, ""
+    names = [p.name for p in parameters_of(target, len(point.args))]
+    part, remark = part_for(partner, returned, value, point.args, names, argnum, settings.order)
+    if part is None:
+        return None, remark
+    return Adapted(function, lambda *args: part(function(*args))), remark
+
+
+def _quietly(function: Callable[..., Any], point: Point) -> Any:
+    """The value of a function at a point, or None where it raises."""
+    import numpy as np
+
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            return function(*copy.deepcopy(point.args))
+        except (Exception, SystemExit):
+            return None
+
+
+def worst_point(result: Result) -> int:
+    """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
+    candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(
+        result.entries
+    )
+    if not candidates:
+        return 0
+    return max(candidates, key=lambda entry: entry.difference or 0.0).point
+
+
+def reproduce(result: Result, argument: str, settings: Settings) -> str:
+    """The command line that repeats a check at its worst point, quoted for a POSIX shell."""
+    words = ["gradcheck", result.target, "--argnum", argument]
+    if settings.grad != "auto":
+        words += ["--grad", settings.grad]
+    if result.order != 1:
+        words += ["--order", str(result.order)]
+    point = result.points[worst_point(result)]
+    if settings.at:
+        # One --at makes one point, in the order given.
+        words += ["--at", settings.at[worst_point(result)]]
+        words += [f"--shape={shape}" for shape in settings.shape]
+    elif point.seed is not None and point.text is not None:
+        words += ["--at", point.text]
+    elif point.seed is not None:
+        words += [f"--shape={shape}" for shape in settings.shape]
+        words += ["--points", str(len(result.points))]
+    if settings.seed or (point.seed is not None and point.text is None):
+        words += ["--seed", str(settings.seed)]
+    for name, tolerance in (("--rtol", settings.rtol), ("--atol", settings.atol)):
+        words += [name, repr(tolerance)] if tolerance is not None else []
+    for folder in settings.pythonpath:
+        words += ["--pythonpath", folder]
+    return shlex.join(words)

@@ -1,0 +1,74 @@
+"""What a run of gradcheck was asked to do: the options of the command with their defaults, frozen.
+
+Floor of targets and points. The command line fills it in (configuration files will, too), the runner reads
+it. It loads nothing, so that ``gradcheck --help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gradcheck.errors import GradcheckError
+
+
+class SettingsError(GradcheckError):
+    """An option has a value that it cannot have."""
+
+    code = "GC001"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a run; each attribute is the command-line option of the same name.
+
+    Attributes:
+        argnum: arguments to check, by position or name; ``all`` for every one that holds floats.
+        grad: ``auto``, ``none``, ``returned``, or a target.
+        order: 1 for gradients and Jacobians, 2 for Hessians.
+        at: points, one text each.
+        shape: trial shapes.
+        points: how many points, or None for as many as the way in which they are found wants.
+        seed: of everything random.
+        rtol, atol: tolerances, or None for those of the verdict.
+        allow_inconclusive: an inconclusive check does not change the exit code.
+        pythonpath: folders that come first on ``sys.path``.
+
+    Raises:
+        SettingsError: from the constructor, for a value that makes no sense.
+
+    >>> Settings().argnum, Settings(order=2).order
+    (('0',), 2)
+    """
+
+    argnum: tuple[str, ...] = ("0",)
+    grad: str = "auto"
+    order: int = 1
+    at: tuple[str, ...] = ()
+    shape: tuple[str, ...] = ()
+    points: int | None = None
+    seed: int = 0
+    rtol: float | None = None
+    atol: float | None = None
+    allow_inconclusive: bool = False
+    pythonpath: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.order not in (1, 2):
+            raise SettingsError(
+                f"--order {self.order}: only 1 (gradient, Jacobian) and 2 (Hessian) are checked"
+            )
+        if self.points is not None and self.points < 1:
+            raise SettingsError(f"--points {self.points}: at least one point is needed")
+        if self.points is not None and self.at:
+            raise SettingsError("--points does not go with --at", hint="repeat --at for more points")
+        if self.seed < 0:
+            raise SettingsError(f"--seed {self.seed}: a seed is not negative")
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if value is not None and not (math.isfinite(value) and value >= 0.0):
+                raise SettingsError(f"--{name} {value}: a tolerance is a finite number, zero or more")
+        if self.order == 2 and self.grad == "returned":
+            raise SettingsError(
+                "--grad returned does not go with --order 2: f returns its gradient, not its Hessian",
+                hint="name a function that returns the Hessian",
+            )

@@ -1,0 +1,122 @@
+"""Where the report goes and everything else does not.
+
+Part of the command line. The report owns stdout: while user code runs, file descriptor 1 is stderr, so that
+neither a ``print`` nor a ``printf`` in a C extension can get into it. Also decided here: colour, characters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, TextIO
+
+
+class Output:
+    """The saved standard output: written to after user code has run.
+
+    Attributes:
+        encoding: of the text that the user's terminal or pipe expects.
+        is_terminal: whether it is one.
+        columns: width of the terminal, or None.
+    """
+
+    def __init__(self, stream: TextIO | None, binary: BinaryIO | None) -> None:
+        self._stream = stream
+        self._binary = binary
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+        self.is_terminal = False
+        self.columns: int | None = None
+        with contextlib.suppress(OSError, ValueError):
+            self.is_terminal = bool(binary.isatty() if binary else stream and stream.isatty())
+            if binary is not None and self.is_terminal:
+                self.columns = os.get_terminal_size(binary.fileno()).columns or None
+
+    def write(self, text: str) -> None:
+        """Write the report; a reader that has gone away (``| head -1``) is no error."""
+        try:
+            if self._binary is not None:
+                self._binary.write(
+                    text.encode(self.encoding, "backslashreplace").replace(b"\n", os.linesep.encode())
+                )
+                self._binary.flush()
+            elif self._stream is not None:
+                self._stream.write(text)
+                self._stream.flush()
+        except BrokenPipeError:
+            if self._binary is not None:
+                # Closing would flush once more and complain: give the descriptor somewhere to write to.
+                with open(os.devnull, "wb") as sink:
+                    os.dup2(sink.fileno(), self._binary.fileno())
+
+
+@contextlib.contextmanager
+def report_output(*, restore: bool = True) -> Iterator[Output]:
+    """Save stdout for the report and point file descriptor 1 at stderr meanwhile.
+
+    Args:
+        restore: put it back at the end. The command itself does not: what user code prints at exit, or a
+            thread that it has left behind, is not part of the report either.
+    """
+    stream = sys.stdout
+    try:
+        if stream is None or stream.fileno() != 1:
+            raise OSError
+        saved = os.dup(1)
+    except (OSError, ValueError, AttributeError):
+        # Closed, or no file at all (a StringIO, a notebook): only Python's own prints can be kept off.
+        with contextlib.redirect_stdout(sys.stderr):
+            yield Output(stream, None)
+        return
+    with contextlib.suppress(OSError, ValueError):
+        stream.flush()
+    binary = os.fdopen(saved, "wb")
+    _redirect_to_stderr()
+    try:
+        yield Output(stream, binary)
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+        if restore:
+            os.dup2(saved, 1)
+        with contextlib.suppress(OSError):
+            binary.close()
+
+
+def _redirect_to_stderr() -> None:
+    try:
+        os.dup2(2, 1)
+    except OSError:  # stderr is closed
+        with open(os.devnull, "wb") as sink:
+            os.dup2(sink.fileno(), 1)
+
+
+def wants_color(choice: str, is_terminal: bool, environment: Mapping[str, str]) -> bool:
+    """Whether to colour: ``--color`` first, then NO_COLOR, FORCE_COLOR and TERM (https://no-color.org).
+
+    >>> wants_color("auto", True, {"NO_COLOR": "1"}), wants_color("auto", False, {"FORCE_COLOR": "1"})
+    (False, True)
+    >>> wants_color("always", False, {"NO_COLOR": "1"}), wants_color("auto", True, {"TERM": "dumb"})
+    (True, False)
+    """
+    if choice != "auto":
+        return choice == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return is_terminal and environment.get("TERM") != "dumb"
+
+
+def can_write(text: str, encoding: str) -> bool:
+    """Whether an encoding has all characters of a text.
+
+    >>> can_write("±", "utf-8"), can_write("±", "ascii"), can_write("±", "no-such-codec")
+    (True, False, False)
+    """
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
