@@ -136,6 +136,7 @@ def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> 
     Raises:
         TargetError: it cannot be loaded, or not be called with the arguments of f.
     """
+    function: Any
     if ":" in spec:
         found = resolve(spec, pythonpath)
         function, name, where = found.function, found.name, found.where

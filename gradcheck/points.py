@@ -609,7 +609,7 @@ class _Search:
                 f"at all {only.count} trial points" if only.count > 1 else f"at the trial point {only.first}"
             )
             return PointError(
-                f"{target.name}: {only.text}, {tries}",
+                f"{target.name} {only.text.removeprefix('it ')}, {tries}",
                 where=only.where or target.where,
                 hint=hint,
                 code="GC006",

@@ -197,16 +197,14 @@ def _instance(cls: type, walked: list[str], attribute: str, spec: str) -> Any:
     needed = [p.name for p in _signature_parameters(cls) if _is_required(p)]
     if needed:
         raise TargetError(
-            f"{spec}: {name} needs arguments to be constructed ({', '.join(needed)})",
+            f"the class {name} needs arguments to be constructed ({', '.join(needed)})",
             where=definition(cls),
             hint=hint,
         )
     try:
         return cls()
     except (Exception, SystemExit) as err:
-        raise TargetError(
-            f"{spec}: {name}() raises {describe(err)}", where=user_location(err), hint=hint
-        ) from err
+        raise TargetError(f"{name}() raises {describe(err)}", where=user_location(err), hint=hint) from err
 
 
 def _is_required(p: inspect.Parameter) -> bool:

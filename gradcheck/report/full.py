@@ -28,6 +28,7 @@ from gradcheck.runner import Outcome, Problem, Run, worst_point
 WRONG_ROWS, VALUE_ROWS = 10, 60
 # No width at all: lines are neither wrapped nor cut. Tables and paddings here never expand to it.
 UNLIMITED = 1_000_000
+HANG = 4
 
 _RANK = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 _NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
@@ -96,12 +97,14 @@ class _Report:
         return text
 
     def line(self, *parts: str | tuple[str, str], indent: int = 0, wrap: bool = True) -> None:
-        """Print one line, wrapped with its indent where the width is limited."""
+        """Print one line; where the width is limited it is wrapped, with a hanging indent."""
         text = self.styled(*parts)
-        if wrap and self.style.width is not None:
-            self.console.print(Padding(text, (0, 0, 0, indent), expand=False))
-        else:
+        width = self.style.width
+        if not wrap or width is None:
             self.console.print(Text(" " * indent) + text, soft_wrap=True)
+            return
+        for number, row in enumerate(text.wrap(self.console, max(width - indent - HANG, 20))):
+            self.console.print(Text(" " * (indent + (HANG if number else 0))) + row, soft_wrap=True)
 
     # one outcome
 
@@ -126,15 +129,8 @@ class _Report:
 
     def problem(self, outcome: Outcome, problem: Problem) -> None:
         where = f" ({problem.where})" if problem.where else ""
-        head = [
-            (f"ERROR {problem.code}", "bold red"),
-            "  ",
-            (outcome.target, "bold"),
-            "  ",
-            problem.message,
-            where,
-        ]
-        self.line(*head)
+        code = (f"ERROR {problem.code}", "bold red")
+        self.line(code, "  ", (outcome.target, "bold"), "  ", problem.message, where)
         for detail in problem.details:
             self.line(detail, indent=4)
         if problem.hint:
@@ -221,14 +217,20 @@ class _Report:
                 self.line(f"and {len(entries) - limit} more (-vv shows them all)", indent=2)
 
     def table(self, rows: Sequence[_Row], result: Result, *, one_point: bool = False) -> None:
-        """The widest layout that fits: notes in the table, notes below it, or an entry a paragraph."""
+        """The widest layout that fits; where none does, an entry a paragraph."""
         several = len(result.points) > 1 and not one_point
         noted = any(row.entry.note for row in rows)
-        for notes_inside in (True, False) if noted else (True,):
-            table = self.build(rows, several, notes_inside and noted)
+        # Given up in this order: notes beside the numbers, digits that show nothing, the count of points.
+        for notes, spared, points in (
+            (True, 0, several),
+            (False, 0, several),
+            (False, 2, several),
+            (False, 2, False),
+        ):
+            table = self.build(rows, points, notes and noted, spared)
             if self.width_of(table) <= self.console.width - 2:
                 self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
-                if noted and not notes_inside:
+                if noted and not notes:
                     self.notes(rows)
                 return
         self.paragraphs(rows)
@@ -236,14 +238,19 @@ class _Report:
     def width_of(self, table: Table) -> int:
         return Measurement.get(self.console, self.console.options.update(max_width=UNLIMITED), table).maximum
 
-    def build(self, rows: Sequence[_Row], several: bool, notes: bool) -> Table:
+    def build(self, rows: Sequence[_Row], several: bool, notes: bool, spared: int) -> Table:
         lines = _ASCII_LINES if self.style.ascii else _LINES
         table = Table(
-            box=lines, show_edge=False, pad_edge=False, padding=(0, 1), header_style="dim", safe_box=False
+            box=lines,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+            header_style="dim",
+            safe_box=False,
         )
         columns: list[tuple[str, list[RenderableType]]] = []
         entries = [row.entry for row in rows]
-        digits = [numbers.digits_for(entry) for entry in entries]
+        digits = [numbers.digits_for(entry) - spared for entry in entries]
         columns.append(("entry", [self.styled((entry.label, "bold")) for entry in entries]))
         for name in ("yours", "autodiff"):
             values = [getattr(entry, name) for entry in entries]
