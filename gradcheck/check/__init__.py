@@ -1,7 +1,7 @@
 """One check: preflight, claims, measurement, verdict, diagnosis -> a frozen result.
 
-The floor above the autodiff core and the numeric derivatives. The result types are plain data and load without NumPy; ``check``
-and ``check_points`` load when they are first used.
+The floor above the autodiff core and the numeric derivatives. The result types are plain data and load
+without NumPy; ``check`` and ``check_points`` load when they are first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Calling the user's code: copies in, exceptions turned into errors with the user's line, output kept off stdout.
+"""Calling the user's code: copies in, exceptions turned into errors with the user's line, output kept off
+stdout.
 
 Part of the check floor; every call of a user's function by the checker goes through a :class:`UserFunction`.
 """
@@ -24,7 +25,9 @@ from gradcheck.check.result import CheckError
 from gradcheck.errors import Location
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
-_FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_FOREIGN = tuple(
+    {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
 
 
 def user_location(trace: TracebackType | None) -> Location | None:
@@ -42,7 +45,9 @@ def definition(function: Any) -> Location | None:
     """File and line where a function (or the class of a callable) is defined, if it is Python code."""
     inner = getattr(function, "__func__", function)
     inner = getattr(inner, "func", inner)  # functools.partial
-    code = getattr(inner, "__code__", None) or getattr(getattr(type(inner), "__call__", None), "__code__", None)
+    code = getattr(inner, "__code__", None)
+    if code is None and callable(inner):
+        code = getattr(type(inner).__call__, "__code__", None)
     return Location(code.co_filename, code.co_firstlineno) if code is not None else None
 
 
@@ -69,15 +74,11 @@ def same(a: Any, b: Any) -> bool:
 class UserFunction:
     """A user's function, made safe to call.
 
-    Args:
-        f: the function.
-        name: what messages call it.
-        where: its definition; found from the code object if None.
-        code: the code of the CheckError when it raises.
+    Args: f: the function. name: what messages call it. where: its definition; found from the code object if
+    None. code: the code of the CheckError when it raises.
 
-    Attributes:
-        evaluations: how often it was called.
-        mutated: positions of the arguments that it was seen to change.
+    Attributes: evaluations: how often it was called. mutated: positions of the arguments that it was seen to
+    change.
 
     >>> half = UserFunction(lambda x: x / 2, "half")
     >>> half(3.0), half.evaluations
@@ -93,11 +94,13 @@ class UserFunction:
         self.code = code
         self.evaluations = 0
         self.mutated: set[int] = set()
+        self.progress: Callable[[int, int], None] | None = None
+        self.expected = 0
         self._heard = False
 
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:
-        """Keep what f prints off stdout (the first call's output goes to stderr) and silence NumPy's warnings."""
+        """Keep f's output off stdout (the first call's goes to stderr) and silence NumPy's warnings."""
         out = io.StringIO() if self._heard else sys.stderr
         with contextlib.redirect_stdout(out), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -107,8 +110,9 @@ class UserFunction:
     def __call__(self, *args: Any) -> Any:
         """f of copies of the arguments.
 
-        Raises:
-            CheckError: f raised an exception or called sys.exit; it names the user's line. KeyboardInterrupt passes.
+        Raises: CheckError: f raised an exception or called sys.exit; it names the user's line.
+        KeyboardInterrupt
+                passes.
         """
         given = tuple(copied(a) for a in args)
         self.evaluations += 1
@@ -117,6 +121,8 @@ class UserFunction:
                 value = self.f(*given)
         except (Exception, SystemExit) as error:
             raise self.error(error) from error
+        if self.progress is not None:
+            self.progress(self.evaluations, max(self.expected, self.evaluations))
         if self.evaluations <= 2:
             self.mutated |= {i for i, (a, b) in enumerate(zip(args, given, strict=True)) if not same(a, b)}
         return value

@@ -1,22 +1,23 @@
 """What is claimed of the derivative: by the user's hand-written derivative, and by the autodiff core.
 
-Part of the check floor. Both are turned into one form: values along lines, shape (lines, outputs), at any point near the
-one that is checked.
+Part of the check floor. Both are turned into one form: values along lines, shape (lines, outputs), at any
+point near the one that is checked.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradcheck.check.calls import UserFunction
+from gradcheck.check.calls import UserFunction, copied
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
-from gradcheck.errors import GradcheckError, Location
+from gradcheck.errors import GradcheckError
 from gradcheck.numeric.lines import Line
 from gradcheck.numeric.scale import Array
 
@@ -24,7 +25,7 @@ from gradcheck.numeric.scale import Array
 DENSE = 4_000_000
 
 
-class WrongShape(Exception):
+class WrongShapeError(Exception):
     """A hand-written derivative whose shape cannot be that of a derivative. Carries the finding."""
 
     def __init__(self, finding: Finding) -> None:
@@ -36,12 +37,9 @@ class WrongShape(Exception):
 class Yours:
     """The hand-written derivative.
 
-    Attributes:
-        function: the derivative, called with all arguments of f.
-        expected: the shape that it must have.
-        arguments: how many arguments f has.
-        argnum: the one that is differentiated.
-        findings: warnings on the way (a forgiven shape); filled by :meth:`array`.
+    Attributes: function: the derivative, called with all arguments of f. expected: the shape that it must
+    have. arguments: how many arguments f has. argnum: the one that is differentiated. findings: warnings on
+    the way (a forgiven shape); filled by :meth:`array`.
     """
 
     function: UserFunction
@@ -53,9 +51,8 @@ class Yours:
     def array(self, args: Sequence[Any]) -> np.ndarray:
         """The derivative at ``args``, shape ``expected``, real or complex.
 
-        Raises:
-            CheckError: it returned no numbers, or raised.
-            WrongShape: the shape is not that of the derivative.
+        Raises: CheckError: it returned no numbers, or raised. WrongShapeError: the shape is not that of the
+        derivative.
         """
         raw = self.function(*args)
         name, where = self.function.name, self.function.where
@@ -75,7 +72,7 @@ class Yours:
             return array.reshape(self.expected)
         text = f"{name} returns shape {array.shape}; the derivative has shape {self.expected}"
         hint = "it looks transposed" if sorted(array.shape) == sorted(self.expected) else None
-        raise WrongShape(Finding("GC102", kind("GC102"), text, where, hint))
+        raise WrongShapeError(Finding("GC102", kind("GC102"), text, where, hint))
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
@@ -104,9 +101,8 @@ def along_lines(jacobian: np.ndarray, lines: Sequence[Line], value: ValueSpace, 
 class Autodiff:
     """The autodiff core's derivative of f.
 
-    Attributes:
-        trouble: why it could not be computed, or None.
-        value: what f returned while it was traced, or None.
+    Attributes: trouble: why it could not be computed, or None. value: what f returned while it was traced, or
+    None.
     """
 
     def __init__(self, f: UserFunction, space: ArgumentSpace, value: ValueSpace, argnum: int) -> None:
@@ -118,7 +114,7 @@ class Autodiff:
         self.value: Any = None
 
     def guarded(self, compute: Callable[[], Any]) -> Any:
-        """Run something of the autodiff core; None, with :attr:`trouble` set, where it cannot follow the code."""
+        """What the autodiff core computes; None, with :attr:`trouble` set, where it cannot follow f."""
         try:
             with self.f.quiet():
                 return compute()
@@ -135,7 +131,17 @@ class Autodiff:
         """The whole derivative, value.shape + argument.shape."""
         from gradcheck.autodiff import value_and_jacobian
 
-        found = self.guarded(lambda: value_and_jacobian(self.f.f, self.argnum)(*args))
+        f, given = self.f.f, tuple(copied(a) for a in args)
+        if self.value_space.complex:  # real argument, complex value: two real derivatives
+            real = self.guarded(lambda: value_and_jacobian(lambda *a: np.real(f(*a)), self.argnum)(*given))
+            imag = real and self.guarded(
+                lambda: value_and_jacobian(lambda *a: np.imag(f(*a)), self.argnum)(*given)
+            )
+            found = imag and tuple(
+                np.asarray(a) + 1j * np.asarray(b) for a, b in zip(real, imag, strict=True)
+            )
+        else:
+            found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
         if found is None:
             return None
         self.value, jacobian = found
@@ -161,7 +167,7 @@ class Autodiff:
         from gradcheck.autodiff import jvp
 
         def only(x: Any) -> Any:
-            return self.f.f(*args[: self.argnum], x, *args[self.argnum + 1 :])
+            return self.f.f(*promoted_args([copied(a) for a in args], self.argnum, x))
 
         rows = []
         for line in lines:
@@ -171,7 +177,7 @@ class Autodiff:
             else:
                 direction = line.direction
             tangent = self.space.build(direction)
-            found = self.guarded(lambda tangent=tangent: jvp(only, (args[self.argnum],), (tangent,)))
+            found = self.guarded(functools.partial(jvp, only, (copied(args[self.argnum]),), (tangent,)))
             if found is None:
                 return None
             self.value, tangent_out = found
@@ -179,12 +185,22 @@ class Autodiff:
             rows.append(split(flat, self.value_space.complex, 0))
         return np.stack(rows)
 
+    def hessian(self, args: Sequence[Any]) -> Array | None:
+        """The Hessian of a scalar f, shape (n, n)."""
+        from gradcheck.autodiff import hessian
+
+        given = tuple(copied(a) for a in args)
+        found = self.guarded(lambda: hessian(self.f.f, self.argnum)(*given))
+        if found is None:
+            return None
+        return np.asarray(found, dtype=np.float64).reshape(self.space.size, self.space.size)
+
+    def gradient_at(self, args: Sequence[Any]) -> Array | None:
+        """The gradient of a scalar f as a vector (n,)."""
+        jacobian = self.dense(args)
+        return None if jacobian is None else np.asarray(jacobian, dtype=np.float64).reshape(-1)
+
 
 def promoted_args(args: Sequence[Any], argnum: int, moved: Any) -> tuple[Any, ...]:
     """The arguments with the differentiated one replaced."""
     return (*args[:argnum], moved, *args[argnum + 1 :])
-
-
-def first_location(*candidates: Location | None) -> Location | None:
-    """The first location that is known."""
-    return next((c for c in candidates if c is not None), None)

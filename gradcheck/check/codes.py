@@ -1,7 +1,8 @@
 """The stable codes of findings and errors: what they are called and what they mean.
 
-Lowest part of the check floor, plain data: reports, SARIF rules and ``gradcheck --explain CODE`` render from this table
-alone. GC0xx could not run, GC1xx wrong, GC2xx inconclusive, GC3xx warning. A code never changes its meaning.
+Lowest part of the check floor, plain data: reports, SARIF rules and ``gradcheck --explain CODE`` render from
+this table alone. GC0xx could not run, GC1xx wrong, GC2xx inconclusive, GC3xx warning. A code never changes
+its meaning.
 """
 
 from __future__ import annotations
@@ -19,73 +20,116 @@ class Code(NamedTuple):
 
 CODES: dict[str, Code] = {
     "GC001": Code("error", "gradcheck could not do what was asked",
-                  "A mistake in the request itself: target, point, option or configuration. The message says which."),
+                  "A mistake in the request itself: target, point, option or configuration. The message "
+                  "says which."),
     "GC010": Code("function-raised", "the function raised an exception at the point",
-                  "The function could not be evaluated at the point of the check, so nothing was checked. Choose a point in its domain with --at, or mend the function. "
+                  "The function could not be evaluated at the point of the check, so nothing was checked. "
+                  "Choose a point in its domain with --at, or mend the function. "
                   "Exceptions at neighbouring points are no error: they mark the edge of the domain."),
     "GC011": Code("not-a-number", "the function does not return a number or an array of numbers",
-                  "A derivative needs a numerical value. Functions that return None have often forgotten `return`; functions that return a tuple (value, gradient) are checked with --grad returned."),
+                  "A derivative needs a numerical value. Functions that return None have often forgotten "
+                  "`return`; functions that return a tuple (value, gradient) are checked with --grad "
+                  "returned."),
     "GC012": Code("nondeterministic", "the function returns different values for the same argument",
-                  "Called twice with identical arguments the function gave two values. Finite differences of a random function measure its randomness. Seed it inside, or pass the generator or the random draws as an argument."),
+                  "Called twice with identical arguments the function gave two values. Finite differences "
+                  "of a random function measure its randomness. Seed it inside, or pass the generator or "
+                  "the random draws as an argument."),
     "GC013": Code("non-finite-value", "the function is not finite at the point",
                   "nan or infinity has no derivative. Choose a point inside the domain of the function."),
     "GC014": Code("derivative-not-a-number", "the hand-written derivative does not return numbers",
-                  "The derivative returned None, text, or something else that is no array of numbers; or it returned one item for every argument and none of them fits."),
+                  "The derivative returned None, text, or something else that is no array of numbers; or "
+                  "it returned one item for every argument and none of them fits."),
     "GC015": Code("argument-type", "the argument cannot be differentiated",
-                  "Derivatives are taken with respect to real numbers: Python or NumPy floats, or arrays of them. Complex, boolean, text, object and container arguments are refused by name."),
+                  "Derivatives are taken with respect to real numbers: Python or NumPy floats, or arrays "
+                  "of them. Complex, boolean, text, object and container arguments are refused by name."),
     "GC016": Code("no-derivative", "there is no derivative to check",
-                  "The autodiff core cannot follow the function, and no hand-written derivative was given, so there is nothing that the measurement could be compared with. The message names the operation and the line."),
+                  "The autodiff core cannot follow the function, and no hand-written derivative was "
+                  "given, so there is nothing that the measurement could be compared with. The message "
+                  "names the operation and the line."),
     "GC017": Code("derivative-raised", "the hand-written derivative raised an exception",
                   "The derivative could not be evaluated at the point, so nothing was checked."),
     "GC018": Code("integers-only", "the function takes integers only",
-                  "A derivative is a limit of steps that go to zero, and there are none between integers. The integer argument was promoted to float and the function refused it."),
+                  "A derivative is a limit of steps that go to zero, and there are none between integers. "
+                  "The integer argument was promoted to float and the function refused it."),
     "GC019": Code("nothing-to-check", "the derivative has no entries",
-                  "The argument or the value of the function is empty, so there is nothing to compare; nothing checked is never a pass."),
+                  "The argument or the value of the function is empty, so there is nothing to compare; "
+                  "nothing checked is never a pass."),
     "GC020": Code("not-comparable", "the request does not fit the function",
-                  "For example a Hessian of a function with several outputs, or an argument number that the function does not have."),
+                  "For example a Hessian of a function with several outputs, or an argument number that "
+                  "the function does not have."),
     "GC101": Code("wrong-derivative", "the derivative is wrong",
-                  "At least one entry differs from the measured derivative by more than three error bars and by more than 3e-7 of its size, at two or more step sizes."),
+                  "At least one entry differs from the measured derivative by more than three error bars "
+                  "and by more than 5e-7 of its size, at two or more step sizes."),
     "GC102": Code("wrong-shape", "the derivative has the wrong shape",
-                  "A derivative has the shape of the value followed by the shape of the argument (for Hessians twice the shape of the argument). Differences in axes of length one are forgiven with a warning."),
+                  "A derivative has the shape of the value followed by the shape of the argument (for "
+                  "Hessians twice the shape of the argument). Differences in axes of length one are "
+                  "forgiven with a warning."),
     "GC103": Code("nan-derivative", "the derivative is nan or infinite where the function has a finite one",
-                  "The function is finite and differentiable at the point; a derivative that is not finite there is wrong. Often 0/0 or 0·inf in a formula that should have a special case."),
-    "GC104": Code("outside-subdifferential", "the derivative at a kink is not between the slopes on its two sides",
-                  "At a kink any value between the left and the right slope may be defended as a subgradient. This one lies outside."),
+                  "The function is finite and differentiable at the point; a derivative that is not "
+                  "finite there is wrong. Often 0/0 or 0·inf in a formula that should have a special case."),
+    "GC104": Code("outside-subdifferential", "the derivative at a kink is not between the slopes on its "
+                  "two sides",
+                  "At a kink any value between the left and the right slope may be defended as a "
+                  "subgradient. This one lies outside."),
     "GC105": Code("call-order", "the derivative depends on what was called before",
-                  "Called again with the same argument after a call at another point the derivative differs, or it is the same at two points where the function has different slopes: a stale cache, or state left by an earlier forward pass."),
-    "GC111": Code("sign-flipped", "the derivative has the wrong sign", "Every wrong entry is the measured one times -1."),
+                  "Called again with the same argument after a call at another point the derivative "
+                  "differs, or it is the same at two points where the function has different slopes: a "
+                  "stale cache, or state left by an earlier forward pass."),
+    "GC111": Code("sign-flipped", "the derivative has the wrong sign", "Every wrong entry is the measured "
+                  "one times -1."),
     "GC112": Code("constant-factor", "the derivative is wrong by a constant factor",
-                  "All entries are the measured ones times the same number; 2, 1/2, n and 1/n come from squares, sums that should be means, and means that should be sums."),
-    "GC113": Code("transposed", "the derivative is transposed", "The transpose of the given derivative matches the measured one."),
-    "GC114": Code("single-entry", "one entry is wrong, the others are right", "Look at what is special about that index: a boundary, a copied line."),
+                  "All entries are the measured ones times the same number; 2, 1/2, n and 1/n come from "
+                  "squares, sums that should be means, and means that should be sums."),
+    "GC113": Code("transposed", "the derivative is transposed", "The transpose of the given derivative "
+                  "matches the measured one."),
+    "GC114": Code("single-entry", "one entry is wrong, the others are right", "Look at what is special "
+                  "about that index: a boundary, a copied line."),
     "GC115": Code("detached", "the derivative is zero where the function is not constant",
-                  "All wrong entries are exactly zero: a term was forgotten, or its derivative was lost on the way."),
+                  "All wrong entries are exactly zero: a term was forgotten, or its derivative was lost "
+                  "on the way."),
     "GC201": Code("kink", "the function has a kink at the point",
-                  "The slopes on the two sides of the point differ, so there is no derivative to compare with. Check beside the kink."),
+                  "The slopes on the two sides of the point differ, so there is no derivative to compare "
+                  "with. Check beside the kink."),
     "GC202": Code("undecided", "the measurement cannot decide",
-                  "Noise or curvature of the function leaves an error bar that is too wide to call the entry right or wrong. The resolution of the entry is the smallest error that could have been seen."),
+                  "Noise or curvature of the function leaves an error bar that is too wide to call the "
+                  "entry right or wrong. The resolution of the entry is the smallest error that could "
+                  "have been seen."),
     "GC203": Code("not-measurable", "the derivative could not be measured",
                   "The function is not finite on either side of the point, however short the step."),
-    "GC204": Code("scales-disagree", "the function has different slopes at different scales",
-                  "Short steps and long steps measure two different derivatives, and the given one fits the long steps: the function is a table, a truncated iteration or otherwise rough."),
+    "GC204": Code("rough-function", "the function jumps by tiny amounts, and the difference is no larger "
+                  "than they explain",
+                  "An iteration stopped at a tolerance, adaptive quadrature or an adaptive integrator is "
+                  "piecewise smooth. Between two jumps its slope is not quite that of the function it "
+                  "approximates, so a derivative that "
+                  "differs by so little can be neither confirmed nor refuted. A tighter tolerance inside "
+                  "the function decides."),
     "GC205": Code("jump", "the function jumps at the point, or its slope is infinite there",
                   "The difference of the slopes on the two sides grows as the step shrinks."),
     "GC301": Code("mutated-input", "the function changes its argument",
-                  "The function writes into an array that it was given. The check works on copies and goes on; callers may not."),
+                  "The function writes into an array that it was given. The check works on copies and "
+                  "goes on; callers may not."),
     "GC302": Code("mutated-input-by-derivative", "the derivative changes its argument",
-                  "The hand-written derivative writes into an array that it was given. The check works on copies and goes on."),
+                  "The hand-written derivative writes into an array that it was given. The check works on "
+                  "copies and goes on."),
     "GC303": Code("autodiff-disagrees", "the autodiff core disagrees with the derivative and the measurement",
-                  "The hand-written derivative and the measurement agree, autodiff stands alone. Either the function hides something from the trace or gradcheck has a bug; please report it."),
+                  "The hand-written derivative and the measurement agree, autodiff stands alone. Either "
+                  "the function hides something from the trace or gradcheck has a bug; please report it."),
     "GC304": Code("no-autodiff", "the autodiff core cannot follow the function",
-                  "The hand-written derivative was compared with the measurement alone. The message names the operation and the line."),
+                  "The hand-written derivative was compared with the measurement alone. The message names "
+                  "the operation and the line."),
     "GC305": Code("traced-value-differs", "the function returns another value while it is traced",
-                  "The function behaves differently on traced arrays, so the autodiff derivative may be of another branch. Look for type checks and caches."),
+                  "The function behaves differently on traced arrays, so the autodiff derivative may be "
+                  "of another branch. Look for type checks and caches."),
     "GC306": Code("integer-promoted", "an integer argument was promoted to float",
-                  "Derivatives are taken at float arguments; the function was called with floats of the same value."),
+                  "Derivatives are taken at float arguments; the function was called with floats of the "
+                  "same value."),
     "GC307": Code("shape-forgiven", "the derivative has extra or missing axes of length one",
-                  "The derivative was reshaped for the comparison; code that uses it may broadcast it into something else."),
+                  "The derivative was reshaped for the comparison; code that uses it may broadcast it "
+                  "into something else."),
     "GC308": Code("sampled", "only a sample of the entries was checked",
-                  "With many inputs the check takes random directions and a sample of coordinates. An error in one entry that is not sampled shows in the directions only if it is larger than their resolution."),
+                  "With many inputs the check takes random directions and a sample of coordinates. An "
+                  "error in one entry that is not sampled shows in the directions only if it is larger "
+                  "than their resolution."),
     "GC309": Code("call-order-untested", "the derivative could not be called at a second point",
                   "The derivative raised beside the point, so a stale cache could not be looked for."),
 }  # fmt: skip

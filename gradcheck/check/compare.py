@@ -1,4 +1,5 @@
-"""Taking as many steps as the verdict needs: two evaluations for an entry in no doubt, a ladder for one in doubt.
+"""Taking as many steps as the verdict needs: two evaluations for an entry in no doubt, a ladder for one in
+doubt.
 
 Part of the check floor: it drives the numeric floor (``numeric/ladder.py``) by the opinions of ``judge.py``.
 """
@@ -11,25 +12,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.judge import FAIL, GONE, KINK, OPEN, OUTSIDE, SCALES, UNDECIDED, Opinion, Trial
+from gradcheck.check.judge import BARS, FAIL, OPEN, SCALES, Opinion, Trial
 from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_step
-from gradcheck.numeric.lines import Line, Sampler
-from gradcheck.numeric.scale import Array, power_of_two
+from gradcheck.numeric.lines import Line, Sampler, along
+from gradcheck.numeric.noise import half_ulp
+from gradcheck.numeric.rough import jump_size
+from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two
 
-#: Rungs added round after round while an entry stays open; after them everything between the shortest and the longest.
+#: Rungs added round after round while an entry stays open; after them everything between the shortest and
+#: the longest.
 ROUNDS = ((-1, 1), (-2, 2, 3))
+#: Where small jumps of f are looked for before a small difference is called an error: random lines, and how
+#: far.
+ROUGH_LINES, ROUGH_REACH = 3, 0.1
+#: A function that amplifies rounding by this much may iterate (or compute in float32): then its slope is not
+#: known better than this part of its largest contribution, whatever the differences say.
+SLIGHT = 1e-7
+AMPLIFIES = 300.0
 
 
 @dataclass
 class Measured:
     """One line, measured and judged.
 
-    Attributes:
-        line: the line.
-        trial: what was on trial.
-        estimate: the last estimate.
-        state: per output, a constant of ``judge``.
-        opinion: the last opinion.
+    Attributes: line: the line. trial: what was on trial. estimate: the last estimate. state: per output, a
+    constant of ``judge``. opinion: the last opinion.
     """
 
     line: Line
@@ -44,12 +51,8 @@ def compare(
 ) -> list[Measured]:
     """Measure along every line until each claim is judged.
 
-    Args:
-        sampler: f and its values.
-        lines: where to measure.
-        trials: what is claimed along each line.
-        noise: noise of f, shape (m,).
-        second: the claims are second derivatives along the lines.
+    Args: sampler: f and its values. lines: where to measure. trials: what is claimed along each line. noise:
+    noise of f, shape (m,). second: the claims are second derivatives along the lines.
     """
     ladders = [
         Ladder(line, _base(line, noise, trial, sampler.center, second), noise, second)
@@ -57,7 +60,10 @@ def compare(
     ]
     climb(sampler, ladders, [[0]] * len(ladders))
     _find_sides(sampler, ladders)
-    return [_settle(sampler, ladder, trial) for ladder, trial in zip(ladders, trials, strict=True)]
+    measured = [_settle(sampler, ladder, trial) for ladder, trial in zip(ladders, trials, strict=True)]
+    if not second:
+        _discount_jumps(sampler, measured, noise)
+    return measured
 
 
 def _base(line: Line, noise: Array, trial: Trial, center: Array, second: bool) -> float:
@@ -73,7 +79,7 @@ def _base(line: Line, noise: Array, trial: Trial, center: Array, second: bool) -
 
 
 def _find_sides(sampler: Sampler, ladders: Sequence[Ladder]) -> None:
-    """Where f does not exist on one side: shorten the step; if that does not help, measure on the other side only."""
+    """Where f is not finite on one side: shorten the step; in the end, measure on the other side only."""
     for ladder in ladders:
         line, shrink = ladder.line, 0
         h = ladder.step(0)
@@ -121,33 +127,48 @@ def _settle(sampler: Sampler, ladder: Ladder, trial: Trial) -> Measured:
     if np.any((o.state == OPEN) | _small_failures(trial, e, o)):
         add(range(ladder.highest, ladder.lowest - 1, -1))
         e, o = look(last=True, confirmed=True)
-    state = o.state.copy()
-    state[_fits_long_steps(trial, e, o)] = SCALES
-    return Measured(ladder.line, trial, e, state, o)
+    return Measured(ladder.line, trial, e, o.state.copy(), o)
 
 
 def _short_rungs(ladder: Ladder, trial: Trial, e: Estimate, o: Opinion) -> list[int]:
-    """The shortest steps at which the disagreement would still stand out of the noise: a derivative is a limit."""
+    """Two steps halfway down to where the disagreement would drown in the noise: a derivative is a limit."""
     with np.errstate(all="ignore"):
         gap = np.abs(trial.claim - e.value)[o.off]
         noise = ladder.noise[o.off]
         h = np.max(6.0 * (noise / gap if not ladder.second else np.sqrt(noise / gap)))
-    if not np.isfinite(h) or h <= 0:
-        return [ladder.lowest, ladder.lowest + 1]
-    k = int(np.ceil(np.log(h / ladder.base) / np.log(RATIO)))
-    k = min(max(k, ladder.lowest), -2)
-    return [k, k + 1]
+    visible = ladder.lowest
+    if np.isfinite(h) and h > 0:
+        visible = max(int(np.ceil(np.log(h / ladder.base) / np.log(RATIO))), ladder.lowest)
+    middle = min((visible + min(ladder.rungs())) // 2, min(ladder.rungs()) - 1)
+    return [middle, middle + 1]
 
 
 def _small_failures(trial: Trial, e: Estimate, o: Opinion) -> np.ndarray:
-    """Failures by less than a hundredth: rough functions imitate them, so long steps are heard too."""
+    """Failures by less than a thousandth: rough functions imitate them, so they are looked at twice."""
     with np.errstate(all="ignore"):
-        return (o.state == FAIL) & (np.abs(trial.claim - e.value) < 1e-2 * judge.magnitude(trial, e.value))
+        gap = np.abs(trial.claim - e.value)
+        return np.asarray((o.state == FAIL) & (gap < 1e-3 * judge.magnitude(trial, e.value)))
 
 
-def _fits_long_steps(trial: Trial, e: Estimate, o: Opinion) -> np.ndarray:
-    """Placeholder for the scale conflict; see the ladder's contradicted candidates."""
-    return np.zeros(o.state.shape, dtype=bool)
-
-
-__all__ = ["FAIL", "GONE", "KINK", "OUTSIDE", "UNDECIDED", "Measured", "compare"]
+def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array) -> None:
+    """Turn failures that are no larger than tiny jumps of f nearby explain into SCALES, in place."""
+    small = [_small_failures(m.trial, m.estimate, m.opinion) for m in measured]
+    if not any(np.any(s) for s in small):
+        return
+    x = sampler.x
+    amplifies = noise > AMPLIFIES * half_ulp(sampler.center)
+    jumps = np.zeros_like(noise)
+    for seed in range(ROUGH_LINES):
+        rng = np.random.default_rng([seed, x.size])
+        v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
+        line = along(x, v, x.dtype)
+        found = jump_size(sampler, line, ROUGH_REACH, noise)
+        values = np.stack(list(line.samples.values()))
+        tiny = found <= 1e-3 * (np.nanmax(values, axis=0) - np.nanmin(values, axis=0))
+        jumps = np.maximum(jumps, np.where(tiny, found, 0.0))
+    with np.errstate(all="ignore"):
+        largest = np.nanmax([np.abs(m.trial.claim) * m.line.scale for m in measured], axis=0)
+    for m, suspects in zip(measured, small, strict=True):
+        gap = np.abs(m.trial.claim - m.estimate.value) * m.line.scale
+        explained = (gap <= BARS * jumps) | (amplifies & (gap <= SLIGHT * largest))
+        m.state[suspects & explained] = SCALES

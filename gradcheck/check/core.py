@@ -1,6 +1,7 @@
 """One check from end to end: preflight, claims, measurement, verdict, result.
 
-Top of the check floor. :func:`check` is the public function for one point; :func:`check_points` is what the runner calls.
+Top of the check floor. :func:`check` is the public function for one point; :func:`check_points` is what the
+runner calls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.calls import UserFunction, definition
-from gradcheck.check.claims import Autodiff, WrongShape, Yours, along_lines
+from gradcheck.check.claims import Autodiff, WrongShapeError, Yours, along_lines
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
 from gradcheck.check.diagnosis import diagnose
@@ -23,11 +24,10 @@ from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene, call_order, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
-from gradcheck.check.sampling import ALL_COLUMNS, ALL_OUTPUTS, all_coordinates, sample
+from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
 from gradcheck.errors import Location
 from gradcheck.numeric.lines import Line, Sampler
-from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales
 
 
@@ -35,14 +35,9 @@ from gradcheck.numeric.scale import Array, coordinate_scales
 class Request:
     """What to check, the same at every point.
 
-    Attributes:
-        argnum, argname: the argument.
-        grad: the hand-written derivative, "returned", or None.
-        order: 1 or 2.
-        rtol, atol: the user's tolerances, zero if not given.
-        seed: of all random choices.
-        autodiff: whether the autodiff core is asked at all.
-        derivative: name of the hand-written derivative.
+    Attributes: argnum, argname: the argument. grad: the hand-written derivative, "returned", or None. order:
+    1 or 2. rtol, atol: the user's tolerances, zero if not given. seed: of all random choices. autodiff:
+    whether the autodiff core is asked at all. derivative: name of the hand-written derivative.
     """
 
     argnum: int
@@ -69,20 +64,19 @@ def check(
 ) -> Result:
     """Check a derivative of f at one point.
 
-    Args:
-        f: the function; it is called with ``args``. Its value is a number or an array of numbers.
-        args: the point. The differentiated argument is a float or an array of floats of any shape.
-        argnum: which argument to differentiate with respect to, by position or name.
-        grad: the hand-written derivative, called as ``grad(*args)``: shape of the value followed by the shape of the
-            argument (``order=2``: twice the shape of the argument); or "returned" if f returns (value, derivative); or None to
-            check the derivative that gradcheck's autodiff computes.
+    Args: f: the function; it is called with ``args``. Its value is a number or an array of numbers. args: the
+    point. The differentiated argument is a float or an array of floats of any shape. argnum: which argument
+    to differentiate with respect to, by position or name. grad: the hand-written derivative, called as
+    ``grad(*args)``: shape of the value followed by the
+            shape of the argument (``order=2``: twice the shape of the argument); or "returned" if f returns
+            (value, derivative); or None to check the derivative that gradcheck's autodiff computes.
         order: 1 for gradients and Jacobians, 2 for Hessians of scalar functions.
         rtol, atol: widen the acceptance; not needed as a rule.
         seed: of random directions.
-        autodiff: False keeps the autodiff core out: the hand-written derivative against the measurement alone.
+        autodiff: False keeps the autodiff core out: the hand-written derivative against the measurement
+            alone.
 
-    Raises:
-        CheckError: the check could not be carried out.
+    Raises: CheckError: the check could not be carried out.
 
     >>> result = check(lambda x: x**3, 2.0, grad=lambda x: 3 * x**2, autodiff=False)
     >>> result.verdict.value, result.entries[0].label
@@ -113,15 +107,12 @@ def check_points(
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
-    Args:
-        points: where.
-        target: how the user names f; its qualified name if empty.
-        derivative, derivative_how: the same for the hand-written derivative.
-        where: file and line of f, if the caller knows better than its code object.
-        progress: called now and then with evaluations of f done, and expected in all.
+    Args: points: where. target: how the user names f; its qualified name if empty. derivative,
+    derivative_how: the same for the hand-written derivative. where: file and line of f, if the caller knows
+    better than its code object. progress: called now and then with evaluations of f done, and expected in
+    all.
 
-    Raises:
-        CheckError: the check could not be carried out at one of the points.
+    Raises: CheckError: the check could not be carried out at one of the points.
     """
     start = time.perf_counter()
     if order not in (1, 2):
@@ -219,15 +210,21 @@ def _argument(
     names = (parameters + [f"arg{i}" for i in range(len(parameters), count)])[: max(count, 1)]
     if isinstance(argnum, str):
         if argnum not in names:
-            raise CheckError(f"there is no argument {argnum!r}; there are {', '.join(names)}", where=where, code="GC020")
+            raise CheckError(
+                f"there is no argument {argnum!r}; there are {', '.join(names)}", where=where, code="GC020"
+            )
         return names.index(argnum), argnum
     position = argnum + count if argnum < 0 else argnum
     if not 0 <= position < count:
-        raise CheckError(f"argnum is {argnum}, but the point has {count} arguments", where=where, code="GC020")
+        raise CheckError(
+            f"argnum is {argnum}, but the point has {count} arguments", where=where, code="GC020"
+        )
     return position, names[position]
 
 
-def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number: int, request: Request) -> Part:
+def _at_point(
+    caller: UserFunction, f: Callable[..., Any], point: Point, number: int, request: Request
+) -> Part:
     """The check at one point."""
     findings: list[Finding] = []
     scene = prepare(caller, point.args, request.argnum, request.argname, findings)
@@ -240,15 +237,16 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     total = scene.value.width * scene.x.size
     try:
         given = yours.array(scene.args) if yours else None
-    except WrongShape as error:
+    except WrongShapeError as error:
         return Part((), (*findings, error.finding), total, scene.text)
     if yours is not None and yours.function.mutated:
         text = f"{yours.function.name} changes its argument in place"
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))
     witness = Witnesses(scene, given, request, findings)
-    if yours is not None and given is not None:
-        call_order(scene, yours, given, request.seed, witness.plausible, findings)
     measured = witness.compare(given)
+    if yours is not None and given is not None:
+        wrong = any(np.any(np.isin(m.state, (judge.FAIL, judge.OUTSIDE, judge.NAN))) for m in measured)
+        call_order(scene, yours, given, request.seed, None if wrong else witness.plausible, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
     findings += diagnose(scene, measured, entries, yours.function if yours else None)
@@ -272,22 +270,16 @@ def _hand_written(
 class Witnesses:
     """The claims along all lines at one point, and the sampler that measures them.
 
-    Attributes:
-        lines: what is measured.
-        claims: "yours" and "autodiff" -> values along the lines, (lines, m), or None.
-        sampler: f's values.
-        noise: of f, (m,).
+    Attributes: lines: what is measured. claims: "yours" and "autodiff" -> values along the lines, (lines, m),
+    or None. sampler: f's values. noise: of f, (m,).
     """
 
-    def __init__(self, scene: Scene, given: np.ndarray | None, request: Request, findings: list[Finding]) -> None:
+    def __init__(
+        self, scene: Scene, given: np.ndarray | None, request: Request, findings: list[Finding]
+    ) -> None:
         self.scene, self.request = scene, request
         self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
-        scales = coordinate_scales(scene.x)
-        rng = np.random.default_rng([request.seed, 1])
-        v = rng.choice([-1.0, 1.0], scene.x.size) * rng.uniform(0.5, 1.0, scene.x.size) * scales
-        step = 2.0**15 if scene.space.dtype.itemsize < 8 else 1.0  # float32 arguments cannot move by 2^-36 of themselves
-        self.noise = noise_level(lambda t: scene.evaluate(scene.x + t * step * v), scene.center)
-        self.noise = np.maximum(self.noise, scene.spread)
+        self.noise = scene.noise(request.seed)
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum)
         self.lines, self.coordinates = self._choose(given)
         own = None if given is None else self._along(given, self.lines)
@@ -318,20 +310,26 @@ class Witnesses:
         if self.claims["autodiff"] is None and self.claims["yours"] is None:
             if trouble is None:
                 raise CheckError("no derivative was given, and autodiff was switched off", code="GC016")
-            raise CheckError(trouble.message, where=trouble.where, hint=trouble.hint, code="GC016") from trouble
+            raise CheckError(
+                trouble.message, where=trouble.where, hint=trouble.hint, code="GC016"
+            ) from trouble
         if trouble is not None:
             text = f"no autodiff: {trouble.message}"
             findings.append(Finding("GC304", kind("GC304"), text, trouble.where, trouble.hint))
         elif self.request.autodiff:
             traced = np.asarray(self.autodiff.value)
             value = split(traced.reshape(-1), scene.value.complex, 0) if traced.dtype.kind in "fiuc" else None
-            if value is None or value.shape != scene.center.shape or np.any(
-                np.abs(value - scene.center) > 8 * self.noise + 1e-12 * np.abs(scene.center)
+            if (
+                value is None
+                or value.shape != scene.center.shape
+                or np.any(np.abs(value - scene.center) > 8 * self.noise + 1e-12 * np.abs(scene.center))
             ):
                 text = f"{scene.f.name} returns another value while it is traced"
                 findings.append(Finding("GC305", kind("GC305"), text, scene.f.where))
 
-    def trials(self, lines: Sequence[Line], claims: dict[str, Array | None], given: np.ndarray | None) -> list[Trial]:
+    def trials(
+        self, lines: Sequence[Line], claims: dict[str, Array | None], given: np.ndarray | None
+    ) -> list[Trial]:
         """What is on trial along each line."""
         own, ad = claims["yours"], claims["autodiff"]
         claim = own if own is not None else ad
@@ -348,7 +346,7 @@ class Witnesses:
         ]  # fmt: skip
 
     def _sizes(self, lines: Sequence[Line], claim: Array, given: np.ndarray | None) -> Array:
-        """What "relative" refers to: |claim| along a coordinate, the root of the sum of squares along a direction."""
+        """What "relative" refers to: |claim|, or along a direction the root of the sum of squares."""
         sizes = np.abs(claim)
         for i, line in enumerate(lines):
             if line.direction is not None and given is not None:
@@ -367,7 +365,12 @@ class Witnesses:
         out = np.full(claim.shape[1], np.nan)
         some = np.any(np.isfinite(parts), axis=0)
         out[some] = np.nanpercentile(parts[:, some], 25, axis=0)
-        return np.asarray(np.where(np.isfinite(out), out, np.abs(self.scene.center)) / scales)
+        if not np.all(some):  # at a stationary point: how much does f move over a natural step?
+            rng = np.random.default_rng([self.request.seed, 6])
+            step = rng.choice([-0.25, 0.25], self.scene.x.size) * coordinate_scales(self.scene.x)
+            moved = np.abs(np.nan_to_num(self.scene.evaluate(self.scene.x + step) - self.scene.center))
+            out = np.where(some, out, np.maximum(moved, np.abs(self.scene.center)))
+        return np.asarray(out / scales)
 
     def compare(self, given: np.ndarray | None) -> list[Measured]:
         """Measure and judge every line."""
@@ -390,4 +393,6 @@ class Witnesses:
 def agreement(yours: Array, autodiff: Array) -> np.ndarray:
     """Where a hand-written derivative and autodiff's are the same to the precision floor."""
     with np.errstate(all="ignore"):
-        return np.asarray(np.abs(yours - autodiff) <= judge.FLOOR * np.maximum(np.abs(yours), np.abs(autodiff)))
+        return np.asarray(
+            np.abs(yours - autodiff) <= judge.FLOOR * np.maximum(np.abs(yours), np.abs(autodiff))
+        )

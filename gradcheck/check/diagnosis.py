@@ -1,7 +1,7 @@
 """What kind of mistake a wrong derivative looks like, from the numbers alone.
 
-Part of the check floor. Only what is certain is said: every wrong entry must fit the pattern to within its error bar. The fuller
-diagnosis (permutations, missing terms, the line of the user's code) has its place here.
+Part of the check floor. Only what is certain is said: every wrong entry must fit the pattern to within its
+error bar. The fuller diagnosis (permutations, missing terms, the line of the user's code) has its place here.
 """
 
 from __future__ import annotations
@@ -23,11 +23,8 @@ def diagnose(
 ) -> list[Finding]:
     """Findings GC111 to GC115 for a failing check; none if no pattern fits.
 
-    Args:
-        scene: f at the point.
-        measured: the judged lines.
-        entries: the entries made of them.
-        derivative: the one on trial, None for autodiff's.
+    Args: scene: f at the point. measured: the judged lines. entries: the entries made of them. derivative:
+    the one on trial, None for autodiff's.
     """
     wrong = np.array([e.verdict is Verdict.FAIL for e in entries])
     if not wrong.any() or any(np.any(m.state == judge.OUTSIDE) for m in measured):
@@ -36,7 +33,9 @@ def diagnose(
     value = np.stack([m.estimate.value for m in measured]).T.reshape(-1)
     bar = np.stack([m.estimate.bar for m in measured]).T.reshape(-1)
     where = derivative.where if derivative else scene.f.where
-    found = _transposed(scene, measured, claim, value, bar) or _pattern(scene, claim, value, bar, wrong, entries)
+    found = _transposed(scene, measured, claim, value, bar) or _pattern(
+        scene, claim, value, bar, wrong, entries
+    )
     return [] if found is None else [Finding(found[0], kind(found[0]), found[1], where)]
 
 
@@ -60,11 +59,22 @@ def _transposed(
 
 
 def _pattern(
-    scene: Scene, claim: np.ndarray, value: np.ndarray, bar: np.ndarray, wrong: np.ndarray, entries: Sequence[Entry]
+    scene: Scene,
+    claim: np.ndarray,
+    value: np.ndarray,
+    bar: np.ndarray,
+    wrong: np.ndarray,
+    entries: Sequence[Entry],
 ) -> tuple[str, str] | None:
     """Sign, constant factor, zeros, a single entry."""
     a, v, b = claim[wrong], value[wrong], bar[wrong]
-    which = "every entry" if wrong.all() else f"the {wrong.sum()} wrong entries" if wrong.sum() > 1 else "the wrong entry"
+    which = (
+        "every entry"
+        if wrong.all()
+        else f"the {wrong.sum()} wrong entries"
+        if wrong.sum() > 1
+        else "the wrong entry"
+    )
     if np.all(a == 0):
         return "GC115", f"{which}: the derivative is zero where f is not constant"
     if np.all(_close(-a, v, b)):

@@ -21,7 +21,12 @@ from gradcheck.numeric.scale import Array
 if TYPE_CHECKING:
     from gradcheck.check.core import Request
 
-VERDICTS = {judge.PASS: Verdict.PASS, judge.FAIL: Verdict.FAIL, judge.OUTSIDE: Verdict.FAIL, judge.NAN: Verdict.FAIL}
+VERDICTS = {
+    judge.PASS: Verdict.PASS,
+    judge.FAIL: Verdict.FAIL,
+    judge.OUTSIDE: Verdict.FAIL,
+    judge.NAN: Verdict.FAIL,
+}
 
 
 def entries_of(
@@ -33,34 +38,47 @@ def entries_of(
     directions = 0
     for i, m in enumerate(measured):
         directions += m.line.direction is not None
-        index = () if m.line.column is None or not scene.space.shape else _unravel(m.line.column, scene.space.shape)
+        index = (
+            ()
+            if m.line.column is None or not scene.space.shape
+            else _unravel(m.line.column, scene.space.shape)
+        )
         for row in range(scene.value.width):
             output, part = scene.value.output(row)
             label = f"{part}df{_brackets(output)}/d{argname}{_brackets(index)}"
             if m.line.direction is not None:
                 label += f" · v{directions}"
-            on_trial = float(m.trial.claim[row])
-            value, bar = _number(m.estimate.value[row]), _number(m.estimate.bar[row])
-            entries.append(
-                (
-                    row,
-                    Entry(
-                        label=label,
-                        output=output,
-                        index=index,
-                        point=point,
-                        yours=None if own is None else float(own[i, row]),
-                        autodiff=None if ad is None else float(ad[i, row]),
-                        measured=value,
-                        error=bar,
-                        difference=_relative(on_trial, value),
-                        verdict=VERDICTS.get(int(m.state[row]), Verdict.INCONCLUSIVE),
-                        note=_note(m, row),
-                        resolution=_number(m.opinion.resolution[row]),
-                    ),
-                )
-            )
+            both = (None if own is None else own[i, row], None if ad is None else ad[i, row])
+            entries.append((row, judged_entry(m, row, label, output, index, point, both)))
     return [e for _, e in sorted(entries, key=lambda pair: pair[0])]
+
+
+def judged_entry(
+    m: Measured,
+    row: int,
+    label: str,
+    output: tuple[int, ...],
+    index: tuple[int, ...],
+    point: int,
+    both: tuple[float | None, float | None],
+) -> Entry:
+    """One output of one judged line as an entry; ``both`` is what the user and autodiff claim of it."""
+    own, ad = both
+    value = _number(m.estimate.value[row])
+    return Entry(
+        label=label,
+        output=output,
+        index=index,
+        point=point,
+        yours=None if own is None else float(own),
+        autodiff=None if ad is None else float(ad),
+        measured=value,
+        error=_number(m.estimate.bar[row]),
+        difference=_relative(float(m.trial.claim[row]), value),
+        verdict=VERDICTS.get(int(m.state[row]), Verdict.INCONCLUSIVE),
+        note=_note(m, row),
+        resolution=_number(m.opinion.resolution[row]),
+    )
 
 
 def _unravel(column: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -95,7 +113,7 @@ def _note(m: Measured, row: int) -> str:
     notes = {
         judge.UNDECIDED: "the error bar is too wide to decide",
         judge.ALONE: "autodiff disagrees with both",
-        judge.SCALES: "f has another slope at longer steps, and that one fits",
+        judge.SCALES: "f jumps by tiny amounts nearby, which explain the difference",
         judge.GONE: "f is not finite beside the point",
         judge.NAN: "not finite, although f has a derivative here",
     }
@@ -114,13 +132,17 @@ MESSAGES = {
     judge.KINK: ("GC201", "f has a kink at the point: {first}"),
     judge.UNDECIDED: ("GC202", "{n} of {of} entries could not be decided; the first is {first}"),
     judge.GONE: ("GC203", "f is not finite on either side of the point: {first}"),
-    judge.SCALES: ("GC204", "f has different slopes at different scales: {first}"),
+    judge.SCALES: ("GC204", "f jumps by tiny amounts, which explain the difference: {first}"),
     judge.ALONE: ("GC303", "autodiff disagrees with the derivative and the measurement: {first}"),
 }
 
 
 def findings_of(
-    scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry], request: Request, yours: Yours | None
+    scene: Scene,
+    measured: Sequence[Measured],
+    entries: Sequence[Entry],
+    request: Request,
+    yours: Yours | None,
 ) -> list[Finding]:
     """What the entries mean for the check as a whole."""
     states = np.stack([m.state for m in measured]).T.reshape(-1)  # in the order of the entries
@@ -146,7 +168,8 @@ def _sampled(scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry
     directions = sum(m.line.direction is not None for m in measured)
     seen = max((e.resolution or 0.0 for e in entries if "·" in e.label), default=0.0)
     text = (
-        f"{directions} random directions through all {scene.x.size} inputs and {len(measured) - directions} single "
+        f"{directions} random directions through all {scene.x.size} inputs and {len(measured) - directions} "
+        f"single "
         f"inputs were checked; the directions see errors above {seen:.1e} of the whole"
     )
     return Finding("GC308", kind("GC308"), text, scene.f.where)

@@ -1,16 +1,17 @@
 """The verdict on one line: what three witnesses say of one derivative each, for all outputs of f at once.
 
-Part of the check floor, free of evaluations: arrays in, arrays out. On trial is the hand-written derivative if there is one,
-else autodiff's. The other witnesses are the measurement with its error bar and, beside a hand-written derivative, autodiff.
-The rules, in order:
+Part of the check floor, free of evaluations: arrays in, arrays out. On trial is the hand-written derivative
+if there is one, else autodiff's. The other witnesses are the measurement with its error bar and, beside a
+hand-written derivative, autodiff. The rules, in order:
 
-1.  Where the slope jumps at the point itself there is no derivative: inconclusive, unless what is on trial lies outside the
-    closed interval of the two slopes; then it fails.
-2.  Fail: beyond three error bars, and beyond the precision floor of 3e-7 relative, with the same sign at two steps or
-    more. A short step confirms it first (a derivative is a limit).
-3.  Pass, if autodiff agrees with the hand-written derivative to the precision floor and the measurement does not contradict them.
-4.  Pass, without a second analytic witness, if it agrees with the measurement and the error bar is small enough for the pass
-    to mean something (:data:`SHARP` or :data:`SHARP_AUTODIFF`, relative).
+1.  Where the slope jumps at the point itself there is no derivative: inconclusive, unless what is on trial
+    lies outside the closed interval of the two slopes; then it fails.
+2.  Fail: beyond three error bars, and beyond the precision floor of 5e-7 relative, with the same sign at two
+    steps or more. A short step confirms it first (a derivative is a limit).
+3.  Pass, if autodiff agrees with the hand-written derivative to the precision floor and the measurement does
+    not contradict them.
+4.  Pass, without a second analytic witness, if it agrees with the measurement and the error bar is small
+    enough for the pass to mean something (:data:`SHARP` or :data:`SHARP_AUTODIFF`, relative).
 5.  Otherwise inconclusive.
 
 Nothing passes on an absolute tolerance; rtol and atol of the user widen the acceptance.
@@ -29,8 +30,9 @@ from gradcheck.numeric.scale import Array
 Mask = NDArray[np.bool_]
 
 #: Relative precision floor: no difference below it is called an error (float32 derivatives are that exact).
-FLOOR = 3e-7
-#: A hand-written derivative passes on the measurement alone only where the error bar is below this, relatively.
+FLOOR = 5e-7
+#: A hand-written derivative passes on the measurement alone only where the error bar is below this,
+#: relatively.
 SHARP = 5e-7
 #: Autodiff's own derivative is exact by construction; its bugs are not small.
 SHARP_AUTODIFF = 1e-4
@@ -44,11 +46,10 @@ OPEN, PASS, FAIL, KINK, OUTSIDE, UNDECIDED, ALONE, SCALES, GONE, NAN = range(10)
 class Trial:
     """What is on trial along one line; arrays of shape (m,).
 
-    Attributes:
-        claim: the derivative on trial.
-        witness: autodiff's, where the one on trial is hand-written and autodiff has one; else None.
-        witness_agrees: where the two are the same up to rounding.
-        size: the magnitude that "relative" refers to: |claim|, or for a direction the root of the sum of squares.
+    Attributes: claim: the derivative on trial. witness: autodiff's, where the one on trial is hand-written
+    and autodiff has one; else None. witness_agrees: where the two are the same up to rounding. size: the
+    magnitude that "relative" refers to: |claim|, or for a direction the root of the sum of
+            squares.
         zero_size: what stands in for it where the claim is exactly zero.
         sharp: SHARP or SHARP_AUTODIFF.
         rtol, atol: the user's, or zero.
@@ -68,10 +69,8 @@ class Trial:
 class Opinion:
     """What can be said after the steps taken so far; arrays of shape (m,).
 
-    Attributes:
-        state: OPEN while more steps may help, else one of the constants above.
-        off: the claim is beyond three bars of the best estimate.
-        resolution: the smallest relative error that would have been seen.
+    Attributes: state: OPEN while more steps may help, else one of the constants above. off: the claim is
+    beyond three bars of the best estimate. resolution: the smallest relative error that would have been seen.
     """
 
     state: NDArray[np.int8]
@@ -88,11 +87,8 @@ def magnitude(trial: Trial, value: Array) -> Array:
 def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinion:
     """The state of every output after the steps so far.
 
-    Args:
-        trial: the claims.
-        e: the estimate.
-        last: no more steps will come: nothing stays OPEN.
-        confirmed: the short step that a FAIL needs has been taken.
+    Args: trial: the claims. e: the estimate. last: no more steps will come: nothing stays OPEN. confirmed:
+    the short step that a FAIL needs has been taken.
     """
     with np.errstate(all="ignore"):
         size = magnitude(trial, e.value)
@@ -126,11 +122,13 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
             state[e.kink & outside] = OUTSIDE
             state[(state == OPEN) & ~known & ~e.kink] = GONE
             state[state == OPEN] = UNDECIDED
-        broken = ~np.isfinite(trial.claim)
-        state[broken & known & ~e.kink & (e.steps >= 2)] = NAN
+            broken = ~np.isfinite(trial.claim)
+            state[
+                broken & known & ~e.kink & (e.bar <= 1e-2 * np.maximum(np.abs(e.value), trial.zero_size))
+            ] = NAN
         bar_relative = np.maximum(BARS * e.bar, FLOOR * size) / size
         resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, FLOOR), bar_relative)
-    return Opinion(state, off | (e.kink & False), resolution)
+    return Opinion(state, off, resolution)
 
 
 def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:

@@ -1,4 +1,5 @@
-"""Before anything is compared: is f a deterministic, finite, numerical function, and is the derivative one of its argument alone?
+"""Before anything is compared: is f a deterministic, finite, numerical function, and is the derivative one
+of its argument alone?
 
 Part of the check floor. What makes a check impossible raises :class:`CheckError`; the rest becomes findings.
 """
@@ -16,6 +17,7 @@ from gradcheck.check.claims import Yours, promoted_args
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
+from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales
 
 #: Two calls that differ by this much relatively are a threaded sum, not a random function.
@@ -28,16 +30,10 @@ ASIDE = 1e-2
 class Scene:
     """f at one point, after preflight.
 
-    Attributes:
-        f: the function.
-        args: its arguments, the differentiated one promoted to float where it was an integer.
-        argnum: position of that one.
-        space: where it lives.
-        value: where f's value lives.
-        x: the argument as a vector (n,).
-        center: f's value as a vector (m,).
-        text: f's value as text.
-        spread: how far two calls of f differed, (m,); zero for most.
+    Attributes: f: the function. args: its arguments, the differentiated one promoted to float where it was an
+    integer. argnum: position of that one. space: where it lives. value: where f's value lives. x: the
+    argument as a vector (n,). center: f's value as a vector (m,). text: f's value as text. spread: how far
+    two calls of f differed, (m,); zero for most.
     """
 
     f: UserFunction
@@ -54,6 +50,15 @@ class Scene:
         """All arguments with the differentiated one moved to the vector x."""
         return promoted_args(self.args, self.argnum, self.space.build(x))
 
+    def noise(self, seed: int) -> Array:
+        """Noise of f's values along a random line through the point, shape (m,); see ``numeric/noise.py``."""
+        rng = np.random.default_rng([seed, 1])
+        n = self.x.size
+        v = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(self.x)
+        unit = 2.0**15 if self.space.dtype.itemsize < 8 else 1.0  # float32 cannot move by 2^-36 of itself
+        level = noise_level(lambda t: self.evaluate(self.x + t * unit * v), self.center)
+        return np.maximum(np.maximum(level, self.spread), self.value.rounding(self.center))
+
     def evaluate(self, x: Array) -> Array:
         """f at the vector x, shape (m,); nan where f raises there: the edge of its domain."""
         try:
@@ -64,14 +69,12 @@ class Scene:
             return np.full(self.value.width, np.nan)
 
 
-def prepare(
-    f: UserFunction, args: Sequence[Any], argnum: int, name: str, findings: list[Finding]
-) -> Scene:
+def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findings: list[Finding]) -> Scene:
     """Call f twice at the point and see that a check makes sense.
 
-    Raises:
-        CheckError: GC010 f raised, GC011 not a number, GC012 not deterministic, GC013 not finite, GC015 the argument
-            cannot be differentiated, GC018 integers only, GC019 empty.
+    Raises: CheckError: GC010 f raised, GC011 not a number, GC012 not deterministic, GC013 not finite, GC015
+    the
+            argument cannot be differentiated, GC018 integers only, GC019 empty.
     """
     space = argument_space(args[argnum], name, f.where)
     x = space.flat(args[argnum])
@@ -89,7 +92,7 @@ def prepare(
                 f"{f.name} takes integers only: {error.message}", where=error.where, code="GC018"
             ) from error
         raise
-    value = ValueSpace(first.shape, first.dtype.kind == "c", f.name)
+    value = ValueSpace(first.shape, first.dtype.kind == "c", f.name, first.real.dtype)
     if not first.size or not x.size:
         raise CheckError(f"the derivative of {f.name} has no entries", where=f.where, code="GC019")
     center, again = split(first.reshape(-1), value.complex, 0), value.flat(f(*moved))
@@ -105,7 +108,8 @@ def prepare(
             code="GC012",
         )
     if f.mutated:
-        text = f"{f.name} changes its argument {', '.join(str(i) for i in sorted(f.mutated))} in place"
+        which = ", ".join(name if i == argnum else f"number {i}" for i in sorted(f.mutated))
+        text = f"{f.name} changes its argument {which} in place"
         findings.append(Finding("GC301", kind("GC301"), text, f.where, "copy it first"))
     shown = np.array2string(first, threshold=20, precision=8) if first.ndim else repr(first.item())
     return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again))
@@ -118,15 +122,19 @@ def _short(a: Array, b: Array) -> str:
 
 
 def call_order(
-    scene: Scene, yours: Yours, first: np.ndarray, seed: int, slope: Callable[[Array, np.ndarray], bool], findings: list[Finding]
+    scene: Scene,
+    yours: Yours,
+    first: np.ndarray,
+    seed: int,
+    slope: Callable[[Array, np.ndarray], bool] | None,
+    findings: list[Finding],
 ) -> None:
     """Does the derivative depend on its argument alone? Call it elsewhere, then here again.
 
-    Args:
-        scene: f at the point.
-        yours: the derivative; ``first`` is what it returned at the point.
-        seed: of the second point.
-        slope: (x, derivative there) -> False if the measurement at x excludes that derivative.
+    Args: scene: f at the point. yours: the derivative; ``first`` is what it returned at the point. seed: of
+    the second point. slope: (x, derivative there) -> False if the measurement at x excludes that derivative;
+    None if the
+            derivative is wrong at the point already, so that there is no need to ask.
         findings: GC105 is appended if it depends on call order, GC309 if that could not be tested.
     """
     rng = np.random.default_rng([seed, 105])
@@ -145,15 +153,17 @@ def call_order(
             continue
         break
     if elsewhere is None:
-        text = f"{yours.function.name} could not be called beside the point, so stale state was not looked for"
+        text = (
+            f"{yours.function.name} could not be called beside the point, so stale state was not looked for"
+        )
         findings.append(Finding("GC309", kind("GC309"), text, where))
         return
     again = yours.array(scene.args)
     if not _alike(first, again):
-        text = f"{yours.function.name} returns another derivative at the same point after a call at another point"
+        text = f"{yours.function.name} returns another derivative at this point after a call elsewhere"
         hint = "it keeps state between calls: a stale cache, or the last forward pass"
         findings.append(Finding("GC105", kind("GC105"), text, where, hint))
-    elif np.any(first != 0) and _alike(first, elsewhere, 0.0) and not slope(x, elsewhere):
+    elif slope and np.any(first != 0) and _alike(first, elsewhere, 0.0) and not slope(x, elsewhere):
         text = f"{yours.function.name} returns the derivative of the point where it was first called"
         findings.append(Finding("GC105", kind("GC105"), text, where, "a cache does not look at its argument"))
 

@@ -1,10 +1,12 @@
-"""Which lines are measured: every coordinate, or for many inputs random directions and a sample of coordinates.
+"""Which lines are measured: every coordinate, or for many inputs random directions and a sample of
+coordinates.
 
-Part of the check floor. Up to :data:`ALL_COLUMNS` inputs every partial derivative is measured. Beyond, all entries are covered
-together by directions with components ±U[.5, 1]·scale (not ±1: equal errors would cancel), and a seeded
-sample of coordinates, the largest entries among them, is measured one by one. A direction sees an error in one entry that is larger than its
-own resolution times the root of the sum of squares of all contributions; entries much smaller than the rest are
-covered by directions of their own stratum.
+Part of the check floor. Up to :data:`ALL_COLUMNS` inputs every partial derivative is measured. Beyond, all
+entries are covered together by directions with components ±U[.5, 1]·scale (not ±1: equal errors would
+cancel), and a seeded sample of coordinates, the largest entries among them, is measured one by one. A
+direction sees an error in one entry that is larger than its own resolution times the root of the sum of
+squares of all contributions; entries much smaller than the rest are covered by directions of their own
+stratum.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from gradcheck.numeric.scale import Array, coordinate_scales, typical_scale
 ALL_COLUMNS = 256
 #: Directions over all coordinates, and over each stratum of magnitude.
 DIRECTIONS, STRATA = 4, 4
-#: Single coordinates measured of a larger argument: this many at random, and this many of the largest and of the smallest.
+#: Single coordinates measured of a larger argument: this many at random, and this many of the largest and of
+#: the smallest.
 SAMPLED, EXTREME = 24, 8
 #: Outputs compared at most; more are sampled.
 ALL_OUTPUTS = 20_000
@@ -37,14 +40,10 @@ def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | Non
 def sample(x: Array, weight: Array, dtype: np.dtype[Any], seed: int) -> tuple[list[Line], list[Line]]:
     """Directions and coordinates for a large argument.
 
-    Args:
-        x: the point, (n,).
-        weight: magnitude of each entry of the derivative on trial times its scale, (n,).
-        dtype: in which f sees its argument.
-        seed: of the choice.
+    Args: x: the point, (n,). weight: magnitude of each entry of the derivative on trial times its scale,
+    (n,). dtype: in which f sees its argument. seed: of the choice.
 
-    Returns:
-        directions, coordinates.
+    Returns: directions, coordinates.
     """
     rng = np.random.default_rng([seed, x.size])
     scales = coordinate_scales(x)

@@ -1,7 +1,7 @@
 """Between what the user's code takes and returns and the flat float64 vectors of the numeric floor.
 
-Part of the check floor. f is always called with the type that the user gave: a Python float stays one, an array
-keeps dtype and shape. Integers are promoted to float64, since there is no derivative between integers.
+Part of the check floor. f is always called with the type that the user gave: a Python float stays one, an
+array keeps dtype and shape. Integers are promoted to float64, since there is no derivative between integers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from gradcheck.check.result import CheckError
 from gradcheck.errors import Location
+from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.scale import Array
 
 
@@ -20,11 +21,8 @@ from gradcheck.numeric.scale import Array
 class ArgumentSpace:
     """The type, dtype and shape of the argument that moves.
 
-    Attributes:
-        kind: the type to hand to f: ``float``, a NumPy scalar type, or ``np.ndarray``.
-        dtype: of the array or scalar.
-        shape: of the array; () for scalars.
-        promoted: the argument was an integer.
+    Attributes: kind: the type to hand to f: ``float``, a NumPy scalar type, or ``np.ndarray``. dtype: of the
+    array or scalar. shape: of the array; () for scalars. promoted: the argument was an integer.
     """
 
     kind: type
@@ -53,8 +51,7 @@ class ArgumentSpace:
 def argument_space(value: Any, name: str, where: Location | None = None) -> ArgumentSpace:
     """The space of an argument.
 
-    Raises:
-        CheckError: GC015, the argument is not made of real numbers.
+    Raises: CheckError: GC015, the argument is not made of real numbers.
 
     >>> argument_space(3, "x").promoted
     True
@@ -66,22 +63,30 @@ def argument_space(value: Any, name: str, where: Location | None = None) -> Argu
     if isinstance(value, bool | np.bool_):
         raise refuse("a bool", "give a float")
     if isinstance(value, complex | np.complexfloating):
-        raise refuse("complex", "complex arguments are not supported yet; split it into real and imaginary part")
+        raise refuse(
+            "complex", "complex arguments are not supported yet; split it into real and imaginary part"
+        )
     if isinstance(value, int):
         return ArgumentSpace(float, np.dtype(np.float64), (), promoted=True)
     if isinstance(value, float) and not isinstance(value, np.generic):
         return ArgumentSpace(float, np.dtype(np.float64), ())
     if not isinstance(value, np.ndarray | np.generic):
-        raise refuse(f"a {type(value).__name__}", "derivatives are taken with respect to a float or an array of floats")
+        raise refuse(
+            f"a {type(value).__name__}", "derivatives are taken with respect to a float or an array of floats"
+        )
     dtype = value.dtype
     kind: type = np.ndarray if isinstance(value, np.ndarray) else type(value)
     if dtype.kind in "iu":
         kind = np.ndarray if kind is np.ndarray else np.float64
         return ArgumentSpace(kind, np.dtype(np.float64), value.shape, promoted=True)
     if dtype.kind == "c":
-        raise refuse("complex", "complex arguments are not supported yet; split it into real and imaginary part")
+        raise refuse(
+            "complex", "complex arguments are not supported yet; split it into real and imaginary part"
+        )
     if dtype.kind != "f":
-        raise refuse(f"an array of {dtype}", "derivatives are taken with respect to a float or an array of floats")
+        raise refuse(
+            f"an array of {dtype}", "derivatives are taken with respect to a float or an array of floats"
+        )
     if isinstance(value, np.ma.MaskedArray):
         raise refuse("a masked array", "give a plain array")
     return ArgumentSpace(kind, dtype, value.shape)
@@ -91,15 +96,14 @@ def argument_space(value: Any, name: str, where: Location | None = None) -> Argu
 class ValueSpace:
     """The shape of f's value; ``complex`` values become their real parts followed by their imaginary parts.
 
-    Attributes:
-        shape: of the value, () for a scalar.
-        complex: the value has imaginary parts.
-        name: of the function, for messages.
+    Attributes: shape: of the value, () for a scalar. complex: the value has imaginary parts. name: of the
+    function, for messages. dtype: of the value's real and imaginary parts.
     """
 
     shape: tuple[int, ...]
     complex: bool
     name: str
+    dtype: np.dtype[Any]
 
     @property
     def size(self) -> int:
@@ -114,15 +118,21 @@ class ValueSpace:
     def flat(self, value: Any) -> Array:
         """A value of f as a float64 vector (width,).
 
-        Raises:
-            CheckError: GC011, f changed the kind or shape of its value.
+        Raises: CheckError: GC011, f changed the kind or shape of its value.
         """
         array = numbers(value, self.name)
         if array.shape != self.shape:
             raise CheckError(
-                f"{self.name} returns shape {self.shape} at the point and {array.shape} beside it", code="GC011"
+                f"{self.name} returns shape {self.shape} at the point and {array.shape} beside it",
+                code="GC011",
             )
         return split(array.reshape(-1), self.complex, 0)
+
+    def rounding(self, center: Array) -> Array:
+        """Half a unit in the last place of values of f, in the precision that f returns; shape (width,)."""
+        if self.dtype.kind != "f" or self.dtype.itemsize >= 8:
+            return half_ulp(center)
+        return np.asarray(0.5 * np.spacing(np.abs(center).astype(self.dtype)), dtype=np.float64)
 
     def output(self, row: int) -> tuple[tuple[int, ...], str]:
         """Index of a real output into f's value, and "Re "/"Im " where the value is complex."""
@@ -141,8 +151,7 @@ def split(array: Any, complex_: bool, axis: int) -> Array:
 def numbers(value: Any, name: str, code: str = "GC011", where: Location | None = None) -> np.ndarray:
     """What a user's function returned, as an array of real or complex numbers.
 
-    Raises:
-        CheckError: it is None, text, a ragged list, an array of objects or of bools.
+    Raises: CheckError: it is None, text, a ragged list, an array of objects or of bools.
 
     >>> numbers([1.0, 2.0], "f")
     array([1., 2.])
@@ -161,5 +170,7 @@ def numbers(value: Any, name: str, code: str = "GC011", where: Location | None =
     if array.dtype.kind not in "iufc":
         what = type(value).__name__ if array.dtype.kind == "O" else f"{type(value).__name__} of {array.dtype}"
         what = "None" if value is None else f"a {what}"
-        raise CheckError(f"{name} returns {what}, not a number or an array of numbers", where=where, hint=hint, code=code)
+        raise CheckError(
+            f"{name} returns {what}, not a number or an array of numbers", where=where, hint=hint, code=code
+        )
     return array

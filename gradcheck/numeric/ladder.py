@@ -3,17 +3,19 @@
 Fourth part of the numeric floor. Steps stand on a ladder h·4^k. Along a line split f into
 
     odd part    (f(h) - f(-h)) / 2h       = D + c3 h² + ...     D is the derivative
-    even part   (f(h) + f(-h) - 2f(0)) / h = J + c2 h + ...     J is the jump of the slope, zero where f is smooth
+    even part   (f(h) + f(-h) - 2f(0)) / h = J + c2 h + ...     J is the jump of the slope, zero where f is
+    smooth
 
-Richardson extrapolation (L. F. Richardson 1911; Stoer and Bulirsch, "Introduction to Numerical Analysis", 3.4)
-removes one power of h for every further rung. Every extrapolated value is a candidate with an error bar: its
-distance to the same estimate one rung further out, plus the noise of f times its weights. A derivative is a limit, so a candidate
-from large steps is dropped when it contradicts what smaller steps say (aliasing, a kink nearby). Of what is left the
-candidate with the smallest error bar is the estimate.
+Richardson extrapolation (L. F. Richardson 1911; Stoer and Bulirsch, "Introduction to Numerical Analysis",
+3.4) removes one power of h for every further rung. Every extrapolated value is a candidate with an error
+bar: its distance to the same estimate one rung further out, plus the noise of f times its weights. A
+derivative is a limit, so a candidate from large steps is dropped when it contradicts what smaller steps say
+(aliasing, a kink nearby). Of what is left the candidate with the smallest error bar is the estimate.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,26 +28,29 @@ from gradcheck.numeric.scale import Array, power_of_two
 RATIO = 4.0
 #: Highest extrapolation: with central differences an error of order h^8, like SciPy's default.
 LEVELS = 3
-#: Noise levels in an error bar; ECNoise's level is a standard deviation and good to a factor of 2 or so.
-NOISE_BARS = 2.0
+#: Noise levels in an error bar. Of a correctly rounded f one level (half an ulp) is a bound; three bars are
+#: a bound for worse.
+NOISE_BARS = 1.0
 #: With a single step the truncation error cannot be seen; the bar assumes |f'''| up to 6·CURVED·|f'|/scale².
 CURVED = 100.0
 #: A slope jump that falls by less than this from one rung to the next smaller (smooth: by 4) does not vanish.
 PERSISTS = 0.7
 
+#: A slope that grows by this with every rung towards zero has no limit (|x|^p has one for p > 0.84).
+GROWS = 1.25
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the samples of one line say of the derivative of the m outputs; all arrays have shape (m,) or (rungs, m).
+    """What the samples of one line say of the derivative of the m outputs; all arrays have shape (m,) or
+    (rungs, m).
 
-    Attributes:
-        value: the derivative with respect to t; nan where it could not be measured.
-        bar: bound on its error.
-        kink: the slope jumps at the point itself.
-        vertical: the jump grows as the step shrinks: f is discontinuous, or its slope is infinite.
-        left, right: the one-sided slopes.
-        bent: the jump of the slope at the middle step is larger than smoothness explains; needs more steps.
-        rung_value, rung_bar: the best candidate of every rung, smallest step first; inadmissible ones are nan.
+    Attributes: value: the derivative with respect to t; nan where it could not be measured. bar: bound on its
+    error. kink: the slope jumps at the point itself. vertical: the jump grows as the step shrinks: f is
+    discontinuous, or its slope is infinite. left, right: the one-sided slopes. bent: the jump of the slope at
+    the middle step is larger than smoothness explains; needs more steps. rung_value, rung_bar: the best
+    candidate of every rung, smallest step first; inadmissible ones are
+            nan.
         steps: how many steps it rests on.
     """
 
@@ -65,12 +70,9 @@ class Estimate:
 class Ladder:
     """The steps taken along one line.
 
-    Attributes:
-        line: the line.
-        base: the step of rung 0, a power of two.
-        noise: noise of f's values, shape (m,).
-        second: estimate the second derivative, from the even part, instead of the first.
-        slopes: rung -> SciPy's second-order difference there, shape (m,).
+    Attributes: line: the line. base: the step of rung 0, a power of two. noise: noise of f's values, shape
+    (m,). second: estimate the second derivative, from the even part, instead of the first. slopes: rung ->
+    SciPy's second-order difference there, shape (m,).
     """
 
     line: Line
@@ -101,8 +103,9 @@ class Ladder:
 def first_step(line: Line, noise: Array, slope: Array) -> float:
     """The step where truncation and rounding error of a central difference should balance.
 
-    (3·noise / |f'''|)^(1/3) with f''' ~ |slope|/scale², between 2⁻²⁰ and 2⁻⁵ scales; and never so short that noise
-    hides the slope altogether. ``slope`` is what somebody claims the derivative is, shape (m,): only its magnitude is used.
+    (3·noise / |f'''|)^(1/3) with f''' ~ |slope|/scale², between 2⁻²⁰ and 2⁻⁵ scales; and never so short that
+    noise hides the slope altogether. ``slope`` is what somebody claims the derivative is, shape (m,): only
+    its magnitude is used.
 
     Source of the balance: Nocedal and Wright, "Numerical Optimization", 8.1.
     """
@@ -119,7 +122,9 @@ def first_step(line: Line, noise: Array, slope: Array) -> float:
 
 def climb(sampler: Sampler, ladders: Sequence[Ladder], rungs: Sequence[Sequence[int]]) -> None:
     """Take the steps that are missing, SciPy doing one rung of all ladders at a time."""
-    todo = [[k for k in wanted if k not in ladder.slopes] for ladder, wanted in zip(ladders, rungs, strict=True)]
+    todo = [
+        [k for k in wanted if k not in ladder.slopes] for ladder, wanted in zip(ladders, rungs, strict=True)
+    ]
     while any(todo):
         now = [(ladder, left.pop(0)) for ladder, left in zip(ladders, todo, strict=True) if left]
         found = sampler.differences([a.line for a, _ in now], [a.step(k) for a, k in now])
@@ -141,7 +146,7 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
     rungs = ladder.rungs()
     steps = np.array([ladder.step(k) for k in rungs])[:, None]
     slopes = np.stack([ladder.slopes[k] for k in rungs])
-    noise, spread = _noise_at(sampler, ladder, rungs)
+    noise = _noise_at(sampler, ladder, rungs)
     if ladder.line.side:
         values, base_noise, jumps = slopes, noise * 4.0 / steps, np.zeros_like(slopes)
     else:
@@ -152,11 +157,16 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
     with np.errstate(all="ignore"):
         value, bar, rung_value, rung_bar = _extrapolate(ladder, rungs, steps, values, base_noise)
         kink, vertical, at = _kinks(jumps, 4.0 * noise / steps, slopes)
+        if not ladder.second:
+            steep = _diverges(slopes, noise / steps)
+            kink, vertical = kink | steep, vertical | steep
         pick = (at, np.arange(values.shape[1]))
         half = 0.5 * jumps[pick]
         middle = rungs.index(0) if 0 in rungs else len(rungs) // 2
         smooth = 30.0 * steps[middle] / ladder.line.scale * np.abs(slopes[middle])
-        bent = np.abs(jumps[middle]) > np.maximum(smooth, 4.0 * NOISE_BARS * noise[middle] / steps[middle])
+        bent = np.abs(jumps[middle]) > (np.inf if ladder.second else 1.0) * np.maximum(
+            smooth, 4.0 * NOISE_BARS * noise[middle] / steps[middle]
+        )
     return Estimate(
         value=value,
         bar=bar,
@@ -171,8 +181,8 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
     )
 
 
-def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> tuple[Array, Array]:
-    """Noise of f at every rung, shape (rungs, m): the level, or half an ulp of the largest value if that is more."""
+def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
+    """Noise of f at every rung, shape (rungs, m): the level, but at least half an ulp of the values."""
     rows = []
     for k in rungs:
         h = ladder.step(k)
@@ -181,7 +191,7 @@ def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> tuple[Array
         for t in near:
             largest = np.maximum(largest, np.abs(np.nan_to_num(ladder.line.samples[t])))
         rows.append(np.maximum(ladder.noise, half_ulp(largest)))
-    return np.stack(rows), np.stack(rows)
+    return np.stack(rows)
 
 
 def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
@@ -199,11 +209,11 @@ def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
 def _extrapolate(
     ladder: Ladder, rungs: list[int], steps: Array, values: Array, noise: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """Richardson's table with error bars; the admissible candidate with the smallest bar, and each rung's best."""
+    """Richardson's table with error bars; the best admissible candidate of all and of each rung."""
     count, width = values.shape
     table, noises = values, noise
     all_values, all_bars = [], []
-    consecutive = np.array([b - a == 1 for a, b in zip(rungs, rungs[1:], strict=False)], dtype=bool)
+    consecutive = np.array([b - a == 1 for a, b in itertools.pairwise(rungs)], dtype=bool)
     for level in range(min(LEVELS, count - 1) + 1):
         if level:
             power = RATIO ** (2 * level) if ladder.line.side == 0 else RATIO ** (level + 1)
@@ -220,7 +230,7 @@ def _extrapolate(
         outward = np.full((rows, width), np.nan)
         outward[:-1] = np.abs(np.diff(table, axis=0))
         further = np.full((rows, width), np.nan)
-        further[:-1] = outward[1:] / RATIO**2
+        further[:-1] = outward[1:] / (2.0 if ladder.line.side else RATIO**2)
         inward = np.zeros((rows, width))
         inward[1:] = np.abs(np.diff(table, axis=0)) - 3 * NOISE_BARS * (noises[:-1] + noises[1:])
         truncation = np.where(np.isfinite(outward), np.fmax(outward, further), fallback)
@@ -264,8 +274,7 @@ def _contradicted(candidates: Array, bars: Array, values: Array, noise: Array) -
 def _kinks(jumps: Array, noise: Array, slopes: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the slope jump stays as the step shrinks, as far down as the noise lets one see.
 
-    Returns:
-        kink, vertical (shape (m,), bool) and the rung at which each output was judged.
+    Returns: kink, vertical (shape (m,), bool) and the rung at which each output was judged.
     """
     count, width = jumps.shape
     kink = np.zeros(width, dtype=bool)
@@ -282,3 +291,16 @@ def _kinks(jumps: Array, noise: Array, slopes: Array) -> tuple[np.ndarray, np.nd
         at = np.where(seen, k, at)
         open_ &= ~seen
     return kink, vertical, at
+
+
+def _diverges(slopes: Array, noise: Array) -> np.ndarray:
+    """Where the slope grows without bound as the step shrinks, as far down as noise lets one see; (m,)."""
+    out = np.zeros(slopes.shape[1], dtype=bool)
+    open_ = np.ones(slopes.shape[1], dtype=bool)
+    size = np.abs(slopes)
+    for k in range(len(slopes) - 3):
+        seen = open_ & (10 * noise[k] <= size[k]) & np.isfinite(size[k])
+        grows = np.all(size[k : k + 3] >= GROWS * size[k + 1 : k + 4], axis=0)
+        out |= seen & grows
+        open_ &= ~seen
+    return out

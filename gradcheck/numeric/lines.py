@@ -1,11 +1,12 @@
 """SciPy takes the steps, we keep every value: f along lines through the point.
 
 Third part of the numeric floor. A line is a coordinate or a direction; t is the signed step along it.
-``scipy.differentiate.derivative`` is asked for one second-order difference of all lines at once, each line with
-its own initial step, and gets f's values from a wrapper that remembers them. So one evaluation of f serves
-the derivative (odd part), the jump of the slope (even part), the error bar (neighbouring steps) and all the
-outputs of f. SciPy's own iteration is not used: it starts with a large step, which aliases on oscillating functions, and
-stops when its error estimate grows, which is what a kink or a noisy function makes it do.
+``scipy.differentiate.derivative`` is asked for one second-order difference of all lines at once, each line
+with its own initial step, and gets f's values from a wrapper that remembers them. So one evaluation of f
+serves the derivative (odd part), the jump of the slope (even part), the error bar (neighbouring steps) and
+all the outputs of f. SciPy's own iteration is not used: it starts with a large step, which aliases on
+oscillating functions, and stops when its error estimate grows, which is what a kink or a noisy function
+makes it do.
 """
 
 from __future__ import annotations
@@ -26,14 +27,11 @@ SIDE_RATIO = 2.0
 class Line:
     """A line through the point, and what was seen of f on it.
 
-    Attributes:
-        column: the coordinate that moves, or None for a direction.
-        direction: shape (n,), the direction that x moves in per unit of t; None for a coordinate.
-        scale: the natural unit of t.
-        shortest: the shortest step worth taking.
-        longest: the longest step that still tells of f at the point.
-        side: 0 central, +1 or -1 where f exists on that side only.
-        samples: t -> values of f, shape (m,); nan where f does not exist.
+    Attributes: column: the coordinate that moves, or None for a direction. direction: shape (n,), the
+    direction that x moves in per unit of t; None for a coordinate. scale: the natural unit of t. shortest:
+    the shortest step worth taking. longest: the longest step that still tells of f at the point. side: 0
+    central, +1 or -1 where f exists on that side only. samples: t -> values of f, shape (m,); nan where f
+    does not exist.
     """
 
     column: int | None
@@ -56,7 +54,7 @@ class Line:
 def coordinate(x: Array, column: int, scale: float, typical: float, dtype: np.dtype[Any]) -> Line:
     """The line along one coordinate, its step limits from the point and the dtype that f sees."""
     shortest = max(float(smallest_step(x[column], dtype)), 2.0**-44 * scale)
-    return Line(column, None, scale, shortest, max(0.25 * scale, 0.0625 * typical))
+    return Line(column, None, scale, shortest, max(scale, 0.0625 * typical))
 
 
 def along(x: Array, direction: Array, dtype: np.dtype[Any]) -> Line:
@@ -64,16 +62,14 @@ def along(x: Array, direction: Array, dtype: np.dtype[Any]) -> Line:
     moving = direction != 0
     with np.errstate(all="ignore"):
         shortest = np.max(smallest_step(x[moving], dtype) / np.abs(direction[moving]))
-    return Line(None, direction, 1.0, max(float(shortest), 2.0**-44), 0.25)
+    return Line(None, direction, 1.0, max(float(shortest), 2.0**-44), 1.0)
 
 
 class Sampler:
     """f on lines through x: every value evaluated once and kept.
 
-    Args:
-        f: flat float64 vector (n,) -> flat float64 values (m,), nan where it does not exist.
-        x: the point, shape (n,).
-        center: f(x), shape (m,), which is therefore never evaluated here.
+    Args: f: flat float64 vector (n,) -> flat float64 values (m,), nan where it does not exist. x: the point,
+    shape (n,). center: f(x), shape (m,), which is therefore never evaluated here.
     """
 
     def __init__(self, f: Callable[[Array], Array], x: Array, center: Array) -> None:
@@ -94,8 +90,8 @@ class Sampler:
 
         Two evaluations of f a line: at ±h, or at h and h/2 on the side where f exists.
 
-        Returns:
-            Shape (lines, m): an approximation of df/dt, nan where f does not exist at a point that it needs.
+        Returns: Shape (lines, m): an approximation of df/dt, nan where f does not exist at a point that it
+        needs.
 
         >>> s = Sampler(lambda x: x**2, np.array([3.0]), np.array([9.0]))
         >>> s.differences([coordinate(s.x, 0, 3.0, 3.0, s.x.dtype)], [2.0**-10])

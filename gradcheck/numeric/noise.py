@@ -1,9 +1,9 @@
 """How rough f is: the noise level of its values, estimated from a table of differences.
 
 Second part of the numeric floor. Every error bar is built on this number, so it is measured and never assumed
-to be eps·|f|: float32 inside f, cancellation, iterative solvers and table look-ups have more, exact operations
-have less. Method: ECNoise of J. Moré and S. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33
-(2011), 1292-1314, with a floor of half a unit in the last place of f.
+to be eps·|f|: float32 inside f, cancellation, iterative solvers and table look-ups have more, exact
+operations have less. Method: ECNoise of J. Moré and S. Wild, "Estimating computational noise", SIAM J. Sci.
+Comput. 33 (2011), 1292-1314, with a floor of half a unit in the last place of f.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from gradcheck.numeric.scale import Array
 #: f is sampled at this many equally spaced points beside the centre.
 POINTS = 6
 
-#: Spacings tried, in units of the line's scale: the first is far below any structure of a float64 function, the
-#: others are for functions that are constant at that scale because they compute in float32 or in steps.
+#: Spacings tried, in units of the line's scale: the first is far below any structure of a float64 function,
+#: the others are for functions that are constant at that scale because they compute in float32 or in steps.
 SPACINGS = (2.0**-36, 2.0**-18)
+
+#: ECNoise's level is a standard deviation from few samples, good to a factor of two or so.
+DOUBT = 1.5
 
 
 def half_ulp(values: Array) -> Array:
@@ -35,12 +38,10 @@ def half_ulp(values: Array) -> Array:
 def noise_from_table(values: Array) -> Array:
     """Noise levels of m functions from equally spaced samples, by ECNoise.
 
-    Args:
-        values: shape (k + 1, m), samples at equally spaced points, k >= 4.
+    Args: values: shape (k + 1, m), samples at equally spaced points, k >= 4.
 
-    Returns:
-        Shape (m,): the standard deviation of the noise, nan where the table shows none (values too smooth,
-        or all equal).
+    Returns: Shape (m,): the standard deviation of the noise, nan where the table shows none (values too
+    smooth, or all equal).
 
     Source: Moré and Wild 2011, section 5: in the k-th column of the difference table smooth parts vanish and
     noise grows by (2k)!/(k!)²; the level is taken where three columns agree and signs alternate.
@@ -70,13 +71,11 @@ def noise_from_table(values: Array) -> Array:
 def noise_level(sample: Callable[[float], Array], center: Array) -> Array:
     """Noise of every output of f along one line, at least half a unit in the last place.
 
-    Args:
-        sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f does
-            not exist.
+    Args: sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f
+            does not exist.
         center: the values at t = 0, shape (m,).
 
-    Returns:
-        Shape (m,), positive. Costs 6 evaluations; 12 where f is constant at the first spacing.
+    Returns: Shape (m,), positive. Costs 6 evaluations; 12 where f is constant at the first spacing.
 
     >>> rough = noise_level(lambda t: np.atleast_1d(np.float32(np.sin(1 + t))).astype(float), np.sin([1.0]))
     >>> bool(1e-9 < rough[0] < 1e-6)
@@ -91,7 +90,7 @@ def noise_level(sample: Callable[[float], Array], center: Array) -> Array:
                 break
         else:
             return level
-        level = np.maximum(level, np.nan_to_num(noise_from_table(values), nan=0.0))
+        level = np.maximum(level, DOUBT * np.nan_to_num(noise_from_table(values), nan=0.0))
         constant = np.mean(np.diff(values, axis=0) == 0, axis=0) >= 0.5
         if not np.any(constant):
             break

@@ -18,11 +18,10 @@ Array = NDArray[np.float64]
 def coordinate_scales(x: Array) -> Array:
     """The natural step unit of every coordinate.
 
-    Args:
-        x: the point, shape (n,), float64.
+    Args: x: the point, shape (n,), float64.
 
-    Returns:
-        Shape (n,), positive: |x_i|; where x_i is zero the median of the non-zero |x_j|, or 1 if all are zero.
+    Returns: Shape (n,), positive: |x_i|; where x_i is zero the median of the non-zero |x_j|, or 1 if all are
+    zero.
 
     >>> coordinate_scales(np.array([2.0, 0.0, -8.0]))
     array([2., 5., 8.])
@@ -56,7 +55,8 @@ def power_of_two(step: Array | float) -> Array:
 
 
 def smallest_step(x: Array | float, dtype: np.dtype[Any]) -> Array:
-    """The shortest step that is worth taking at x when f sees its argument in ``dtype``: 8 units in the last place.
+    """The shortest step that is worth taking at x when f sees its argument in ``dtype``: 8 units in the last
+    place.
 
     >>> bool(smallest_step(1.0, np.dtype("f4")) == 8 * np.spacing(np.float32(1)))
     True
