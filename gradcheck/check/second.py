@@ -1,0 +1,280 @@
+"""Hessians of scalar functions: what is on trial, and two independent measurements.
+
+Part of the check floor. Every entry is measured as a first difference of autodiff's gradient, which is exact
+to rounding, so that one difference of n outputs gives a whole column. That measurement trusts the gradient;
+so along a few random directions v the number vᵀHv is also measured from values of f alone, as a second
+difference. Where autodiff cannot follow f, all entries
+are second differences of f: 4 H_ij s_i s_j = φ''(s_i e_i + s_j e_j) − φ''(s_i e_i − s_j e_j).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcheck.check import judge
+from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
+from gradcheck.check.codes import kind
+from gradcheck.check.compare import Measured, compare
+from gradcheck.check.entries import judged_entry
+from gradcheck.check.judge import Trial
+from gradcheck.check.preflight import Scene
+from gradcheck.check.result import CheckError, Entry, Finding, Verdict
+from gradcheck.check.sampling import all_coordinates
+from gradcheck.numeric.lines import Line, Sampler, along
+from gradcheck.numeric.noise import noise_level
+from gradcheck.numeric.scale import Array, coordinate_scales
+
+if TYPE_CHECKING:
+    from gradcheck.check.core import Request
+
+#: Columns measured at most, through autodiff's gradient; and entries at most, where there is only f.
+COLUMNS, PAIRS = 64, 210
+#: Random directions along which f itself confirms the Hessian.
+CONFIRMED = 3
+
+
+def second_order(
+    scene: Scene, yours: Yours | None, request: Request, point: int, findings: list[Finding]
+) -> tuple[list[Entry], int]:
+    """The entries of a Hessian, judged, and how many there are in all.
+
+    Raises: CheckError: f is not scalar and real (GC020), or there is neither a hand-written nor an autodiff
+            Hessian (GC016).
+    """
+    if scene.value.width != 1:
+        text = f"{scene.f.name} returns shape {scene.value.shape}; Hessians need a real scalar function"
+        raise CheckError(text, where=scene.f.where, hint="use order 1", code="GC020")
+    n = scene.x.size
+    try:
+        own = None if yours is None else np.asarray(yours.array(scene.args), dtype=np.float64).reshape(n, n)
+    except WrongShapeError as error:
+        findings.append(error.finding)
+        return [], n * n
+    tools = Autodiff(scene.f, scene.space, scene.value, request.argnum)
+    ad = tools.hessian(scene.args) if request.autodiff else None
+    if own is None and ad is None:
+        trouble = tools.trouble
+        text = "autodiff was switched off and no Hessian given" if trouble is None else trouble.message
+        where, hint = (None, None) if trouble is None else (trouble.where, trouble.hint)
+        raise CheckError(text, where=where, hint=hint, code="GC016") from trouble
+    gradient = tools.gradient_at(scene.args) if request.autodiff and tools.trouble is None else None
+    if tools.trouble is not None:
+        text = f"no autodiff: {tools.trouble.message}"
+        findings.append(Finding("GC304", kind("GC304"), text, tools.trouble.where, tools.trouble.hint))
+    noise = scene.noise(request.seed)
+    if gradient is not None:
+        entries = _from_gradient(scene, own, ad, request, point, tools, gradient)
+    else:
+        entries = _from_values(scene, own, ad, request, point, noise)
+    entries += _confirmed_by_values(scene, own, ad, request, point, noise)
+    findings += _findings(scene, entries, yours)
+    if len([e for e in entries if "·" not in e.label]) < n * n:
+        text = f"{len(entries)} of {n * n} entries and directions were checked"
+        findings.append(Finding("GC308", kind("GC308"), text, scene.f.where))
+    return entries, n * n
+
+
+def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
+    """Components ±U[.5, 1]·scale."""
+    n = scene.x.size
+    return np.asarray(rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(scene.x))
+
+
+def _trial(
+    claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float
+) -> Trial:
+    """Claims along one line."""
+    agrees = np.zeros(claim.shape, dtype=bool)
+    if witness is not None:
+        with np.errstate(all="ignore"):
+            agrees = np.abs(claim - witness) <= judge.FLOOR * np.maximum(np.abs(claim), np.abs(witness))
+    return Trial(claim, witness, agrees, size, zero, sharp, request.rtol, request.atol)
+
+
+def _label(request: Request, shape: tuple[int, ...], i: int, j: int) -> tuple[str, tuple[int, ...]]:
+    """``d2f/dx[0]dx[1]`` and the double index."""
+    if not shape:
+        return f"d2f/d{request.argname}2", ()
+    a, b = (tuple(int(k) for k in np.unravel_index(c, shape)) for c in (i, j))
+    first, second = (f"d{request.argname}[{','.join(map(str, k))}]" for k in (a, b))
+    return f"d2f/{first}{second}", a + b
+
+
+def _typical(scene: Scene, claim: Array) -> float:
+    """What a zero entry is compared with: lower quartile of the other entries in natural units, or |f|."""
+    scales = coordinate_scales(scene.x)
+    parts = np.abs(claim * np.outer(scales, scales))
+    parts = parts[np.isfinite(parts) & (parts > 0)]
+    return float(np.percentile(parts, 25)) if parts.size else float(np.max(np.abs(scene.center)))
+
+
+def _from_gradient(
+    scene: Scene,
+    own: Array | None,
+    ad: Array | None,
+    request: Request,
+    point: int,
+    tools: Autodiff,
+    center: Array,
+) -> list[Entry]:
+    """Columns of the Hessian as first differences of autodiff's gradient."""
+    n = scene.x.size
+
+    def gradient(x: Array) -> Array:
+        found = tools.gradient_at(scene.at(x))
+        return np.full(n, np.nan) if found is None else found
+
+    sampler = Sampler(gradient, scene.x, center)
+    v = _random_direction(scene, np.random.default_rng([request.seed, 3]))
+    noise = noise_level(lambda t: gradient(scene.x + t * v), center)
+    columns = list(range(n))
+    if n > COLUMNS:
+        columns = sorted(np.random.default_rng([request.seed, 4]).choice(n, COLUMNS, replace=False).tolist())
+    lines = all_coordinates(scene.x, scene.space.dtype, columns)
+    claim = own if own is not None else ad
+    assert claim is not None
+    scales = coordinate_scales(scene.x)
+    floor = _typical(scene, claim)
+    trials = []
+    for j in columns:
+        zero = floor / (scales * scales[j])
+        witness = None if own is None or ad is None else ad[:, j]
+        sharp = judge.SHARP if own is not None else judge.SHARP_AUTODIFF
+        trials.append(_trial(claim[:, j], witness, np.abs(claim[:, j]), zero, request, sharp))
+    entries = []
+    for j, m in zip(columns, compare(sampler, lines, trials, noise), strict=True):
+        for i in range(n):
+            label, index = _label(request, scene.space.shape, i, j)
+            both = (None if own is None else own[i, j], None if ad is None else ad[i, j])
+            entries.append(judged_entry(m, i, label, (), index, point, both))
+    return sorted(entries, key=lambda e: e.index)
+
+
+def _from_values(
+    scene: Scene, own: Array | None, ad: Array | None, request: Request, point: int, noise: Array
+) -> list[Entry]:
+    """Entries as second differences of f along s_i e_i ± s_j e_j, as many as PAIRS allows."""
+    claim = own if own is not None else ad
+    assert claim is not None
+    n, scales = scene.x.size, coordinate_scales(scene.x)
+    pairs = [(i, j) for i in range(n) for j in range(i, n)]
+    if len(pairs) > PAIRS:
+        rng = np.random.default_rng([request.seed, 4])
+        pairs = [pairs[k] for k in sorted(rng.choice(len(pairs), PAIRS, replace=False))]
+    sampler = Sampler(scene.evaluate, scene.x, scene.center)
+    lines: list[Line] = []
+    trials: list[Trial] = []
+    for i, j in pairs:
+        for sign in (1.0, -1.0) if i != j else (1.0,):
+            v = np.zeros(n)
+            v[i] = scales[i]
+            if i != j:
+                v[j] = sign * scales[j]
+            lines.append(along(scene.x, v, scene.space.dtype))
+            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request))
+    measured = compare(sampler, lines, trials, noise, second=True)
+    typical = _typical(scene, claim)
+    results = iter(measured)
+    entries = []
+    for i, j in pairs:
+        up = next(results)
+        down = next(results) if i != j else None
+        for a, b in {(i, j), (j, i)}:
+            entries.append(_pair_entry(scene, request, point, (a, b), (up, down), (own, ad), typical))
+    return sorted(entries, key=lambda e: e.index)
+
+
+def _curvature_trial(claim: Array, witness: Array | None, v: Array, request: Request) -> Trial:
+    """The claim vᵀHv, with the root of the sum of squares of its terms for a size."""
+    terms = claim * np.outer(v, v)
+    size = np.array([np.sqrt(np.sum(terms**2))])
+    other = None if witness is None else np.array([v @ witness @ v])
+    return _trial(np.array([v @ claim @ v]), other, size, size, request, judge.SHARP_AUTODIFF)
+
+
+def _pair_entry(
+    scene: Scene,
+    request: Request,
+    point: int,
+    pair: tuple[int, int],
+    lines: tuple[Measured, Measured | None],
+    both: tuple[Array | None, Array | None],
+    typical: float,
+) -> Entry:
+    """One entry from one or two second differences, judged by its own error bar."""
+    i, j = pair
+    scales = coordinate_scales(scene.x)
+    up, down = lines
+    if down is None:
+        value, bar = up.estimate.value[0] / scales[i] ** 2, up.estimate.bar[0] / scales[i] ** 2
+    else:
+        unit = 4.0 * scales[i] * scales[j]
+        value = (up.estimate.value[0] - down.estimate.value[0]) / unit
+        bar = (up.estimate.bar[0] + down.estimate.bar[0]) / unit
+    own, ad = (None if h is None else float(h[i, j]) for h in both)
+    claim = own if own is not None else ad
+    assert claim is not None
+    size = max(abs(claim), abs(value))
+    if claim == 0:
+        size = max(size, typical / (scales[i] * scales[j]))
+    kinked = any(m is not None and m.estimate.kink[0] for m in lines)
+    allowed = max(judge.FLOOR * size, request.rtol * abs(claim) + request.atol)
+    verdict, note = Verdict.INCONCLUSIVE, "measured by second differences of f"
+    if kinked:
+        note = "kink: f has no second derivative here"
+    elif not np.isfinite(value):
+        note = "f is not finite beside the point"
+    elif not np.isfinite(claim) or abs(claim - value) > max(judge.BARS * bar, allowed):
+        verdict = Verdict.FAIL
+    elif abs(claim - value) <= max(bar, allowed) and bar <= max(judge.SHARP_AUTODIFF * size, allowed):
+        verdict = Verdict.PASS
+    else:
+        note += "; the error bar is too wide to decide"
+    label, index = _label(request, scene.space.shape, i, j)
+    known = bool(np.isfinite(value))
+    return Entry(
+        label=label, output=(), index=index, point=point, yours=own, autodiff=ad,
+        measured=float(value) if known else None, error=float(bar) if known else None,
+        difference=abs(claim - value) / size if known and np.isfinite(claim) else None,
+        verdict=verdict, note=note, resolution=float(judge.BARS * bar / size) if known else None,
+    )  # fmt: skip
+
+
+def _confirmed_by_values(
+    scene: Scene, own: Array | None, ad: Array | None, request: Request, point: int, noise: Array
+) -> list[Entry]:
+    """vᵀHv along random directions, from values of f alone: a witness that shares nothing with autodiff."""
+    claim = own if own is not None else ad
+    assert claim is not None
+    rng = np.random.default_rng([request.seed, 5])
+    directions = [_random_direction(scene, rng) for _ in range(CONFIRMED if scene.x.size > 1 else 1)]
+    lines = [along(scene.x, v, scene.space.dtype) for v in directions]
+    trials = [_curvature_trial(claim, None, v, request) for v in directions]
+    sampler = Sampler(scene.evaluate, scene.x, scene.center)
+    entries = []
+    measured = compare(sampler, lines, trials, noise, second=True)
+    for k, (v, m) in enumerate(zip(directions, measured, strict=True), start=1):
+        both = tuple(None if h is None else float(v @ h @ v) for h in (own, ad))
+        label = f"d2f/d{request.argname}2 · v{k} v{k}"
+        entries.append(judged_entry(m, 0, label, (), (), point, (both[0], both[1])))
+    return entries
+
+
+def _findings(scene: Scene, entries: Sequence[Entry], yours: Yours | None) -> list[Finding]:
+    """What the entries mean for the Hessian as a whole."""
+    out = []
+    wrong = [e for e in entries if e.verdict is Verdict.FAIL]
+    unsure = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
+    if wrong:
+        worst = max(wrong, key=lambda e: e.difference or 0.0)
+        text = f"{len(wrong)} of {len(entries)} entries are wrong; the worst is {worst.label}"
+        where = yours.function.where if yours is not None else scene.f.where
+        out.append(Finding("GC101", kind("GC101"), text, where))
+    if unsure:
+        code = "GC201" if any(e.note.startswith("kink") for e in unsure) else "GC202"
+        text = f"{len(unsure)} of {len(entries)} entries could not be decided; the first is {unsure[0].label}"
+        out.append(Finding(code, kind(code), text, scene.f.where))
+    return out
