@@ -74,11 +74,17 @@ def same(a: Any, b: Any) -> bool:
 class UserFunction:
     """A user's function, made safe to call.
 
-    Args: f: the function. name: what messages call it. where: its definition; found from the code object if
-    None. code: the code of the CheckError when it raises.
+    Args:
+        f: the function.
+        name: what messages call it.
+        where: its definition; found from the code object if None.
+        code: the code of the CheckError when it raises.
 
-    Attributes: evaluations: how often it was called. mutated: positions of the arguments that it was seen to
-    change.
+    Attributes:
+        evaluations: how often it was called.
+        mutated: positions of the arguments that it was seen to change.
+        progress: called after every call with the calls done and expected, if set.
+        expected: how many calls the check is expected to take.
 
     >>> half = UserFunction(lambda x: x / 2, "half")
     >>> half(3.0), half.evaluations
@@ -110,8 +116,8 @@ class UserFunction:
     def __call__(self, *args: Any) -> Any:
         """f of copies of the arguments.
 
-        Raises: CheckError: f raised an exception or called sys.exit; it names the user's line.
-        KeyboardInterrupt
+        Raises:
+            CheckError: f raised an exception or called sys.exit; it names the user's line. KeyboardInterrupt
                 passes.
         """
         given = tuple(copied(a) for a in args)

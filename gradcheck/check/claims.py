@@ -37,9 +37,12 @@ class WrongShapeError(Exception):
 class Yours:
     """The hand-written derivative.
 
-    Attributes: function: the derivative, called with all arguments of f. expected: the shape that it must
-    have. arguments: how many arguments f has. argnum: the one that is differentiated. findings: warnings on
-    the way (a forgiven shape); filled by :meth:`array`.
+    Attributes:
+        function: the derivative, called with all arguments of f.
+        expected: the shape that it must have.
+        arguments: how many arguments f has.
+        argnum: the one that is differentiated.
+        findings: warnings on the way (a forgiven shape); filled by :meth:`array`.
     """
 
     function: UserFunction
@@ -51,8 +54,9 @@ class Yours:
     def array(self, args: Sequence[Any]) -> np.ndarray:
         """The derivative at ``args``, shape ``expected``, real or complex.
 
-        Raises: CheckError: it returned no numbers, or raised. WrongShapeError: the shape is not that of the
-        derivative.
+        Raises:
+            CheckError: it returned no numbers, or raised.
+            WrongShapeError: the shape is not that of the derivative.
         """
         raw = self.function(*args)
         name, where = self.function.name, self.function.where
@@ -101,8 +105,9 @@ def along_lines(jacobian: np.ndarray, lines: Sequence[Line], value: ValueSpace, 
 class Autodiff:
     """The autodiff core's derivative of f.
 
-    Attributes: trouble: why it could not be computed, or None. value: what f returned while it was traced, or
-    None.
+    Attributes:
+        trouble: why it could not be computed, or None.
+        value: what f returned while it was traced, or None.
     """
 
     def __init__(self, f: UserFunction, space: ArgumentSpace, value: ValueSpace, argnum: int) -> None:

@@ -35,8 +35,12 @@ AMPLIFIES = 300.0
 class Measured:
     """One line, measured and judged.
 
-    Attributes: line: the line. trial: what was on trial. estimate: the last estimate. state: per output, a
-    constant of ``judge``. opinion: the last opinion.
+    Attributes:
+        line: the line.
+        trial: what was on trial.
+        estimate: the last estimate.
+        state: per output, a constant of ``judge``.
+        opinion: the last opinion.
     """
 
     line: Line
@@ -51,8 +55,12 @@ def compare(
 ) -> list[Measured]:
     """Measure along every line until each claim is judged.
 
-    Args: sampler: f and its values. lines: where to measure. trials: what is claimed along each line. noise:
-    noise of f, shape (m,). second: the claims are second derivatives along the lines.
+    Args:
+        sampler: f and its values.
+        lines: where to measure.
+        trials: what is claimed along each line.
+        noise: noise of f, shape (m,).
+        second: the claims are second derivatives along the lines.
     """
     ladders = [
         Ladder(line, _base(line, noise, trial, sampler.center, second), noise, second)

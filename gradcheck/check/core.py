@@ -35,9 +35,14 @@ from gradcheck.numeric.scale import Array, coordinate_scales
 class Request:
     """What to check, the same at every point.
 
-    Attributes: argnum, argname: the argument. grad: the hand-written derivative, "returned", or None. order:
-    1 or 2. rtol, atol: the user's tolerances, zero if not given. seed: of all random choices. autodiff:
-    whether the autodiff core is asked at all. derivative: name of the hand-written derivative.
+    Attributes:
+        argnum, argname: the argument.
+        grad: the hand-written derivative, "returned", or None.
+        order: 1 or 2.
+        rtol, atol: the user's tolerances, zero if not given.
+        seed: of all random choices.
+        autodiff: whether the autodiff core is asked at all.
+        derivative: name of the hand-written derivative.
     """
 
     argnum: int
@@ -64,19 +69,21 @@ def check(
 ) -> Result:
     """Check a derivative of f at one point.
 
-    Args: f: the function; it is called with ``args``. Its value is a number or an array of numbers. args: the
-    point. The differentiated argument is a float or an array of floats of any shape. argnum: which argument
-    to differentiate with respect to, by position or name. grad: the hand-written derivative, called as
-    ``grad(*args)``: shape of the value followed by the
-            shape of the argument (``order=2``: twice the shape of the argument); or "returned" if f returns
-            (value, derivative); or None to check the derivative that gradcheck's autodiff computes.
+    Args:
+        f: the function; it is called with ``args``. Its value is a number or an array of numbers.
+        args: the point. The differentiated argument is a float or an array of floats of any shape.
+        argnum: which argument to differentiate with respect to, by position or name.
+        grad: the hand-written derivative, called as ``grad(*args)``: shape of the value followed by the shape
+            of the argument (``order=2``: twice the shape of the argument); or "returned" if f returns (value,
+            derivative); or None to check the derivative that gradcheck's autodiff computes.
         order: 1 for gradients and Jacobians, 2 for Hessians of scalar functions.
         rtol, atol: widen the acceptance; not needed as a rule.
         seed: of random directions.
         autodiff: False keeps the autodiff core out: the hand-written derivative against the measurement
             alone.
 
-    Raises: CheckError: the check could not be carried out.
+    Raises:
+        CheckError: the check could not be carried out.
 
     >>> result = check(lambda x: x**3, 2.0, grad=lambda x: 3 * x**2, autodiff=False)
     >>> result.verdict.value, result.entries[0].label
@@ -107,12 +114,15 @@ def check_points(
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
-    Args: points: where. target: how the user names f; its qualified name if empty. derivative,
-    derivative_how: the same for the hand-written derivative. where: file and line of f, if the caller knows
-    better than its code object. progress: called now and then with evaluations of f done, and expected in
-    all.
+    Args:
+        points: where.
+        target: how the user names f; its qualified name if empty.
+        derivative, derivative_how: the same for the hand-written derivative.
+        where: file and line of f, if the caller knows better than its code object.
+        progress: called now and then with evaluations of f done, and expected in all.
 
-    Raises: CheckError: the check could not be carried out at one of the points.
+    Raises:
+        CheckError: the check could not be carried out at one of the points.
     """
     start = time.perf_counter()
     if order not in (1, 2):
@@ -270,8 +280,11 @@ def _hand_written(
 class Witnesses:
     """The claims along all lines at one point, and the sampler that measures them.
 
-    Attributes: lines: what is measured. claims: "yours" and "autodiff" -> values along the lines, (lines, m),
-    or None. sampler: f's values. noise: of f, (m,).
+    Attributes:
+        lines: what is measured.
+        claims: "yours" and "autodiff" -> values along the lines, (lines, m), or None.
+        sampler: f's values.
+        noise: of f, (m,).
     """
 
     def __init__(

@@ -23,8 +23,11 @@ def diagnose(
 ) -> list[Finding]:
     """Findings GC111 to GC115 for a failing check; none if no pattern fits.
 
-    Args: scene: f at the point. measured: the judged lines. entries: the entries made of them. derivative:
-    the one on trial, None for autodiff's.
+    Args:
+        scene: f at the point.
+        measured: the judged lines.
+        entries: the entries made of them.
+        derivative: the one on trial, None for autodiff's.
     """
     wrong = np.array([e.verdict is Verdict.FAIL for e in entries])
     if not wrong.any() or any(np.any(m.state == judge.OUTSIDE) for m in measured):

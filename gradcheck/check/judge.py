@@ -46,9 +46,11 @@ OPEN, PASS, FAIL, KINK, OUTSIDE, UNDECIDED, ALONE, SCALES, GONE, NAN = range(10)
 class Trial:
     """What is on trial along one line; arrays of shape (m,).
 
-    Attributes: claim: the derivative on trial. witness: autodiff's, where the one on trial is hand-written
-    and autodiff has one; else None. witness_agrees: where the two are the same up to rounding. size: the
-    magnitude that "relative" refers to: |claim|, or for a direction the root of the sum of
+    Attributes:
+        claim: the derivative on trial.
+        witness: autodiff's, where the one on trial is hand-written and autodiff has one; else None.
+        witness_agrees: where the two are the same up to rounding.
+        size: the magnitude that "relative" refers to: |claim|, or for a direction the root of the sum of
             squares.
         zero_size: what stands in for it where the claim is exactly zero.
         sharp: SHARP or SHARP_AUTODIFF.
@@ -69,8 +71,10 @@ class Trial:
 class Opinion:
     """What can be said after the steps taken so far; arrays of shape (m,).
 
-    Attributes: state: OPEN while more steps may help, else one of the constants above. off: the claim is
-    beyond three bars of the best estimate. resolution: the smallest relative error that would have been seen.
+    Attributes:
+        state: OPEN while more steps may help, else one of the constants above.
+        off: the claim is beyond three bars of the best estimate.
+        resolution: the smallest relative error that would have been seen.
     """
 
     state: NDArray[np.int8]
@@ -87,8 +91,11 @@ def magnitude(trial: Trial, value: Array) -> Array:
 def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinion:
     """The state of every output after the steps so far.
 
-    Args: trial: the claims. e: the estimate. last: no more steps will come: nothing stays OPEN. confirmed:
-    the short step that a FAIL needs has been taken.
+    Args:
+        trial: the claims.
+        e: the estimate.
+        last: no more steps will come: nothing stays OPEN.
+        confirmed: the short step that a FAIL needs has been taken.
     """
     with np.errstate(all="ignore"):
         size = magnitude(trial, e.value)

@@ -30,10 +30,16 @@ ASIDE = 1e-2
 class Scene:
     """f at one point, after preflight.
 
-    Attributes: f: the function. args: its arguments, the differentiated one promoted to float where it was an
-    integer. argnum: position of that one. space: where it lives. value: where f's value lives. x: the
-    argument as a vector (n,). center: f's value as a vector (m,). text: f's value as text. spread: how far
-    two calls of f differed, (m,); zero for most.
+    Attributes:
+        f: the function.
+        args: its arguments, the differentiated one promoted to float where it was an integer.
+        argnum: position of that one.
+        space: where it lives.
+        value: where f's value lives.
+        x: the argument as a vector (n,).
+        center: f's value as a vector (m,).
+        text: f's value as text.
+        spread: how far two calls of f differed, (m,); zero for most.
     """
 
     f: UserFunction
@@ -72,8 +78,8 @@ class Scene:
 def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findings: list[Finding]) -> Scene:
     """Call f twice at the point and see that a check makes sense.
 
-    Raises: CheckError: GC010 f raised, GC011 not a number, GC012 not deterministic, GC013 not finite, GC015
-    the
+    Raises:
+        CheckError: GC010 f raised, GC011 not a number, GC012 not deterministic, GC013 not finite, GC015 the
             argument cannot be differentiated, GC018 integers only, GC019 empty.
     """
     space = argument_space(args[argnum], name, f.where)
@@ -131,9 +137,11 @@ def call_order(
 ) -> None:
     """Does the derivative depend on its argument alone? Call it elsewhere, then here again.
 
-    Args: scene: f at the point. yours: the derivative; ``first`` is what it returned at the point. seed: of
-    the second point. slope: (x, derivative there) -> False if the measurement at x excludes that derivative;
-    None if the
+    Args:
+        scene: f at the point.
+        yours: the derivative; ``first`` is what it returned at the point.
+        seed: of the second point.
+        slope: (x, derivative there) -> False if the measurement at x excludes that derivative; None if the
             derivative is wrong at the point already, so that there is no need to ask.
         findings: GC105 is appended if it depends on call order, GC309 if that could not be tested.
     """

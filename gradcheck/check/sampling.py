@@ -40,10 +40,14 @@ def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | Non
 def sample(x: Array, weight: Array, dtype: np.dtype[Any], seed: int) -> tuple[list[Line], list[Line]]:
     """Directions and coordinates for a large argument.
 
-    Args: x: the point, (n,). weight: magnitude of each entry of the derivative on trial times its scale,
-    (n,). dtype: in which f sees its argument. seed: of the choice.
+    Args:
+        x: the point, (n,).
+        weight: magnitude of each entry of the derivative on trial times its scale, (n,).
+        dtype: in which f sees its argument.
+        seed: of the choice.
 
-    Returns: directions, coordinates.
+    Returns:
+        directions, coordinates.
     """
     rng = np.random.default_rng([seed, x.size])
     scales = coordinate_scales(x)

@@ -41,7 +41,8 @@ def second_order(
 ) -> tuple[list[Entry], int]:
     """The entries of a Hessian, judged, and how many there are in all.
 
-    Raises: CheckError: f is not scalar and real (GC020), or there is neither a hand-written nor an autodiff
+    Raises:
+        CheckError: f is not scalar and real (GC020), or there is neither a hand-written nor an autodiff
             Hessian (GC016).
     """
     if scene.value.width != 1:

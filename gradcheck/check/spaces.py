@@ -21,8 +21,11 @@ from gradcheck.numeric.scale import Array
 class ArgumentSpace:
     """The type, dtype and shape of the argument that moves.
 
-    Attributes: kind: the type to hand to f: ``float``, a NumPy scalar type, or ``np.ndarray``. dtype: of the
-    array or scalar. shape: of the array; () for scalars. promoted: the argument was an integer.
+    Attributes:
+        kind: the type to hand to f: ``float``, a NumPy scalar type, or ``np.ndarray``.
+        dtype: of the array or scalar.
+        shape: of the array; () for scalars.
+        promoted: the argument was an integer.
     """
 
     kind: type
@@ -51,7 +54,8 @@ class ArgumentSpace:
 def argument_space(value: Any, name: str, where: Location | None = None) -> ArgumentSpace:
     """The space of an argument.
 
-    Raises: CheckError: GC015, the argument is not made of real numbers.
+    Raises:
+        CheckError: GC015, the argument is not made of real numbers.
 
     >>> argument_space(3, "x").promoted
     True
@@ -96,8 +100,11 @@ def argument_space(value: Any, name: str, where: Location | None = None) -> Argu
 class ValueSpace:
     """The shape of f's value; ``complex`` values become their real parts followed by their imaginary parts.
 
-    Attributes: shape: of the value, () for a scalar. complex: the value has imaginary parts. name: of the
-    function, for messages. dtype: of the value's real and imaginary parts.
+    Attributes:
+        shape: of the value, () for a scalar.
+        complex: the value has imaginary parts.
+        name: of the function, for messages.
+        dtype: of the value's real and imaginary parts.
     """
 
     shape: tuple[int, ...]
@@ -118,7 +125,8 @@ class ValueSpace:
     def flat(self, value: Any) -> Array:
         """A value of f as a float64 vector (width,).
 
-        Raises: CheckError: GC011, f changed the kind or shape of its value.
+        Raises:
+            CheckError: GC011, f changed the kind or shape of its value.
         """
         array = numbers(value, self.name)
         if array.shape != self.shape:
@@ -151,7 +159,8 @@ def split(array: Any, complex_: bool, axis: int) -> Array:
 def numbers(value: Any, name: str, code: str = "GC011", where: Location | None = None) -> np.ndarray:
     """What a user's function returned, as an array of real or complex numbers.
 
-    Raises: CheckError: it is None, text, a ragged list, an array of objects or of bools.
+    Raises:
+        CheckError: it is None, text, a ragged list, an array of objects or of bools.
 
     >>> numbers([1.0, 2.0], "f")
     array([1., 2.])

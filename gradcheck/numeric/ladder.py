@@ -45,12 +45,14 @@ class Estimate:
     """What the samples of one line say of the derivative of the m outputs; all arrays have shape (m,) or
     (rungs, m).
 
-    Attributes: value: the derivative with respect to t; nan where it could not be measured. bar: bound on its
-    error. kink: the slope jumps at the point itself. vertical: the jump grows as the step shrinks: f is
-    discontinuous, or its slope is infinite. left, right: the one-sided slopes. bent: the jump of the slope at
-    the middle step is larger than smoothness explains; needs more steps. rung_value, rung_bar: the best
-    candidate of every rung, smallest step first; inadmissible ones are
-            nan.
+    Attributes:
+        value: the derivative with respect to t; nan where it could not be measured.
+        bar: bound on its error.
+        kink: the slope jumps at the point itself.
+        vertical: the jump grows as the step shrinks: f is discontinuous, or its slope is infinite.
+        left, right: the one-sided slopes.
+        bent: the jump of the slope at the middle step is larger than smoothness explains; needs more steps.
+        rung_value, rung_bar: the best candidate of every rung, smallest step first; inadmissible ones are nan.
         steps: how many steps it rests on.
     """
 
@@ -70,9 +72,12 @@ class Estimate:
 class Ladder:
     """The steps taken along one line.
 
-    Attributes: line: the line. base: the step of rung 0, a power of two. noise: noise of f's values, shape
-    (m,). second: estimate the second derivative, from the even part, instead of the first. slopes: rung ->
-    SciPy's second-order difference there, shape (m,).
+    Attributes:
+        line: the line.
+        base: the step of rung 0, a power of two.
+        noise: noise of f's values, shape (m,).
+        second: estimate the second derivative, from the even part, instead of the first.
+        slopes: rung -> SciPy's second-order difference there, shape (m,).
     """
 
     line: Line
@@ -274,7 +279,8 @@ def _contradicted(candidates: Array, bars: Array, values: Array, noise: Array) -
 def _kinks(jumps: Array, noise: Array, slopes: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where the slope jump stays as the step shrinks, as far down as the noise lets one see.
 
-    Returns: kink, vertical (shape (m,), bool) and the rung at which each output was judged.
+    Returns:
+        kink, vertical (shape (m,), bool) and the rung at which each output was judged.
     """
     count, width = jumps.shape
     kink = np.zeros(width, dtype=bool)

@@ -27,11 +27,14 @@ SIDE_RATIO = 2.0
 class Line:
     """A line through the point, and what was seen of f on it.
 
-    Attributes: column: the coordinate that moves, or None for a direction. direction: shape (n,), the
-    direction that x moves in per unit of t; None for a coordinate. scale: the natural unit of t. shortest:
-    the shortest step worth taking. longest: the longest step that still tells of f at the point. side: 0
-    central, +1 or -1 where f exists on that side only. samples: t -> values of f, shape (m,); nan where f
-    does not exist.
+    Attributes:
+        column: the coordinate that moves, or None for a direction.
+        direction: shape (n,), the direction that x moves in per unit of t; None for a coordinate.
+        scale: the natural unit of t.
+        shortest: the shortest step worth taking.
+        longest: the longest step that still tells of f at the point.
+        side: 0 central, +1 or -1 where f exists on that side only.
+        samples: t -> values of f, shape (m,); nan where f does not exist.
     """
 
     column: int | None
@@ -68,8 +71,10 @@ def along(x: Array, direction: Array, dtype: np.dtype[Any]) -> Line:
 class Sampler:
     """f on lines through x: every value evaluated once and kept.
 
-    Args: f: flat float64 vector (n,) -> flat float64 values (m,), nan where it does not exist. x: the point,
-    shape (n,). center: f(x), shape (m,), which is therefore never evaluated here.
+    Args:
+        f: flat float64 vector (n,) -> flat float64 values (m,), nan where it does not exist.
+        x: the point, shape (n,).
+        center: f(x), shape (m,), which is therefore never evaluated here.
     """
 
     def __init__(self, f: Callable[[Array], Array], x: Array, center: Array) -> None:
@@ -90,8 +95,8 @@ class Sampler:
 
         Two evaluations of f a line: at ±h, or at h and h/2 on the side where f exists.
 
-        Returns: Shape (lines, m): an approximation of df/dt, nan where f does not exist at a point that it
-        needs.
+        Returns:
+            Shape (lines, m): an approximation of df/dt, nan where f does not exist at a point that it needs.
 
         >>> s = Sampler(lambda x: x**2, np.array([3.0]), np.array([9.0]))
         >>> s.differences([coordinate(s.x, 0, 3.0, 3.0, s.x.dtype)], [2.0**-10])

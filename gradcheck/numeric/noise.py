@@ -38,10 +38,12 @@ def half_ulp(values: Array) -> Array:
 def noise_from_table(values: Array) -> Array:
     """Noise levels of m functions from equally spaced samples, by ECNoise.
 
-    Args: values: shape (k + 1, m), samples at equally spaced points, k >= 4.
+    Args:
+        values: shape (k + 1, m), samples at equally spaced points, k >= 4.
 
-    Returns: Shape (m,): the standard deviation of the noise, nan where the table shows none (values too
-    smooth, or all equal).
+    Returns:
+        Shape (m,): the standard deviation of the noise, nan where the table shows none (values too smooth, or
+        all equal).
 
     Source: Moré and Wild 2011, section 5: in the k-th column of the difference table smooth parts vanish and
     noise grows by (2k)!/(k!)²; the level is taken where three columns agree and signs alternate.
@@ -71,11 +73,13 @@ def noise_from_table(values: Array) -> Array:
 def noise_level(sample: Callable[[float], Array], center: Array) -> Array:
     """Noise of every output of f along one line, at least half a unit in the last place.
 
-    Args: sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f
+    Args:
+        sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f
             does not exist.
         center: the values at t = 0, shape (m,).
 
-    Returns: Shape (m,), positive. Costs 6 evaluations; 12 where f is constant at the first spacing.
+    Returns:
+        Shape (m,), positive. Costs 6 evaluations; 12 where f is constant at the first spacing.
 
     >>> rough = noise_level(lambda t: np.atleast_1d(np.float32(np.sin(1 + t))).astype(float), np.sin([1.0]))
     >>> bool(1e-9 < rough[0] < 1e-6)

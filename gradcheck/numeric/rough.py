@@ -27,9 +27,14 @@ def jump_size(sampler: Sampler, line: Line, reach: float, noise: Array) -> Array
         deviation of a
     continuous function shrinks with the interval, that of a jump stays.
 
-    Args: sampler: f. line: the line. reach: half the length of the interval. noise: of f, shape (m,).
+    Args:
+        sampler: f.
+        line: the line.
+        reach: half the length of the interval.
+        noise: of f, shape (m,).
 
-    Returns: Shape (m,). Costs 48 evaluations, and 30 more if something is conspicuous.
+    Returns:
+        Shape (m,). Costs 48 evaluations, and 30 more if something is conspicuous.
 
     >>> from gradcheck.numeric.lines import coordinate
     >>> s = Sampler(lambda x: np.floor(50 * x) * 1e-6 + x, np.array([0.505]), np.array([0.505025]))

@@ -18,10 +18,11 @@ Array = NDArray[np.float64]
 def coordinate_scales(x: Array) -> Array:
     """The natural step unit of every coordinate.
 
-    Args: x: the point, shape (n,), float64.
+    Args:
+        x: the point, shape (n,), float64.
 
-    Returns: Shape (n,), positive: |x_i|; where x_i is zero the median of the non-zero |x_j|, or 1 if all are
-    zero.
+    Returns:
+        Shape (n,), positive: |x_i|; where x_i is zero the median of the non-zero |x_j|, or 1 if all are zero.
 
     >>> coordinate_scales(np.array([2.0, 0.0, -8.0]))
     array([2., 5., 8.])
