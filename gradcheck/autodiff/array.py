@@ -33,13 +33,15 @@ from gradcheck.autodiff.core import (
     plain,
     plain_tree,
 )
-from gradcheck.autodiff.errors import AutodiffError, unsupported
+from gradcheck.autodiff.errors import AutodiffError, unsupported, user_frame
 from gradcheck.autodiff.rules import elementwise as table
 
 
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
     """The error for a conversion that would lose x's derivative; remembered, in case the user's code swallows it."""
     error = unsupported(f"{what} would lose the derivative", hint)
+    frame = user_frame()
+    error.namespace = None if frame is None else frame.f_globals
     x.owner.lost = x.owner.lost or error
     return error
 
@@ -59,6 +61,8 @@ class ArrayInterface(Traced):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         rule = UFUNCS.get(ufunc)
         if method == "__call__" and not keywords and type(rule) is Elementwise:
+            if len(inputs) == 1 and type(self) is Taped and self.owner.live:
+                return self.owner.unary(rule, self)  # type: ignore[attr-defined]
             return elementwise(rule, inputs)
         return _ufunc(ufunc, method, rule, inputs, keywords)
 
@@ -159,7 +163,7 @@ class ArrayInterface(Traced):
     # -- items -----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
-        return self.owner.getitem(self, plain_tree(key))
+        return self.owner.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if type(value) in (list, tuple) and any_active(value):
@@ -404,9 +408,9 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
     def forward(self: Any, other: Any) -> Any:
         slot = self.slot
         a = self.value
+        kind = type(other)
         if slot is not None and type(a) in SCALARS:
             trace = self.owner
-            kind = type(other)
             if kind in SCALARS:
                 y = op(a, other)
                 if type(y) in SCALARS:
@@ -431,6 +435,8 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                         except ZeroDivisionError:
                             return elementwise(rule, (self, other))
                         return taped(y, trace, n, None)
+        if (kind not in TRACED or (kind is taped and other.owner is self.owner)) and self.owner.live:
+            return self.owner.binary(rule, self, other)
         return elementwise(rule, (self, other))
 
     def reflected(self: Any, other: Any) -> Any:
@@ -447,6 +453,8 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                 except ZeroDivisionError:
                     return elementwise(rule, (other, self))
                 return taped(y, trace, n, None)
+        if type(other) not in TRACED and self.owner.live:
+            return self.owner.binary(rule, other, self)
         return elementwise(rule, (other, self))
 
     return forward, reflected

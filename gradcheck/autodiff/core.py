@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.errors import AutodiffError, unsupported
 
 # Immutable values: no aliasing, no views, so the tape can take the short way. Complex numbers are left out because
 # a cotangent of a real operand must then be made real, which the general way does.
@@ -55,7 +55,7 @@ class Trace:
         self.live = False
         # The first error that said "this would lose the derivative". Should the user's code swallow it
         # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
-        self.lost: Exception | None = None
+        self.lost: AutodiffError | None = None
 
     def __enter__(self) -> Trace:
         stack().append(self)
@@ -121,14 +121,18 @@ class Elementwise:
     tape does not keep it alive then.
     """
 
-    __slots__ = ("function", "name", "needs", "partials")
+    __slots__ = ("function", "name", "partials", "plans")
 
     def __init__(self, function: Callable[..., Any], *partials: Partial, name: str = "") -> None:
         self.function = function
         self.name = name or getattr(function, "__name__", repr(function))
         self.partials = partials
-        # needs[k]: (value used, (operand 0 used, operand 1 used, ...)) by partial k
-        self.needs = tuple(_used(p, len(partials)) for p in partials)
+        needs = [_used(p, len(partials)) for p in partials]
+        # What must be saved, by the set of operands that are differentiated (as bits): value, operand 0, operand 1, ...
+        self.plans = tuple(
+            tuple(any(needs[k][i] for k in range(len(partials)) if bits >> k & 1) for i in range(len(partials) + 1))
+            for bits in range(2 ** len(partials))
+        )
 
     def __call__(self, *args: Any) -> Any:
         return elementwise(self, args)

@@ -7,6 +7,8 @@ that it does not support; exceptions of the user's own function pass through unc
 from __future__ import annotations
 
 import sys
+from types import FrameType
+from typing import Any
 
 from gradcheck.errors import GradcheckError, Location
 
@@ -15,20 +17,30 @@ LIBRARIES = frozenset({"gradcheck", "numpy", "scipy"})
 
 
 class AutodiffError(GradcheckError):
-    """The autodiff core cannot follow the code: no rule, a cast that would lose the derivative, a stale value."""
+    """The autodiff core cannot follow the code: no rule, a cast that would lose the derivative, a stale value.
+
+    Attributes:
+        namespace: for a refused conversion, the globals of the module where it was asked for: ``scope.escalate`` may help.
+    """
 
     code = "GC020"
+    namespace: dict[str, Any] | None = None
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame on the call stack that belongs neither to us nor to NumPy or SciPy."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in LIBRARIES:
+            return frame
+        frame = frame.f_back
+    return None
 
 
 def user_location() -> Location | None:
-    """The innermost line on the call stack that belongs neither to us nor to NumPy or SciPy."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module.partition(".")[0] not in LIBRARIES:
-            return Location(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    """File and line of :func:`user_frame`."""
+    frame = user_frame()
+    return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
 
 
 def unsupported(message: str, hint: str | None = None) -> AutodiffError:

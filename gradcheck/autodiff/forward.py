@@ -26,6 +26,7 @@ from gradcheck.autodiff.core import (
     is_array,
     is_complex,
     plain,
+    plain_tree,
     shape_of,
 )
 from gradcheck.autodiff.tape import Tape, View, _evaluate, _is_basic, _Item, _same_memory, _store
@@ -143,6 +144,7 @@ class Forward(Trace):
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def getitem(self, source: Any, key: Any) -> Any:
+        key = plain_tree(key)
         y = source.value[key]
         if is_array(y) and _is_basic(key):
             return self.view(source, _Item(key))

@@ -10,20 +10,21 @@ of a trace:
 * ``float`` and ``np.float64`` as casts: only in the user's modules, and only in those whose code uses the name, since
   they are types and everybody compares types.
 
-Installing is counted: the first trace of any thread installs, the last one restores.
+The module of the function itself is looked through before the trace. Any other module is looked through when a traced value was
+refused there (``escalate``): the trace is then run again with that module's names replaced. So a process with a thousand modules
+pays for the one that matters. Installing is counted: the first trace of any thread installs, the last one restores.
 """
 
 from __future__ import annotations
 
-import builtins
 import math
+import operator
 import site
 import sys
 import sysconfig
 import threading
 import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -136,31 +137,60 @@ def _replacements() -> list[tuple[types.ModuleType, dict[str, Any]]]:
 SHADOWED: list[tuple[types.ModuleType, dict[str, Any]]] = _replacements()
 
 
+
+class _Swap:
+    """The replacement of some names in one namespace, and the way back: a few dictionary operations in all."""
+
+    __slots__ = ("new", "old", "present", "read", "space")
+
+    def __init__(self, space: Namespace, new: dict[str, Any]) -> None:
+        self.space = space
+        self.new = new
+        names = tuple(new)
+        if all(name in space for name in names) and len(names) > 1:
+            self.read: Callable[[Namespace], tuple[Any, ...]] = operator.itemgetter(*names)
+        else:
+            self.read = lambda space: tuple(space.get(name, _ABSENT) for name in names)
+        self.present: tuple[Any, ...] = ()
+        self.old: dict[str, Any] = {}
+
+    def install(self) -> None:
+        present = self.read(self.space)
+        if present != self.present:
+            self.present = present
+            self.old = dict(zip(self.new, present, strict=True))
+        self.space.update(self.new)
+
+    def restore(self) -> None:
+        self.space.update(self.old)
+        if self.present[0] is _ABSENT or _ABSENT in self.present:
+            for name, original in self.old.items():
+                if original is _ABSENT:
+                    del self.space[name]
+
+
+_ABSENT = object()
+_SWAPS = [_Swap(vars(module), names) for module, names in SHADOWED]
+
+
 def shadow(module: types.ModuleType, names: dict[str, Any]) -> None:
     """Replace these names of a module (and wherever users have bound them) while a trace is running."""
     SHADOWED.append((module, names))
-    _scanned.clear()
+    _SWAPS.append(_Swap(vars(module), names))
+    _known.clear()
 
 
 # -- the user's modules ------------------------------------------------------------------------------------------------
 
-
-def _library_folders() -> tuple[str, ...]:
-    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return tuple(f for f in {*folders, *site.getsitepackages()} if f)
-
-
-_FOLDERS = _library_folders()
-_SKIP = LIBRARIES | sys.stdlib_module_names
-# id of a module's namespace -> (its length when it was scanned, what is to be replaced in it)
-_scanned: dict[int, tuple[int, list[tuple[str, Any]]]] = {}
-_modules_seen = 0
+_FOLDERS = tuple(
+    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | set(site.getsitepackages())
+)
 
 
 def _codes(namespace: Namespace) -> Iterator[types.CodeType]:
     """All code of the functions and classes that a module defines."""
     todo: list[Any] = []
-    for value in namespace.values():
+    for value in list(namespace.values()):
         if isinstance(value, types.FunctionType):
             todo.append(value.__code__)
         elif isinstance(value, type) and value.__module__ == namespace.get("__name__"):
@@ -174,20 +204,18 @@ def _codes(namespace: Namespace) -> Iterator[types.CodeType]:
         todo.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
 
 
-def _bindings(namespace: Namespace) -> list[tuple[str, Any]]:
+def _bindings(namespace: Namespace) -> dict[str, Any]:
     """What must be replaced in a user's module: names bound to originals, and casts that its code uses."""
     by_id = {id(getattr(m, name)): new for m, names in SHADOWED for name, new in names.items()}
-    found = [(name, by_id[id(value)]) for name, value in list(namespace.items()) if id(value) in by_id]
-    for cast in scalars.NUMPY_CASTS.values():
-        found += [(name, cast) for name, value in list(namespace.items()) if value is getattr(np, cast.__name__)]
-    file = namespace.get("__file__") or ""
-    if file.startswith(_FOLDERS):
-        return found
+    by_id |= {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
+    found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
+    if (namespace.get("__file__") or "").startswith(_FOLDERS):
+        return found  # an installed package may compare types in ways that a script does not
     used = {name for code in _codes(namespace) for name in code.co_names}
     if "float" in used and "float" not in namespace:
-        found.append(("float", scalars.Float))
+        found["float"] = scalars.Float
     if used & set(scalars.NUMPY_CASTS):
-        found += [(name, _numpy_with_casts()) for name, value in list(namespace.items()) if value is np]
+        found |= {name: _numpy_with_casts() for name, value in list(namespace.items()) if value is np}
     return found
 
 
@@ -205,33 +233,47 @@ def _numpy_with_casts() -> types.ModuleType:
     return _shadow_numpy
 
 
-def _scan(own: Namespace) -> None:
-    """Look through the user's modules that are new or have grown since the last trace."""
-    global _modules_seen
-    namespaces = [own]
-    if len(sys.modules) != _modules_seen:
-        _modules_seen = len(sys.modules)
-        for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] not in _SKIP and isinstance(module, types.ModuleType):
-                namespaces.append(vars(module))
-    for namespace in namespaces:
-        known = _scanned.get(id(namespace))
-        if known is None or known[0] != len(namespace):
-            if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
-                continue
-            _scanned[id(namespace)] = (len(namespace), _bindings(namespace))
-            _namespaces[id(namespace)] = namespace
-
-
-_namespaces: dict[int, Namespace] = {}
 _lock = threading.RLock()
 _installed = 0
-_undo: list[tuple[Namespace, dict[str, Any]]] = []
-_ABSENT = object()
+# id of a namespace that was looked through -> (its length then, itself, its replacements or None)
+_known: dict[int, tuple[int, Namespace, _Swap | None]] = {}
+_user_swaps: list[_Swap] = []
 
 
-@contextmanager
-def tracing(function: Any) -> Iterator[None]:
+def _look_through(namespace: Namespace) -> bool:
+    """Find what is to be replaced in a module, unless it is known. True if there is something new. No trace may be running."""
+    known = _known.get(id(namespace))
+    if known is not None and known[0] == len(namespace) and known[1] is namespace:
+        return False
+    if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
+        return False
+    bindings = _bindings(namespace)
+    swap = _Swap(namespace, bindings) if bindings else None
+    _known[id(namespace)] = (len(namespace), namespace, swap)
+    _user_swaps[:] = [s for _, _, s in _known.values() if s is not None]
+    return swap is not None and (known is None or known[2] is None or known[2].new != swap.new)
+
+
+def escalate(namespace: Namespace | None) -> bool:
+    """After a traced value was refused in a module's code: whether replacing names in it could help, and do so.
+
+    Called between two runs of the function; the names of an enclosing trace are installed then, so they are taken out for the look.
+    """
+    if namespace is None:
+        return False
+    with _lock:
+        if id(namespace) in _known:
+            return False
+        if _installed:
+            _restore()
+        try:
+            return _look_through(namespace)
+        finally:
+            if _installed:
+                _install()
+
+
+class tracing:  # noqa: N801  (used as a function: ``with tracing(f):``)
     """Replace the names for the time of one trace of ``function``.
 
     >>> import math
@@ -242,51 +284,39 @@ def tracing(function: Any) -> Iterator[None]:
     >>> math.sin is original
     True
     """
-    global _installed
-    own = getattr(getattr(function, "__func__", function), "__globals__", None)
-    with _lock:
-        if own is not None and id(own) in _scanned and _scanned[id(own)][0] == len(own) + _added(own) and (
-            len(sys.modules) == _modules_seen
-        ):
-            pass
-        elif not _installed:
-            _scan({} if own is None else own)
-        if not _installed:
-            _install()
-        _installed += 1
-    try:
-        yield
-    finally:
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __enter__(self) -> None:
+        global _installed
+        with _lock:
+            if not _installed:
+                own = getattr(getattr(self.function, "__func__", self.function), "__globals__", None)
+                if own is not None:
+                    _look_through(own)
+                _install()
+            _installed += 1
+
+    def __exit__(self, *_: object) -> None:
+        global _installed
         with _lock:
             _installed -= 1
             if not _installed:
                 _restore()
 
 
-def _added(own: Namespace) -> int:
-    return 0
-
-
 def _install() -> None:
-    for module, names in SHADOWED:
-        space = vars(module)
-        _undo.append((space, {name: space[name] for name in names}))
-        space.update(names)
-    for key, (_, bindings) in _scanned.items():
-        if bindings:
-            space = _namespaces[key]
-            _undo.append((space, {name: space.get(name, _ABSENT) for name, _ in bindings}))
-            space.update(bindings)
+    for swap in _SWAPS:
+        swap.install()
+    for swap in _user_swaps:
+        swap.install()
 
 
 def _restore() -> None:
-    while _undo:
-        space, originals = _undo.pop()
-        for name, original in originals.items():
-            if original is _ABSENT:
-                space.pop(name, None)
-            else:
-                space[name] = original
-
-
-_ = builtins
+    for swap in _SWAPS:
+        swap.restore()
+    for swap in _user_swaps:
+        swap.restore()

@@ -45,6 +45,9 @@ from gradcheck.autodiff.errors import unsupported
 
 Record = tuple[int, Any, Any, Any, Any]
 
+# From this many elements on, a temporary array costs more than finding out that one can be reused.
+_LARGE = 4096
+
 
 class View:
     """How a view's part is found in a buffer that is laid out as its root's: the steps from the root, outermost last."""
@@ -184,32 +187,95 @@ class Tape(Trace):
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, refs, found = self._open(args)
-        y = _evaluate(rule.function, raws, mask, dtype)
-        partials = rule.partials
-        for k, partial in enumerate(partials):
-            if partial is None:
-                refs[k] = None
-                found = any(r is not None for r in refs)
+        y = rule.function(*raws) if mask is True and dtype is None else _evaluate(rule.function, raws, mask, dtype)
         if not found:
             return self.constant(y)
-        if type(y) in SCALARS and len(raws) <= 2 and mask is True and not is_complex(raws[0]):
-            return self._scalar(rule, y, raws, refs)
-        saved = [y, *raws]
-        needed = [False] * len(saved)
-        for k, ref in enumerate(refs):
-            if ref is not None:
-                needed = [a or b for a, b in zip(needed, rule.needs[k], strict=True)]
-        for i, keep in enumerate(needed):
-            if not keep:
-                saved[i] = None
-        specs = tuple(None if r is None else (shape_of(x), is_complex(x)) for r, x in zip(refs, raws, strict=True))
-        out = self._new(y, _pull_elementwise, refs, (partials, specs, saved, mask))
-        if needed[0]:
-            out.link = [saved]
-        for a, keep in zip(args, needed[1:], strict=True):
-            if keep and type(a) is Taped and a.owner is self and type(a.value) not in SCALARS:
-                _remember(a, saved)
-        return out
+        bits = 0
+        for k, (ref, partial) in enumerate(zip(refs, rule.partials, strict=True)):
+            if ref is not None and partial is not None:
+                bits |= 1 << k
+        if not bits:
+            return self.constant(y)
+        kind = type(y)
+        if kind in SCALARS and len(raws) <= 2 and mask is True and not any(type(r) is complex for r in raws):
+            return self._scalar(rule, y, raws, [r if bits >> k & 1 else None for k, r in enumerate(refs)])
+        keep_y, *keep = rule.plans[bits]
+        saved: list[Any] = [y if keep_y else None]
+        operands = []
+        # A real value has real operands, and the short way of finding an operand's shape is open.
+        simple = kind is np.ndarray and y.dtype.kind == "f"
+        shape = y.shape if simple else shape_of(y)
+        for k, raw in enumerate(raws):
+            saved.append(raw if keep[k] else None)
+            if bits >> k & 1:
+                own = raw.shape if type(raw) is np.ndarray else shape_of(raw)
+                real = not simple and not is_complex(raw)
+                operands.append((refs[k], rule.partials[k], own if own != shape else None, real))
+            if keep[k] and type(raw) not in SCALARS:
+                a = args[k]
+                if type(a) is Taped and a.owner is self:
+                    _remember(a, saved)
+        slot = len(self.records)
+        self.records.append((slot, None, _pull_elementwise, operands, (saved, mask)))
+        return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
+
+    def binary(self, rule: Elementwise, x: Any, y: Any) -> Any:
+        """:meth:`elementwise` of two operands, each a value of this tape or plain, written out: it is most of what runs."""
+        rx = ry = None
+        a, b = x, y
+        if type(x) is Taped:
+            a, rx = x.value, x.slot
+            if rx is None and x.link is not None:
+                rx = _reference(x)
+        if type(y) is Taped:
+            b, ry = y.value, y.slot
+            if ry is None and y.link is not None:
+                ry = _reference(y)
+        v = rule.function(a, b)
+        if type(v) is not np.ndarray or v.dtype.kind != "f":
+            return self.elementwise(rule, (x, y), True, None)
+        d0, d1 = rule.partials
+        shape = v.shape
+        operands = []
+        bits = 0
+        if rx is not None and d0 is not None:
+            own = a.shape if type(a) is np.ndarray else shape_of(a)
+            operands.append((rx, d0, None if own == shape else own, False))
+            bits = 1
+        if ry is not None and d1 is not None:
+            own = b.shape if type(b) is np.ndarray else shape_of(b)
+            operands.append((ry, d1, None if own == shape else own, False))
+            bits += 2
+        if not bits:
+            return Taped(v, self, None, None)
+        keep_v, keep_a, keep_b = rule.plans[bits]
+        saved = [v if keep_v else None, a if keep_a else None, b if keep_b else None]
+        if keep_a and type(x) is Taped and type(a) is np.ndarray:
+            _remember(x, saved)
+        if keep_b and type(y) is Taped and type(b) is np.ndarray:
+            _remember(y, saved)
+        slot = len(self.records)
+        self.records.append((slot, None, _pull_elementwise, operands, (saved, True)))
+        return Taped(v, self, slot, [saved] if keep_v else None)
+
+    def unary(self, rule: Elementwise, x: Any) -> Any:
+        """:meth:`elementwise` of one operand of this tape, written out."""
+        a, ref = x.value, x.slot
+        if ref is None and x.link is not None:
+            ref = _reference(x)
+        partial = rule.partials[0]
+        if type(a) is not np.ndarray or a.dtype.kind != "f" or partial is None or ref is None:
+            return self.elementwise(rule, (x,), True, None)
+        v = rule.function(a)
+        if type(v) is not np.ndarray:  # a 0-d array becomes a scalar
+            return self.elementwise(rule, (x,), True, None)
+        keep_v, keep_a = rule.plans[1]
+        saved = [v if keep_v else None, a if keep_a else None]
+        if keep_a:
+            _remember(x, saved)
+        slot = len(self.records)
+        self.records.append((slot, None, _pull_elementwise, ((ref, partial, None, False),), (saved, True)))
+        return Taped(v, self, slot, [saved] if keep_v else None)
 
     def _scalar(self, rule: Elementwise, y: Any, raws: Sequence[Any], refs: Sequence[Any]) -> Any:
         """Record a scalar operation with its partials as numbers."""
@@ -254,9 +320,14 @@ class Tape(Trace):
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def getitem(self, source: Any, key: Any) -> Any:
+        if type(key) not in _SIMPLE:
+            key = plain_tree(key)
         y = source.value[key]
-        if type(y) not in SCALARS and is_array(y) and _is_basic(key):
-            return self.view(source, _Item(key))
+        if type(y) not in SCALARS and _is_basic(key) and is_array(y):
+            link = source.link
+            if type(link) is View:
+                return Taped(y, self, None, View(link.root, link, _Item(key)))
+            return Taped(y, self, None, View(source, None, _Item(key)))
         ref = source.slot if source.slot is not None else _reference(source)
         if ref is None:
             return self.constant(y)
@@ -328,7 +399,7 @@ class Tape(Trace):
                 sweep.accumulate(ref, g)
         with np.errstate(all="ignore"):
             sweep.run(self.records)
-        return [sweep.cotangents[x.slot] for x in wanted]
+        return [sweep.result(x.slot) for x in wanted]
 
 
 class Sweep:
@@ -359,6 +430,11 @@ class Sweep:
             if b is not None:
                 c = cotangents[b]
                 cotangents[b] = g * db if c is None else c + g * db
+
+    def result(self, slot: int) -> Any:
+        """The cotangent at a slot, in memory that is nobody else's."""
+        c = self.cotangents[slot]
+        return c if type(c) is not np.ndarray or slot in self.owned else c.copy()
 
     def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
         """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
@@ -405,41 +481,41 @@ def _input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> Non
     """An input has no operands: its cotangent stays where it is."""
 
 
-def _pull_elementwise(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: Any) -> None:
-    partials, specs, saved, mask = payload
-    sweep.cotangents[slot] = None
-    for ref, partial, spec in zip(refs, partials, specs, strict=True):
-        if ref is None:
-            continue
+def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], payload: Any) -> None:
+    saved, mask = payload
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    large = type(g) is np.ndarray and g.size > _LARGE
+    for ref, partial, shape, real in operands:
         fresh = True
-        if callable(partial):
+        if type(partial) is float:
+            if partial == 1.0:
+                d, fresh = g, False
+            else:
+                d = g * partial
+        else:
             p = partial(*saved)
-            # p is ours to overwrite unless it is one of the saved values itself.
-            if (
-                type(p) is np.ndarray
-                and type(g) is np.ndarray
-                and p.shape == g.shape
-                and p.dtype == g.dtype
-                and p.base is None
-                and not any(p is s for s in saved)
+            # A large p is overwritten with the product, unless it is one of the saved values itself.
+            if large and type(p) is np.ndarray and p.base is None and not any(p is s for s in saved) and (
+                p.shape == g.shape and p.dtype == g.dtype
             ):
                 d = np.multiply(g, p, out=p)
             else:
                 d = g * p
-        elif partial == 1.0:
-            d, fresh = g, False
-        else:
-            d = g * partial
         if mask is not True:
             d = np.where(mask, d, 0.0)
         if sweep.careful:
-            d = np.where((g == 0) & np.isnan(d), 0.0, d)
-        shape, holomorphic = spec
-        if shape_of(d) != shape:
+            d = np.where((plain(g) == 0) & np.isnan(plain(d)), 0.0, d)
+        if shape is not None:
             d = unbroadcast(d, shape)
-        if not holomorphic and is_complex(d):
+        if real and is_complex(d):
             d = np.real(d)
-        sweep.accumulate(ref, d, fresh)
+        if type(ref) is int and cotangents[ref] is None:
+            cotangents[ref] = d
+            if fresh:
+                sweep.owned.add(ref)
+        else:
+            sweep.accumulate(ref, d)
 
 
 def _pull_general(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], pulls: Sequence[Any]) -> None:
@@ -504,13 +580,17 @@ def _pull_increment(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) ->
 
 _INTEGERS = frozenset({int, np.int64, np.int32, np.intp})
 _BASIC = _INTEGERS | {slice, type(None), type(Ellipsis)}
+# Keys that are taken as they are. (A slice with traced bounds works as well: NumPy asks them for __index__.)
+_SIMPLE = frozenset({int, slice, type(Ellipsis)})
 
 
 def _is_basic(key: Any) -> bool:
     """Whether NumPy answers this key with a view or an element, not with a copy."""
+    if type(key) in _BASIC:
+        return True
     if type(key) is tuple:
         return all(type(k) in _BASIC or (isinstance(k, np.integer)) for k in key)
-    return type(key) in _BASIC or isinstance(key, np.integer)
+    return isinstance(key, np.integer)
 
 
 class _Item:

@@ -18,7 +18,7 @@ from gradcheck.autodiff import array as _interface  # noqa: F401  (defines the t
 from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, tangent_of
-from gradcheck.autodiff.scope import tracing
+from gradcheck.autodiff.scope import escalate, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, rebuild, tree_map
 
@@ -56,27 +56,49 @@ def _shield(x: Any) -> Any:
 class _Traced:
     """One run of a function on a trace: its inputs (leaves), and what came out."""
 
-    def __init__(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any], trace: Any,
-                 start: Callable[[int, Any], Any]) -> None:  # fmt: skip
+    def __init__(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
+                 make: Callable[[], Any], start: Callable[[Any, int, Any], Any]) -> None:  # fmt: skip
         for k in argnums:
             if not -len(args) <= k < len(args):
                 raise AutodiffError(f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)")
-        chosen = [args[k] for k in argnums]
-        self.tree = [tree_map(_numeric, a) for a in chosen]
-        self.inputs: list[Any] = []
-        self.trace = trace
+        while True:
+            self.tree = [tree_map(_numeric, args[k]) for k in argnums]
+            self.trace = make()
+            self.inputs: list[Any] = []
+            try:
+                self.output = self._run(f, argnums, args, keywords, start)
+                lost = self.trace.lost
+            except AutodiffError as error:
+                lost = error
+            except Exception:
+                # NumPy, or the user's code, may have put an error of its own in the place of ours.
+                lost = self.trace.lost
+                if lost is None:
+                    raise
+            if lost is None:
+                return
+            # Once more with the names replaced that the refusing module has bound; each module is tried once.
+            if not escalate(lost.namespace):
+                raise lost
+
+    def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
+             start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip
+        trace = self.trace
         with tracing(f), trace:
-            traced = []
-            for a in self.tree:
-                new = [start(len(self.inputs) + i, v) for i, v in enumerate(leaves(a))]
-                self.inputs += new
-                traced.append(rebuild(a, new))
-            call = [_shield(a) for a in args]
-            for k, a in zip(argnums, traced, strict=True):
-                call[k] = a
-            self.output = f(*call, **{k: _shield(v) for k, v in keywords.items()})
-        if trace.lost is not None:
-            raise trace.lost
+            call = list(args)
+            for k, tree in zip(argnums, self.tree, strict=True):
+                if type(tree) is np.ndarray or type(tree) is float:
+                    call[k] = start(trace, len(self.inputs), tree)
+                    self.inputs.append(call[k])
+                else:
+                    new = [start(trace, len(self.inputs) + i, v) for i, v in enumerate(leaves(tree))]
+                    self.inputs += new
+                    call[k] = rebuild(tree, new)
+            chosen = {k % len(args) for k in argnums}
+            for k in range(len(args)):
+                if k not in chosen:
+                    call[k] = _shield(args[k])
+            return f(*call, **{k: _shield(v) for k, v in keywords.items()}) if keywords else f(*call)
 
     def owns(self, x: Any) -> bool:
         if type(x) in TRACED and not x.owner.live and x.owner is not self.trace:
@@ -85,6 +107,10 @@ class _Traced:
                 "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
             )
         return type(x) in TRACED and x.owner is self.trace
+
+    def close(self) -> None:
+        """Empty the tape: it and its values refer to each other, and memory should not wait for the garbage collector."""
+        self.trace.records.clear()
 
     def value(self, x: Any) -> Any:
         """An output without this trace."""
@@ -96,8 +122,11 @@ def _argnums(argnum: Argnum) -> tuple[int, ...]:
 
 
 def _record(f: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> _Traced:
-    tape = Tape()
-    return _Traced(f, _argnums(argnum), args, keywords, tape, lambda _i, v: tape.variable(v))
+    return _Traced(f, _argnums(argnum), args, keywords, Tape, _variable)
+
+
+def _variable(tape: Tape, _i: int, value: Any) -> Any:
+    return tape.variable(value)
 
 
 def _like(g: Any, value: Any) -> Any:
@@ -110,6 +139,8 @@ def _like(g: Any, value: Any) -> Any:
     if type(g) in TRACED:
         return g
     if isinstance(kind, np.ndarray):
+        if type(g) is np.ndarray and g.dtype == kind.dtype and g.shape == kind.shape:
+            return g
         return np.array(np.broadcast_to(g, kind.shape), dtype=kind.dtype)
     return type(kind)(g)
 
@@ -118,10 +149,17 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     """The cotangents of all inputs for these cotangents of outputs."""
     seeds = [(out, g) for out, g in seeds if run.owns(out)]
     cotangents = run.trace.sweep(seeds, run.inputs)
-    if any(g is not None and np.any(np.isnan(plain(g))) for g in cotangents):
+    if any(g is not None and _has_nan(g) for g in cotangents):
         # 0 · ∞ on a branch that was not taken, perhaps: once more, taking it for 0.
         cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
     return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
+
+
+def _has_nan(g: Any) -> bool:
+    """Whether there may be a nan in g: the sum has one then (or where infinities cancel, which costs a sweep, no more)."""
+    g = plain(g)
+    total = np.add.reduce(g, axis=None) if isinstance(g, np.ndarray) else g
+    return bool(total != total)
 
 
 def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
@@ -175,7 +213,7 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
     (np.float64(5.0), array([2., 4.]))
     """
 
-    def gradient(*args: Any, **keywords: Any) -> Any:
+    def both(*args: Any, **keywords: Any) -> Any:
         run = _record(fun, argnum, args, keywords)
         _scalar_output(run.output)
         value = run.value(run.output)
@@ -183,9 +221,11 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
             raise AutodiffError("grad needs a real-valued function; it returned a complex number",
                                 hint="use np.real, np.imag or np.abs of it, or jacobian of a holomorphic function")  # fmt: skip
         one = np.ones(shape_of(value)) if is_array(value) else 1.0
-        return value, _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+        gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+        run.close()
+        return value, gradient
 
-    return _name(gradient, "value_and_grad", fun)
+    return _name(both, "value_and_grad", fun)
 
 
 def grad(fun: Function, argnum: Argnum = 0) -> Function:
@@ -217,7 +257,9 @@ def elementwise_grad(fun: Function, argnum: Argnum = 0) -> Function:
         _number(run.output)
         value = run.value(run.output)
         one = np.ones(shape_of(value)) if is_array(value) else 1.0
-        return _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+        gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+        run.close()
+        return gradient
 
     return _name(derivative, "elementwise_grad", fun)
 
@@ -269,7 +311,10 @@ def value_and_jacobian(fun: Function, argnum: int = 0) -> Function:
         value, shape = run.value(y), shape_of(y)
         m, n = int(np.prod(shape, dtype=int)), _flat_size(run)
         if not run.owns(y) or m <= max(n, 16) or is_container(run.tree[0]):
-            return value, _gather(run, argnum, _rows(run, y, shape, m))
+            rows = _gather(run, argnum, _rows(run, y, shape, m))
+            run.close()
+            return value, rows
+        run.close()
         return value, _columns(fun, argnum, args, keywords, run.tree[0])
 
     return _name(derivative, "value_and_jacobian", fun)
@@ -301,8 +346,7 @@ def _columns(fun: Function, argnum: int, args: tuple[Any, ...], keywords: dict[s
     """The Jacobian a column at a time by forward mode: fewer inputs than outputs."""
     columns = []
     for j in range(int(np.prod(shape_of(x), dtype=int))):
-        forward = Forward()
-        run = _Traced(fun, (argnum,), args, keywords, forward, lambda _i, v, j=j: forward.variable(v, _unit(v, j)))
+        run = _Traced(fun, (argnum,), args, keywords, Forward, lambda trace, _i, v, j=j: trace.variable(v, _unit(v, j)))
         t = tangent_of(run.output) if run.owns(run.output) else None
         columns.append(np.zeros(shape_of(run.output)) if t is None else t)
     return np.reshape(np.stack(columns, axis=-1), shape_of(columns[0]) + shape_of(x))
@@ -364,18 +408,17 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple
     if len(primals) != len(tangents):
         raise AutodiffError(f"{len(primals)} argument(s), but {len(tangents)} tangent(s)")
     flat = [t for tree in tangents for t in (leaves(tree) if is_container(tree) else [tree])]
-    forward = Forward()
 
-    def start(i: int, v: Any) -> Any:
+    def start(trace: Forward, i: int, v: Any) -> Any:
         if i >= len(flat) or shape_of(flat[i]) != shape_of(v):
             raise AutodiffError(f"tangent {i} does not have the shape {shape_of(v)} of its argument")
         t = flat[i]
         if type(t) not in TRACED:
             dtype = np.result_type(plain(v), np.float32) if isinstance(plain(v), np.ndarray) else None
             t = np.array(t, dtype=dtype) if is_array(v) else (t if isinstance(t, complex) else float(t))
-        return forward.variable(v, t)
+        return trace.variable(v, t)
 
-    run = _Traced(fun, tuple(range(len(primals))), tuple(primals), {}, forward, start)
+    run = _Traced(fun, tuple(range(len(primals))), tuple(primals), {}, Forward, start)
 
     def tangent(y: Any) -> Any:
         t = tangent_of(y) if run.owns(y) else None

@@ -15,13 +15,17 @@ import numpy as np
 from gradcheck.autodiff.core import TRACED
 
 
+# The leaves there are most of, so that they need not be asked whether they are a dataclass.
+_LEAVES = frozenset({float, int, np.ndarray, np.float64, str, type(None), bool})
+
+
 def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
     """The container with ``function`` applied to every leaf (whatever is not itself a container).
 
     >>> tree_map(lambda x: 2 * x, {"w": [1.0, 2.0], "b": 3.0})
     {'w': [2.0, 4.0], 'b': 6.0}
     """
-    if type(tree) in TRACED or isinstance(tree, np.ndarray):
+    if type(tree) in _LEAVES or type(tree) in TRACED:
         return function(tree)
     if isinstance(tree, dict):
         return type(tree)((k, tree_map(function, v)) for k, v in tree.items())
@@ -55,6 +59,6 @@ def rebuild(tree: Any, new: list[Any]) -> Any:
 
 
 def is_container(x: Any) -> bool:
-    return type(x) not in TRACED and (
+    return type(x) not in _LEAVES and type(x) not in TRACED and (
         isinstance(x, dict | tuple | list) or (dataclasses.is_dataclass(x) and not isinstance(x, type))
     )
