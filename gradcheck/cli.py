@@ -40,18 +40,18 @@ gradcheck's automatic differentiation, is compared with finite differences that 
 
 \b
 Examples:
-  gradcheck model.py:loss                 by the first argument, points are found
-  gradcheck model.py:loss --argnum w      by the argument w (all: by each in turn)
-  gradcheck model.py:loss --at 'w=[0.5, 1.2]; lam=0.1'              at this point
-  gradcheck model.py:loss --grad model.py:my_gradient   this derivative on trial
-  gradcheck model.py:loss --grad returned       loss returns (value, gradient)
-  gradcheck model.py:Model.fun -v         a method; show all partial derivatives
-  gradcheck scipy.optimize:rosen --order 2      the Hessian; finds rosen_hess
+  gradcheck model.py:loss               by its first argument, points are found
+  gradcheck model.py:loss --argnum w    by the argument w (all: each in turn)
+  gradcheck model.py:loss --at 'w=[0.5, 1.2]; lam=0.1'          at this point
+  gradcheck model.py:loss --grad model.py:my_grad    with this on trial
+  gradcheck model.py:loss --grad returned    loss returns (value, gradient)
+  gradcheck model.py:Model.fun -v       a method; all partial derivatives shown
+  gradcheck scipy.optimize:rosen --order 2   the Hessian; finds rosen_hess
   gradcheck model.py:loss -f json -o report.json
 
 \b
-The hand-written derivative of f is found by its name, beside f: f_grad, grad_f,
-f_der, f_prime, f_jac, df ... and f_hess, hess_f for --order 2.
+The hand-written derivative of f is found beside f by its name: f_grad,
+grad_f, f_der, f_prime, f_jac, df ... and f_hess, hess_f for --order 2.
 
 \b
 Exit codes:

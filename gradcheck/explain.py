@@ -5,7 +5,6 @@ Floor of settings. Loads nothing heavy.
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 
 from gradcheck.check.codes import CODES, Code
@@ -72,8 +71,8 @@ def explain(code: str) -> str:
     table = {**REQUEST_CODES, **CODES}
     wanted = code.strip().upper()
     if wanted not in table:
-        close = difflib.get_close_matches(wanted, table, 1, cutoff=0.5)
-        hint = f"did you mean {close[0]}? all codes: " if close else "the codes are "
-        raise SettingsError(f"--explain: there is no code '{code}'", hint=hint + ", ".join(sorted(table)))
+        raise SettingsError(
+            f"--explain: there is no code '{code}'", hint="the codes are " + ", ".join(sorted(table))
+        )
     row = table[wanted]
     return f"{wanted} {row.kind}: {row.title}\n\n{textwrap.fill(row.explanation, 88)}\n"

@@ -41,7 +41,7 @@ from gradcheck.trials import (
     generator,
     kinds_for,
 )
-from gradcheck.values import PointError, parse_values, write_values
+from gradcheck.values import PointError, as_array, parse_values, write_values
 
 # Attempts in all; attempts after the first success; attempts that fail in the same way; seconds.
 ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0
@@ -121,11 +121,12 @@ def read_at(text: str, target: Target, seed: int, pythonpath: Sequence[str] = ()
             raise PointError(
                 f"--at {text}: it returned a value for '{unknown[0]}', which {target.name} does not take"
             )
-        return dict(made)
+        return {name: as_array(value) if isinstance(value, list) else value for name, value in made.items()}
     values = made if isinstance(made, tuple) else (made,)
     if len(values) > len(names):
         raise PointError(f"--at {text}: it returned {len(values)} values, {target.name} takes {len(names)}")
-    return dict(zip(names, values, strict=False))
+    arrays = [as_array(value) if isinstance(value, list) else value for value in values]
+    return dict(zip(names, arrays, strict=False))
 
 
 def parse_shapes(texts: Sequence[str], target: Target) -> dict[str, tuple[int, ...]]:

@@ -61,9 +61,9 @@ def report_output(*, restore: bool = True) -> Iterator[Output]:
     """
     stream = sys.stdout
     try:
-        if stream is None or stream.fileno() != 1:
+        if stream is None:
             raise OSError
-        saved = os.dup(1)
+        saved = os.dup(stream.fileno())
     except (OSError, ValueError, AttributeError):
         # Closed, or no file at all (a StringIO, a notebook): only Python's own prints can be kept off.
         with contextlib.redirect_stdout(sys.stderr):
@@ -71,15 +71,20 @@ def report_output(*, restore: bool = True) -> Iterator[Output]:
         return
     with contextlib.suppress(OSError, ValueError):
         stream.flush()
+    descriptor = os.dup(1)
     binary = os.fdopen(saved, "wb")
     _redirect_to_stderr()
+    # sys.stdout need not be file descriptor 1: pytest replaces it.
+    sys.stdout = stream if stream.fileno() == 1 else sys.stderr
     try:
         yield Output(stream, binary)
     finally:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
         if restore:
-            os.dup2(saved, 1)
+            os.dup2(descriptor, 1)
+            sys.stdout = stream
+        os.close(descriptor)
         with contextlib.suppress(OSError):
             binary.close()
 

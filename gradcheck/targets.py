@@ -112,7 +112,7 @@ def resolve(spec: str, pythonpath: Sequence[str] = ()) -> Target:
         raise TargetError(f"'{spec}' does not name a function", hint=_suggest_functions(module, spec))
     owner, found = _walk(module, attributes, spec)
     function, owner = _callable(module, owner, found, attributes, spec)
-    parameters, variadic, function = _parameters(function)
+    parameters, variadic, function = taken_by(function)
     return Target(
         spec=spec,
         function=function,
@@ -247,7 +247,7 @@ def _a(noun: str) -> str:
     return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
 
 
-def _parameters(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], bool, Callable[..., Any]]:
+def taken_by(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], bool, Callable[..., Any]]:
     """The parameters, whether more are taken, and the function so wrapped that all of them are positional."""
     count = getattr(function, "nin", None)
     if isinstance(count, int):  # a NumPy or SciPy ufunc; its keywords (out=, where=) are not arguments

@@ -151,7 +151,7 @@ class _Reader:
         if isinstance(tree.body, ast.Tuple) and not expression.strip().startswith("("):
             raise self.error("use ';' between arguments and [ ] around a vector", 0)
         value = self.value(tree.body)
-        return _as_array(value) if isinstance(value, list) else value
+        return as_array(value) if isinstance(value, list) else value
 
     def error(self, message: str, column: int) -> PointError:
         return PointError(f"--at: {message} (column {self.offset + column + 1} of {self.text!r})")
@@ -190,7 +190,7 @@ class _Reader:
 
     def array_or(self, node: ast.expr) -> Any:
         value = self.value(node)
-        return _as_array(value) if isinstance(value, list) else value
+        return as_array(value) if isinstance(value, list) else value
 
     def apply(self, function: Callable[..., Any], operands: list[Any], column: int) -> Any:
         try:
@@ -264,7 +264,7 @@ def _power(base: Any, exponent: Any) -> Any:
     return base**exponent
 
 
-def _as_array(value: list[Any]) -> Any:
+def as_array(value: list[Any]) -> Any:
     """A list as the array a user means by it: numbers as float64, booleans and complex as they are."""
     import numpy as np
 
@@ -319,8 +319,8 @@ def read_file(path: str, names: Sequence[str]) -> dict[str, Any]:
 def _read_json(file: Path, names: list[str]) -> dict[str, Any]:
     data = json.loads(file.read_text(encoding="utf-8"))
     if isinstance(data, dict):
-        return {name: _as_array(value) if isinstance(value, list) else value for name, value in data.items()}
-    return {names[0]: _as_array(data) if isinstance(data, list) else data}
+        return {name: as_array(value) if isinstance(value, list) else value for name, value in data.items()}
+    return {names[0]: as_array(data) if isinstance(data, list) else data}
 
 
 def _read_csv(file: Path, names: list[str]) -> dict[str, Any]:

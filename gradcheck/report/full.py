@@ -8,6 +8,7 @@ text is never read as markup: ``x[i]`` is not a tag.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ WRONG_ROWS, VALUE_ROWS = 10, 60
 UNLIMITED = 1_000_000
 HANG = 4
 
+# Blanks at the end of a line, before the escape sequences that end a colour.
+_TRAILING = re.compile(r"[ ]+((?:\x1b\[[0-9;]*m)*)$")
 _RANK = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 _NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
 _COLORS = {Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow", Verdict.PASS: "bold green"}
@@ -83,7 +86,7 @@ class _Report:
         for outcome in self.run.outcomes:
             self.outcome(outcome)
         self.summary()
-        lines = [line.rstrip() for line in self.out.getvalue().split("\n")]
+        lines = [_TRAILING.sub(r"\1", line) for line in self.out.getvalue().split("\n")]
         return "\n".join(lines)
 
     # layout
