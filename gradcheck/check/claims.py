@@ -92,9 +92,13 @@ def _fits(shape: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     return [n for n in shape if n != 1] == [n for n in expected if n != 1]
 
 
-def along_lines(jacobian: np.ndarray, lines: Sequence[Line], value: ValueSpace, size: int) -> Array:
-    """A dense derivative, value.shape + argument.shape, as values along lines: shape (lines, value.width)."""
-    matrix = split(jacobian.reshape(value.size, size), value.complex, 0)
+def columns_along(matrix: Array, lines: Sequence[Line]) -> Array:
+    """A derivative (width, n) along lines: shape (lines, width).
+
+    >>> from gradcheck.numeric.lines import Line
+    >>> columns_along(np.array([[1.0, 2.0]]), [Line(1, None, 1.0, 0.0, 1.0)])
+    array([[2.]])
+    """
     out = np.empty((len(lines), matrix.shape[0]))
     with np.errstate(all="ignore"):
         for row, line in zip(out, lines, strict=True):
@@ -162,13 +166,13 @@ class Autodiff:
             return None
         return array
 
+    @property
+    def dense_fits(self) -> bool:
+        """Whether the whole derivative is small enough to be held."""
+        return self.value_space.size * self.space.size <= DENSE
+
     def lines(self, args: Sequence[Any], lines: Sequence[Line]) -> Array | None:
-        """The derivative along lines, shape (lines, width)."""
-        if self.value_space.size * self.space.size <= DENSE:
-            jacobian = self.dense(args)
-            if jacobian is None:
-                return None
-            return along_lines(jacobian, lines, self.value_space, self.space.size)
+        """The derivative along lines one by one, in forward mode, shape (lines, width)."""
         from gradcheck.autodiff import jvp
 
         def only(x: Any) -> Any:

@@ -29,6 +29,10 @@ def diagnose(
         entries: the entries made of them.
         derivative: the one on trial, None for autodiff's.
     """
+    if any(m.line.direction is not None for m in measured):
+        single = [m.line.direction is None for m in measured] * scene.value.width
+        entries = [e for e, one in zip(entries, single, strict=True) if one]
+        measured = [m for m in measured if m.line.direction is None]
     wrong = np.array([e.verdict is Verdict.FAIL for e in entries])
     if not wrong.any() or any(np.any(m.state == judge.OUTSIDE) for m in measured):
         return []

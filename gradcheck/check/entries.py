@@ -19,7 +19,7 @@ from gradcheck.check.result import Entry, Finding, Verdict
 from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
-    from gradcheck.check.core import Request
+    from gradcheck.check.witnesses import Request
 
 VERDICTS = {
     judge.PASS: Verdict.PASS,
@@ -153,10 +153,13 @@ def findings_of(
         hits = [e for e, s in zip(entries, states, strict=True) if s == state]
         if not hits:
             continue
+        single = [e for e in hits if "·" not in e.label]  # name the entries where they are known
+        count = len(entries) if not single else sum("·" not in e.label for e in entries)
+        hits = single or hits
         if state == judge.KINK and np.all(vertical[states == state]):
             code, text = "GC205", "f jumps at the point, or its slope is infinite: {first}"
         worst = max(hits, key=lambda e: e.difference or 0.0)
-        message = text.format(n=len(hits), of=len(entries), worst=worst.label, first=hits[0].label)
+        message = text.format(n=len(hits), of=count, worst=worst.label, first=hits[0].label)
         out.append(Finding(code, kind(code), message, where if code.startswith("GC1") else scene.f.where))
     if scene.x.size > len({m.line.column for m in measured if m.line.column is not None}):
         out.append(_sampled(scene, measured, entries))

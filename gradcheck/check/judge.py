@@ -55,6 +55,7 @@ class Trial:
         zero_size: what stands in for it where the claim is exactly zero.
         sharp: SHARP or SHARP_AUTODIFF.
         rtol, atol: the user's, or zero.
+        floor: relative precision floor, FLOOR for a single entry.
     """
 
     claim: Array
@@ -65,6 +66,7 @@ class Trial:
     sharp: float
     rtol: float = 0.0
     atol: float = 0.0
+    floor: float = FLOOR
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,11 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         size = magnitude(trial, e.value)
         known = np.isfinite(e.value) & np.isfinite(e.bar)
         difference = np.abs(trial.claim - e.value)
-        allowed = np.maximum(FLOOR * size, trial.rtol * np.abs(trial.claim) + trial.atol)
+        allowed = np.maximum(trial.floor * size, trial.rtol * np.abs(trial.claim) + trial.atol)
         off = _beyond(trial, e, difference, allowed)
         calm = known & ~e.kink & (~e.bent | (e.steps >= 3))
         near = difference <= np.maximum(e.bar, allowed)
-        sharp = e.bar <= np.maximum(trial.sharp * size, allowed - FLOOR * size)
+        sharp = e.bar <= np.maximum(trial.sharp * size, allowed - trial.floor * size)
         witnessed = trial.witness_agrees & (difference <= np.maximum(BARS * e.bar, allowed))
         alone = np.zeros_like(near)
         if trial.witness is not None:
@@ -133,7 +135,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
             state[
                 broken & known & ~e.kink & (e.bar <= 1e-2 * np.maximum(np.abs(e.value), trial.zero_size))
             ] = NAN
-        bar_relative = np.maximum(BARS * e.bar, FLOOR * size) / size
+        bar_relative = np.maximum(BARS * e.bar, trial.floor * size) / size
         resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, FLOOR), bar_relative)
     return Opinion(state, off, resolution)
 

@@ -11,7 +11,7 @@ stratum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,9 @@ def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | Non
     return [coordinate(x, int(j), float(scales[j]), typical, dtype) for j in chosen]
 
 
-def sample(x: Array, weight: Array, dtype: np.dtype[Any], seed: int) -> tuple[list[Line], list[Line]]:
+def sample(
+    x: Array, weight: Array, dtype: np.dtype[Any], seed: int, suspects: Iterable[int] = ()
+) -> tuple[list[Line], list[Line]]:
     """Directions and coordinates for a large argument.
 
     Args:
@@ -45,6 +47,7 @@ def sample(x: Array, weight: Array, dtype: np.dtype[Any], seed: int) -> tuple[li
         weight: magnitude of each entry of the derivative on trial times its scale, (n,).
         dtype: in which f sees its argument.
         seed: of the choice.
+        suspects: coordinates to be taken in any case.
 
     Returns:
         directions, coordinates.
@@ -59,5 +62,6 @@ def sample(x: Array, weight: Array, dtype: np.dtype[Any], seed: int) -> tuple[li
         v[group] = rng.choice([-1.0, 1.0], group.size) * rng.uniform(0.5, 1.0, group.size) * scales[group]
         directions.append(along(x, v, dtype))
     chosen = {*order[-EXTREME:].tolist(), *order[:EXTREME].tolist()}
+    chosen |= {int(j) for j in suspects}
     chosen |= set(rng.choice(x.size, SAMPLED, replace=False).tolist())
     return directions, all_coordinates(x, dtype, sorted(chosen))

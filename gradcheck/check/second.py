@@ -28,7 +28,7 @@ from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales
 
 if TYPE_CHECKING:
-    from gradcheck.check.core import Request
+    from gradcheck.check.witnesses import Request
 
 #: Columns measured at most, through autodiff's gradient; and entries at most, where there is only f.
 COLUMNS, PAIRS = 64, 210

@@ -1,0 +1,292 @@
+"""The witnesses at one point: what is claimed along every line, and what the measurement says of it.
+
+Part of the check floor, between the claims (``claims.py``), the choice of lines (``sampling.py``) and the
+measurement (``compare.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcheck.check import judge
+from gradcheck.check.claims import Autodiff, Yours, columns_along
+from gradcheck.check.codes import kind
+from gradcheck.check.compare import Measured, compare
+from gradcheck.check.judge import Trial
+from gradcheck.check.locate import locate
+from gradcheck.check.preflight import Scene
+from gradcheck.check.result import CheckError, Finding
+from gradcheck.check.sampling import ALL_COLUMNS, EXTREME, all_coordinates, sample
+from gradcheck.check.spaces import split
+from gradcheck.numeric.lines import Line, Sampler, along
+from gradcheck.numeric.scale import Array, coordinate_scales
+
+#: Directions are decided on their error bar, not on the precision floor: one wrong entry of a million is
+#: small.
+DIRECTION_FLOOR = 1e-9
+#: How far beside the point two derivatives are compared where both are tiny there, relatively.
+BESIDE = 1e-3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to check, the same at every point.
+
+    Attributes:
+        argnum, argname: the argument.
+        grad: the hand-written derivative, "returned", or None.
+        order: 1 or 2.
+        rtol, atol: the user's tolerances, zero if not given.
+        seed: of all random choices.
+        autodiff: whether the autodiff core is asked at all.
+        derivative: name of the hand-written derivative.
+    """
+
+    argnum: int
+    argname: str
+    grad: Callable[..., Any] | str | None
+    order: int
+    rtol: float
+    atol: float
+    seed: int
+    autodiff: bool
+    derivative: str
+
+
+class Witnesses:
+    """The claims along all lines at one point, and the sampler that measures them.
+
+    Attributes:
+        lines: what is measured.
+        claims: "yours" and "autodiff" -> values along the lines, (lines, m), or None.
+        sampler: f's values.
+        noise: of f, (m,).
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        given: np.ndarray | None,
+        yours: Yours | None,
+        request: Request,
+        findings: list[Finding],
+    ) -> None:
+        self.scene, self.request, self.yours = scene, request, yours
+        self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
+        self.noise = scene.noise(request.seed)
+        self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum)
+        self.own = None if given is None else self._matrix(given)
+        self.ad = None
+        if request.autodiff and self.autodiff.dense_fits:
+            found = self.autodiff.dense(scene.args)
+            self.ad = None if found is None else self._matrix(found)
+        self.disagree = self._disagreement()
+        self.lines = self._choose()
+        self.claims = self.claims_along(self.lines)
+        self._report_autodiff(findings)
+
+    def _matrix(self, derivative: np.ndarray) -> Array:
+        """A derivative as (width, n)."""
+        return split(derivative.reshape(self.scene.value.size, -1), self.scene.value.complex, 0)
+
+    def claims_along(self, lines: Sequence[Line]) -> dict[str, Array | None]:
+        """What both claim along lines."""
+        own = None if self.own is None else columns_along(self.own, lines)
+        ad = None
+        if self.ad is not None:
+            ad = columns_along(self.ad, lines)
+        elif self.request.autodiff and not self.autodiff.dense_fits:
+            ad = self.autodiff.lines(self.scene.args, lines)
+        return {"yours": own, "autodiff": ad}
+
+    def _disagreement(self) -> np.ndarray | None:
+        """Where the two derivatives differ by more than rounding, (width, n); None if there is only one."""
+        if self.own is None or self.ad is None:
+            return None
+        differ = ~agreement(self.own, self.ad)
+        return differ & ~self._only_rounding(differ) if np.any(differ) else differ
+
+    def _only_rounding(self, differ: np.ndarray) -> np.ndarray:
+        """Entries that are nothing but the rounding errors of larger terms that cancel, in one or both.
+
+        Beside the point they either agree like all others, or their difference is still tiny, and is another
+        one.
+        """
+        own, ad, yours = self.own, self.ad, self.yours
+        assert own is not None
+        assert ad is not None
+        scales = coordinate_scales(self.scene.x)
+        with np.errstate(all="ignore"):
+            gaps = [np.abs(own - ad)]
+            largest = np.nanmax(np.abs(ad) * scales, axis=1, keepdims=True)
+            unit = 64 * np.finfo(np.float64).eps * largest / scales
+        unit = np.maximum(unit, 4 * self.noise[:, None] / scales)
+        tiny = differ & (gaps[0] <= unit)
+        if yours is None or not np.any(tiny):
+            return np.zeros_like(differ)
+        same, rng = tiny.copy(), np.random.default_rng([self.request.seed, 7])
+        for _ in range(2):
+            x = self.scene.x * (1 + BESIDE * rng.uniform(0.5, 1.0, self.scene.x.size))
+            args = self.scene.at(x)
+            try:
+                mine = self._matrix(yours.array(args))
+            except CheckError:
+                return np.zeros_like(differ)
+            found = self.autodiff.dense(args)
+            if found is None:
+                return np.zeros_like(differ)
+            theirs = self._matrix(found)
+            same &= agreement(mine, theirs)
+            gaps.append(np.abs(mine - theirs))
+        spread = np.max(gaps, axis=0) - np.min(gaps, axis=0)
+        noisy = (np.max(gaps, axis=0) <= unit) & (spread >= 0.1 * np.max(gaps, axis=0))
+        return np.asarray(tiny & (same | noisy))
+
+    def _choose(self) -> list[Line]:
+        """All coordinates, or for many a sample with directions."""
+        scene = self.scene
+        if scene.x.size <= ALL_COLUMNS:
+            return all_coordinates(scene.x, scene.space.dtype)
+        matrix = self.own if self.own is not None else self.ad
+        weight, suspects = np.ones(scene.x.size), np.empty(0, dtype=np.intp)
+        if matrix is not None:
+            weight = np.nan_to_num(np.abs(matrix)).max(axis=0)
+            odd = ~np.isfinite(matrix).all(axis=0)
+            if self.disagree is not None:
+                odd |= self.disagree.any(axis=0)
+            suspects = np.flatnonzero(odd)[: 4 * EXTREME]
+        weight = weight * coordinate_scales(scene.x)
+        directions, coordinates = sample(scene.x, weight, scene.space.dtype, self.request.seed, suspects)
+        return directions + coordinates
+
+    def _report_autodiff(self, findings: list[Finding]) -> None:
+        """What there is to say of the autodiff core; without any derivative there is no check."""
+        scene, trouble = self.scene, self.autodiff.trouble
+        if self.claims["autodiff"] is None and self.claims["yours"] is None:
+            if trouble is None:
+                raise CheckError("no derivative was given, and autodiff was switched off", code="GC016")
+            raise CheckError(
+                trouble.message, where=trouble.where, hint=trouble.hint, code="GC016"
+            ) from trouble
+        if trouble is not None:
+            text = f"no autodiff: {trouble.message}"
+            findings.append(Finding("GC304", kind("GC304"), text, trouble.where, trouble.hint))
+        elif self.request.autodiff and self._value_differs():
+            text = f"{scene.f.name} returns another value while it is traced"
+            findings.append(Finding("GC305", kind("GC305"), text, scene.f.where))
+
+    def _value_differs(self) -> bool:
+        """Whether f's value under the trace is another one than plain."""
+        scene = self.scene
+        traced = np.asarray(self.autodiff.value)
+        if traced.dtype.kind not in "fiuc":
+            return True
+        value = split(traced.reshape(-1), scene.value.complex, 0)
+        if value.shape != scene.center.shape:
+            return True
+        return bool(np.any(np.abs(value - scene.center) > 8 * self.noise + 1e-12 * np.abs(scene.center)))
+
+    def trials(self, lines: Sequence[Line], claims: dict[str, Array | None]) -> list[Trial]:
+        """What is on trial along each line."""
+        own, ad = claims["yours"], claims["autodiff"]
+        claim = own if own is not None else ad
+        assert claim is not None
+        witness = ad if own is not None else None
+        agrees = np.zeros(claim.shape, dtype=bool)
+        if witness is not None:
+            agrees = self._agreement_along(lines, claim, witness)
+        sharp = judge.SHARP if own is not None else judge.SHARP_AUTODIFF
+        sizes, zero = self._sizes(lines, claim), self._zero_sizes(lines, claim)
+        return [
+            Trial(
+                claim=c,
+                witness=None if witness is None else witness[i],
+                witness_agrees=agrees[i],
+                size=sizes[i],
+                zero_size=zero[i],
+                sharp=sharp,
+                rtol=self.request.rtol,
+                atol=self.request.atol,
+                floor=judge.FLOOR if lines[i].direction is None else DIRECTION_FLOOR,
+            )
+            for i, c in enumerate(claim)
+        ]
+
+    def _agreement_along(self, lines: Sequence[Line], claim: Array, witness: Array) -> np.ndarray:
+        """Where the two claims are the same: entry by entry, also for what a direction sums up."""
+        agrees = agreement(claim, witness)
+        if self.disagree is not None:
+            for i, line in enumerate(lines):
+                if line.direction is None:
+                    agrees[i] = ~self.disagree[:, line.column]
+                else:
+                    agrees[i] = ~np.any(self.disagree[:, line.direction != 0], axis=1)
+        return agrees
+
+    def _sizes(self, lines: Sequence[Line], claim: Array) -> Array:
+        """What "relative" refers to: |claim|, or along a direction the root of the sum of squares."""
+        sizes = np.abs(claim)
+        matrix = self.own if self.own is not None else self.ad
+        if matrix is not None and any(line.direction is not None for line in lines):
+            squares = np.nan_to_num(matrix, nan=0.0, posinf=0.0, neginf=0.0) ** 2
+            for i, line in enumerate(lines):
+                if line.direction is not None:
+                    sizes[i] = np.sqrt(squares @ (line.direction**2))
+        return sizes
+
+    def _zero_sizes(self, lines: Sequence[Line], claim: Array) -> Array:
+        """The size of a zero entry: the lower quartile of what the other entries of that output contribute.
+
+        Not the largest: beside entries of 1e12 a true 1e-12 looks like a zero, and must not pass as one.
+        """
+        scales = np.array([line.scale for line in lines])[:, None]
+        parts = np.abs(claim) * scales
+        parts = np.where(np.isfinite(parts) & (parts > 0), parts, np.nan)
+        out = np.full(claim.shape[1], np.nan)
+        some = np.any(np.isfinite(parts), axis=0)
+        out[some] = np.nanpercentile(parts[:, some], 25, axis=0)
+        if not np.all(some):  # at a stationary point: how much does f move over a natural step?
+            rng = np.random.default_rng([self.request.seed, 6])
+            step = rng.choice([-0.25, 0.25], self.scene.x.size) * coordinate_scales(self.scene.x)
+            moved = np.abs(np.nan_to_num(self.scene.evaluate(self.scene.x + step) - self.scene.center))
+            out = np.where(some, out, np.maximum(moved, np.abs(self.scene.center)))
+        return np.asarray(out / scales)
+
+    def compare(self) -> list[Measured]:
+        """Measure and judge every line; where a direction fails, find the entries that make it fail."""
+        measured = self.judged(self.lines, self.claims)
+        if any(line.direction is not None for line in self.lines):
+            measured = locate(measured, self)
+            self.lines = [m.line for m in measured]
+            self.claims = self.claims_along(self.lines)
+        return measured
+
+    def judged(self, lines: Sequence[Line], claims: dict[str, Array | None] | None = None) -> list[Measured]:
+        """Measure and judge lines."""
+        trials = self.trials(lines, self.claims_along(lines) if claims is None else claims)
+        return compare(self.sampler, lines, trials, self.noise)
+
+    def plausible(self, x: Array, derivative: np.ndarray) -> bool:
+        """Whether the measurement at another point allows that derivative, along one random direction."""
+        rng = np.random.default_rng([self.request.seed, 2])
+        v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
+        line = along(x, v, self.scene.space.dtype)
+        sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x))
+        claims: dict[str, Array | None] = {
+            "yours": columns_along(self._matrix(derivative), [line]),
+            "autodiff": None,
+        }
+        measured = compare(sampler, [line], self.trials([line], claims), self.noise)
+        return not bool(np.any(measured[0].state == judge.FAIL))
+
+
+def agreement(yours: Array, autodiff: Array) -> np.ndarray:
+    """Where a hand-written derivative and autodiff's are the same to the precision floor."""
+    with np.errstate(all="ignore"):
+        return np.asarray(
+            np.abs(yours - autodiff) <= judge.FLOOR * np.maximum(np.abs(yours), np.abs(autodiff))
+        )
