@@ -40,12 +40,12 @@ gradcheck's automatic differentiation, is compared with finite differences that 
 
 \b
 Examples:
-  gradcheck model.py:loss               by its first argument, points are found
-  gradcheck model.py:loss --argnum w    by the argument w (all: each in turn)
+  gradcheck model.py:loss              by its first argument; points are found
+  gradcheck model.py:loss --argnum w   by the argument w (all: each in turn)
   gradcheck model.py:loss --at 'w=[0.5, 1.2]; lam=0.1'          at this point
   gradcheck model.py:loss --grad model.py:my_grad    with this on trial
   gradcheck model.py:loss --grad returned    loss returns (value, gradient)
-  gradcheck model.py:Model.fun -v       a method; all partial derivatives shown
+  gradcheck model.py:Model.fun -v      a method; all partial derivatives shown
   gradcheck scipy.optimize:rosen --order 2   the Hessian; finds rosen_hess
   gradcheck model.py:loss -f json -o report.json
 
@@ -375,6 +375,8 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
     try:
         app(arguments, prog_name="gradcheck", standalone_mode=True)
     except SystemExit as end:
+        if end.code == INTERRUPTED and sys.stderr is not None:
+            sys.stderr.write("gradcheck: interrupted\n")
         return end.code if isinstance(end.code, int) else BUG if end.code else 0
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -23,15 +23,14 @@ from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
 from gradcheck.partners import Adapted, Partner, find_partner, given_partner, part_for
 from gradcheck.points import (
-    Request,
     argument_position,
     find,
     is_differentiable,
     parameters_of,
     parse_shapes,
     read_at,
-    returns_gradient,
 )
+from gradcheck.search import Request, returns_gradient
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 

@@ -15,6 +15,8 @@ import pytest
 
 from gradcheck import cli, points
 from gradcheck.check.result import Point
+from gradcheck.search import Request
+from tests.fixture_cases import ALL, CASES, Case
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -147,6 +149,8 @@ def process(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
         (["model.py:boom", "model.py:good"], 2, "2 checks: 1 could not run, 1 passed"),
         (["nosuch.py:f", "model.py:loss", "model.py:good"], 1, "1 wrong, 1 could not run, 1 passed"),
         (["scipy.optimize:rosen"], 0, "rosen_der (found by name)"),
+        (["scipy.optimize:rosen", "--order", "2"], 0, "rosen_hess (found by name)"),
+        (["model.py:good", "--order", "2"], 0, "good_hess (found by name)"),
     ],
 )
 def test_exit_codes(gradcheck: Run, arguments: list[str], code: int, text: str) -> None:
@@ -169,6 +173,27 @@ def test_wrong_entries_of_a_point(gradcheck: Run) -> None:
     (check,) = json.loads(out)["checks"]
     assert code == 1
     assert [entry["index"] for entry in check["entries"] if entry["verdict"] == "fail"] == [[0], [2]]
+
+
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.target}-{case.argname}-{case.order}-{case.grad}"
+)
+def test_fixtures(case: Case, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    """No point is given: it is found, as is the derivative; exactly the wrong entries are named."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    grad = ["--grad", case.grad] if case.grad else []
+    arguments = [case.target, "--argnum", case.argname, "--order", str(case.order), *grad, "-f", "json"]
+    code = cli.main(arguments)
+    (check,) = json.loads(capfd.readouterr().out)["checks"]
+    # Entries along random directions have no index of their own.
+    entries = [e for e in check["entries"] if " · " not in e["label"]]
+    indices = [(*e["output"], *e["index"]) for e in entries]
+    expected = set(indices) if case.wrong == ALL else set(case.wrong)
+    assert {i for i, e in zip(indices, entries, strict=True) if e["verdict"] == "fail"} == expected
+    assert {i for i, e in zip(indices, entries, strict=True) if e["verdict"] != "pass"} == expected
+    assert check["derivative"]["name"].rpartition(".")[2] == case.derivative.rpartition(".")[2]
+    assert code == (1 if expected else 0)
 
 
 # reproduce
@@ -381,7 +406,7 @@ def test_interrupt(gradcheck: Run) -> None:
 def test_a_bug_of_ours_is_told_and_stops_nothing(gradcheck: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = points.find
 
-    def fails(request: points.Request) -> list[Point]:
+    def fails(request: Request) -> list[Point]:
         if request.target.name == "h":
             raise KeyError("our mistake")
         return real(request)

@@ -22,7 +22,7 @@ FLOORS = {
     "autodiff": 1,
     "numeric": 2,
     "check": 3,
-    **dict.fromkeys(["frames", "loading", "targets", "partners", "trials", "values", "points"], 4),
+    **dict.fromkeys(["frames", "loading", "targets", "partners", "trials", "values", "search", "points"], 4),
     **dict.fromkeys(["settings", "explain"], 4),
     "runner": 5,
     "report": 6,

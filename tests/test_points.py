@@ -13,14 +13,13 @@ import pytest
 
 from gradcheck.check.result import Point
 from gradcheck.points import (
-    NoPointError,
-    Request,
     argument_position,
     find,
     is_differentiable,
     parse_shapes,
     read_at,
 )
+from gradcheck.search import NoPointError, Request
 from gradcheck.targets import Target, resolve, taken_by
 from gradcheck.values import PointError, parse_values, read_file, write_value, write_values
 

@@ -164,7 +164,7 @@ class _Report:
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
         names = {Verdict.FAIL: "wrong", Verdict.INCONCLUSIVE: "undecided"}
-        different = len({(e.output, e.index) for e in result.entries})
+        different = len({e.label for e in result.entries})
         counts = [
             f"{sum(1 for row in rows if row.entry.verdict is verdict)} of {different} entries {name}"
             for verdict, name in names.items()
@@ -261,7 +261,7 @@ class _Report:
                 texts = numbers.aligned([numbers.number(v, d) for v, d in zip(values, digits, strict=True)])
                 columns.append((name, [self.styled(text) for text in texts]))
         measured = numbers.aligned(
-            [numbers.number(e.measured, d) for e, d in zip(entries, digits, strict=True)]
+            [numbers.measured(e.measured, e.error, d) for e, d in zip(entries, digits, strict=True)]
         )
         bars = [(f" ± {numbers.bar(e.error)}" if e.error is not None else "") for e in entries]
         columns.append(
@@ -302,7 +302,8 @@ class _Report:
                     f" ± {numbers.bar(entry.error)}" if name == "measured" and entry.error is not None else ""
                 )
                 if value is not None:
-                    shown.append(self.styled((f"{name:>9} ", "dim"), numbers.number(value, digits), error))
+                    text = numbers.measured(value, entry.error if error else None, digits)
+                    shown.append(self.styled((f"{name:>9} ", "dim"), text, error))
             if entry.difference is not None:
                 shown.append(self.styled(("rel. diff ", "dim"), numbers.relative(entry.difference)))
             if entry.note:
@@ -341,15 +342,17 @@ def worst_first(entries: Sequence[Entry]) -> list[_Row]:
     return sorted(rows, key=lambda row: _badness(row.entry))
 
 
-def _badness(entry: Entry) -> tuple[int, float]:
+def _badness(entry: Entry) -> tuple[int, bool, float]:
     difference = entry.difference if entry.difference is not None else 0.0
     # nan sorts as the largest: nothing differs more than what is no number.
-    return _RANK[entry.verdict], -difference if difference == difference else -float("inf")
+    worst = -difference if difference == difference else -float("inf")
+    # A random direction says that something is wrong, an entry says what.
+    return _RANK[entry.verdict], " · " in entry.label, worst
 
 
 def _entries(result: Result) -> str:
     """``3 entries``, or ``12 of 1000 entries`` where only a sample was compared."""
-    different = len({(e.output, e.index, e.label) for e in result.entries})
+    different = len({e.label for e in result.entries})
     total = result.total // max(len(result.points), 1)
     noun = "entry" if max(different, total) == 1 else "entries"
     return f"{different} of {total} {noun}" if total > different else f"{different} {noun}"

@@ -33,6 +33,18 @@ def number(value: Number | None, digits: int = DEFAULT_DIGITS) -> str:
     return f"{value:.{digits - 1}e}"
 
 
+def measured(value: Number | None, error: float | None, digits: int = DEFAULT_DIGITS) -> str:
+    """A measured number: no further than the second digit of its error bar.
+
+    >>> measured(0.757847087, 3.7e-5, 9), measured(0.757847087, 1e-12, 6), measured(2.0, None, 3)
+    ('0.757847', '0.757847', '2.00')
+    """
+    if value is None or not error or not math.isfinite(error) or value == 0 or not math.isfinite(abs(value)):
+        return number(value, digits)
+    known = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 2
+    return number(value, min(digits, max(known, 2)))
+
+
 def bar(error: float | None) -> str:
     """An error bar with two digits.
 
