@@ -51,7 +51,13 @@ class Measured:
 
 
 def compare(
-    sampler: Sampler, lines: Sequence[Line], trials: Sequence[Trial], noise: Array, *, second: bool = False
+    sampler: Sampler,
+    lines: Sequence[Line],
+    trials: Sequence[Trial],
+    noise: Array,
+    *,
+    second: bool = False,
+    largest: Array | None = None,
 ) -> list[Measured]:
     """Measure along every line until each claim is judged.
 
@@ -61,6 +67,8 @@ def compare(
         trials: what is claimed along each line.
         noise: noise of f, shape (m,).
         second: the claims are second derivatives along the lines.
+        largest: the largest contribution to f of a natural step in any coordinate, shape (m,); where given,
+            failures are forgiven (state SCALES) that are no larger than tiny jumps of f explain.
     """
     ladders = [
         Ladder(line, _base(line, noise, trial, sampler.center, second), noise, second)
@@ -69,8 +77,8 @@ def compare(
     climb(sampler, ladders, [[0]] * len(ladders))
     _find_sides(sampler, ladders)
     measured = [_settle(sampler, ladder, trial) for ladder, trial in zip(ladders, trials, strict=True)]
-    if not second:
-        _discount_jumps(sampler, measured, noise)
+    if largest is not None:
+        _discount_jumps(sampler, measured, noise, largest)
     return measured
 
 
@@ -158,13 +166,24 @@ def _small_failures(trial: Trial, e: Estimate, o: Opinion) -> np.ndarray:
         return np.asarray((o.state == FAIL) & (gap < 1e-3 * judge.magnitude(trial, e.value)))
 
 
-def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array) -> None:
+def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array, largest: Array) -> None:
     """Turn failures that are no larger than tiny jumps of f nearby explain into SCALES, in place."""
     small = [_small_failures(m.trial, m.estimate, m.opinion) for m in measured]
     if not any(np.any(s) for s in small):
         return
-    x = sampler.x
+    jumps = _jumps_nearby(sampler, noise)
     amplifies = noise > AMPLIFIES * half_ulp(sampler.center)
+    for m, suspects in zip(measured, small, strict=True):
+        gap = np.abs(m.trial.claim - m.estimate.value) * m.line.scale
+        explained = (gap <= BARS * jumps) | (amplifies & (gap <= SLIGHT * largest))
+        m.state[suspects & explained] = SCALES
+
+
+def _jumps_nearby(sampler: Sampler, noise: Array) -> Array:
+    """Tiny jumps of f along random lines through the point, shape (m,); looked for once at each point."""
+    if sampler.jumps is not None:
+        return sampler.jumps
+    x = sampler.x
     jumps = np.zeros_like(noise)
     for seed in range(ROUGH_LINES):
         rng = np.random.default_rng([seed, x.size])
@@ -172,11 +191,8 @@ def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array
         line = along(x, v, x.dtype)
         found = jump_size(sampler, line, ROUGH_REACH, noise)
         values = np.stack(list(line.samples.values()))
-        tiny = found <= 1e-3 * (np.nanmax(values, axis=0) - np.nanmin(values, axis=0))
+        with np.errstate(all="ignore"):
+            tiny = found <= 1e-3 * (np.max(values, axis=0) - np.min(values, axis=0))
         jumps = np.maximum(jumps, np.where(tiny, found, 0.0))
-    with np.errstate(all="ignore"):
-        largest = np.nanmax([np.abs(m.trial.claim) * m.line.scale for m in measured], axis=0)
-    for m, suspects in zip(measured, small, strict=True):
-        gap = np.abs(m.trial.claim - m.estimate.value) * m.line.scale
-        explained = (gap <= BARS * jumps) | (amplifies & (gap <= SLIGHT * largest))
-        m.state[suspects & explained] = SCALES
+    sampler.jumps = jumps
+    return jumps

@@ -132,9 +132,8 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
             state[(state == OPEN) & ~known & ~e.kink] = GONE
             state[state == OPEN] = UNDECIDED
             broken = ~np.isfinite(trial.claim)
-            state[
-                broken & known & ~e.kink & (e.bar <= 1e-2 * np.maximum(np.abs(e.value), trial.zero_size))
-            ] = NAN
+            sure = np.isnan(trial.claim) | (e.bar <= 1e-2 * np.maximum(np.abs(e.value), trial.zero_size))
+            state[broken & known & ~e.kink & sure] = NAN
         bar_relative = np.maximum(BARS * e.bar, trial.floor * size) / size
         resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, FLOOR), bar_relative)
     return Opinion(state, off, resolution)

@@ -77,7 +77,7 @@ def _split(line: Line, singles: dict[int, Measured], witnesses: Witnesses, budge
             half = np.zeros_like(v)
             half[part] = v[part]
             budget -= 1
-            found = witnesses.judged([along(x, half, dtype)])[0]
+            found = witnesses.judged([along(x, half, dtype)], settle=False)[0]
             if np.any(found.state == judge.FAIL) and not _explained(found, singles):
                 queue.append(half)
     return budget

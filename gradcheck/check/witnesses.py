@@ -31,6 +31,9 @@ DIRECTION_FLOOR = 1e-9
 #: How far beside the point two derivatives are compared where both are tiny there, relatively.
 BESIDE = 1e-3
 
+#: A derivative that is stale by a step of a hundredth is off by more than this.
+STALE = 1e-5
+
 
 @dataclass(frozen=True)
 class Request:
@@ -265,10 +268,19 @@ class Witnesses:
             self.claims = self.claims_along(self.lines)
         return measured
 
-    def judged(self, lines: Sequence[Line], claims: dict[str, Array | None] | None = None) -> list[Measured]:
-        """Measure and judge lines."""
+    def judged(
+        self, lines: Sequence[Line], claims: dict[str, Array | None] | None = None, *, settle: bool = True
+    ) -> list[Measured]:
+        """Measure and judge lines; without ``settle`` small failures stand as they are."""
         trials = self.trials(lines, self.claims_along(lines) if claims is None else claims)
-        return compare(self.sampler, lines, trials, self.noise)
+        return compare(self.sampler, lines, trials, self.noise, largest=self.largest() if settle else None)
+
+    def largest(self) -> Array:
+        """The largest contribution to f of a natural step in any one coordinate, shape (m,)."""
+        matrix = self.own if self.own is not None else self.ad
+        if matrix is None:
+            return np.zeros_like(self.scene.center)
+        return np.asarray(np.nan_to_num(np.abs(matrix) * coordinate_scales(self.scene.x)).max(axis=1))
 
     def plausible(self, x: Array, derivative: np.ndarray) -> bool:
         """Whether the measurement at another point allows that derivative, along one random direction."""
@@ -281,7 +293,9 @@ class Witnesses:
             "autodiff": None,
         }
         measured = compare(sampler, [line], self.trials([line], claims), self.noise)
-        return not bool(np.any(measured[0].state == judge.FAIL))
+        trial, value = measured[0].trial, measured[0].estimate.value
+        gross = np.abs(trial.claim - value) > STALE * judge.magnitude(trial, value)
+        return not bool(np.any((measured[0].state == judge.FAIL) & gross))
 
 
 def agreement(yours: Array, autodiff: Array) -> np.ndarray:

@@ -81,6 +81,7 @@ class Sampler:
         self.f = f
         self.x = x
         self.center = center
+        self.jumps: Array | None = None  # what numeric/rough.py found, kept because it is dear
 
     def value(self, line: Line, t: float) -> Array:
         """f at step t along the line, shape (m,)."""
