@@ -35,6 +35,7 @@ from gradcheck.autodiff.core import (
 )
 from gradcheck.autodiff.errors import AutodiffError, unsupported, user_frame
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.rules.reductions import as_traced
 
 
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
@@ -167,7 +168,7 @@ class ArrayInterface(Traced):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if type(value) in (list, tuple) and any_active(value):
-            value = FUNCTIONS[np.array](value)
+            value = as_traced(value)
         elif type(value) in TRACED:
             inner = innermost((self, value))
             if inner is not self.owner and inner is not None and is_active(value):
@@ -482,7 +483,7 @@ OPERATORS: dict[str, tuple[Elementwise, Callable[[Any, Any], Any]]] = {
     "sub": (table.SUBTRACT, operator.sub),
     "mul": (table.MULTIPLY, operator.mul),
     "truediv": (table.DIVIDE, operator.truediv),
-    "pow": (table.POWER, operator.pow),
+    "pow": (table.POWER_OPERATOR, operator.pow),
     "mod": (table.REMAINDER, operator.mod),
     "floordiv": (table.FLOOR_DIVIDE, operator.floordiv),
 }

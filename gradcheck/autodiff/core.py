@@ -303,12 +303,18 @@ def constant(value: Any) -> Any:
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of any operand: traced, array, scalar or nested list."""
+    if type(x) is np.ndarray:
+        return x.shape
     x = plain(x)
     return x.shape if isinstance(x, (np.ndarray, np.generic)) else np.shape(x)
 
 
 def is_complex(x: Any) -> bool:
-    return np.iscomplexobj(plain(x))
+    """Whether the value is of a complex type."""
+    if type(x) in SCALARS:
+        return False
+    x = plain(x)
+    return x.dtype.kind == "c" if type(x) is np.ndarray else np.iscomplexobj(x)
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:

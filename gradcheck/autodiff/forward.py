@@ -29,7 +29,7 @@ from gradcheck.autodiff.core import (
     plain_tree,
     shape_of,
 )
-from gradcheck.autodiff.tape import Tape, View, _evaluate, _is_basic, _Item, _same_memory, _store
+from gradcheck.autodiff.tape import Tape, View, _evaluate, _is_basic, _same_memory, _store
 
 
 class DualBase(Traced):
@@ -84,7 +84,7 @@ class Forward(Trace):
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
         root = source if source.link is None else source.link.root
-        return Dual(step(source.value), self, None, View(root, source.link, step))
+        return Dual(step(source.value), self, None, View(root, source.link, None, step))
 
     def _open(self, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         raws, tangents = [], []
@@ -147,7 +147,7 @@ class Forward(Trace):
         key = plain_tree(key)
         y = source.value[key]
         if is_array(y) and _is_basic(key):
-            return self.view(source, _Item(key))
+            return Dual(y, self, None, View(_root(source), source.link, key))
         t = tangent_of(source)
         return self.constant(y) if t is None else Dual(y, self, t[key], None)
 

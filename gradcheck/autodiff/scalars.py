@@ -31,6 +31,7 @@ def _traceable(original: Callable[..., Any], *partials: Any) -> Callable[..., An
 
     replacement.__name__ = original.__name__
     replacement.__doc__ = original.__doc__
+    replacement.__wrapped__ = original  # type: ignore[attr-defined]
     rule = Elementwise(replacement, *partials, name=f"math.{original.__name__}")
     return replacement
 
@@ -85,6 +86,7 @@ def _whole(name: str) -> Callable[..., Any]:
         return COMPOSED[name](original, *args, **keywords)
 
     replacement.__name__ = name
+    replacement.__wrapped__ = original  # type: ignore[attr-defined]
     return replacement
 
 
@@ -136,6 +138,7 @@ COMPOSED: dict[str, Callable[..., Any]] = {
     "hypot": _hypot, "dist": _dist, "fsum": _fsum, "prod": _prod,
     "isnan": _question, "isinf": _question, "isfinite": _question, "isclose": _question,
 }  # fmt: skip
+log.__wrapped__ = _LOG  # type: ignore[attr-defined]
 REPLACEMENTS["log"] = log
 REPLACEMENTS.update({name: _whole(name) for name in COMPOSED})
 

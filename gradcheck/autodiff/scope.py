@@ -10,13 +10,13 @@ of a trace:
 * ``float`` and ``np.float64`` as casts: only in the user's modules, and only in those whose code uses the name, since
   they are types and everybody compares types.
 
-The module of the function itself is looked through before the trace. Any other module is looked through when a traced value was
-refused there (``escalate``): the trace is then run again with that module's names replaced. So a process with a thousand modules
-pays for the one that matters. Installing is counted: the first trace of any thread installs, the last one restores.
+Only what the function's own module uses is replaced. Any other module is looked through when a traced value was refused there
+(``escalate``), and the trace is run again: a process with a thousand modules pays for the one that matters.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import site
@@ -32,6 +32,8 @@ import numpy as np
 from gradcheck.autodiff import scalars
 from gradcheck.autodiff.core import FLOAT_KINDS, FUNCTIONS, TRACED, any_active, constant, plain_tree, stack
 from gradcheck.autodiff.errors import LIBRARIES
+from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.shape import copy as copy_traced
 from gradcheck.autodiff.rules.shape import reshape
 
 Namespace = dict[str, Any]
@@ -77,7 +79,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, *
         if not stack() or y is object or y.dtype.kind not in FLOAT_KINDS or _from_library():
             return y
         return constant(y)
-    y = FUNCTIONS[np.array](object) if copy or not type(object) in TRACED else _as_array(object)
+    y = copy_traced(object) if copy and type(object) in TRACED and isinstance(object, np.ndarray) else _as_array(object)
     return _ndmin(_to_dtype(y, dtype), ndmin)
 
 
@@ -92,7 +94,7 @@ def _to_dtype(y: Any, dtype: Any) -> Any:
 def _as_array(object: Any) -> Any:
     if type(object) in TRACED:
         return object if isinstance(object, np.ndarray) else reshape(object, ())
-    return FUNCTIONS[np.array](object)
+    return as_traced(object)
 
 
 def _as(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,22 +141,29 @@ SHADOWED: list[tuple[types.ModuleType, dict[str, Any]]] = _replacements()
 
 
 class _Swap:
-    """The replacement of some names in one namespace, and the way back: a few dictionary operations in all."""
+    """The replacement of some names in one namespace, and the way back: a few dictionary operations in all.
 
-    __slots__ = ("new", "old", "present", "read", "space")
+    Counted, as traces nest and run in several threads: the first one installs, the last one restores.
+    """
+
+    __slots__ = ("count", "new", "old", "present", "read", "space")
 
     def __init__(self, space: Namespace, new: dict[str, Any]) -> None:
         self.space = space
         self.new = new
+        self.count = 0
         names = tuple(new)
-        if all(name in space for name in names) and len(names) > 1:
+        if len(names) > 1 and all(name in space for name in names):
             self.read: Callable[[Namespace], tuple[Any, ...]] = operator.itemgetter(*names)
         else:
-            self.read = lambda space: tuple(space.get(name, _ABSENT) for name in names)
+            self.read = lambda space: tuple([space.get(name, _ABSENT) for name in names])
         self.present: tuple[Any, ...] = ()
         self.old: dict[str, Any] = {}
 
     def install(self) -> None:
+        self.count += 1
+        if self.count > 1:
+            return
         present = self.read(self.space)
         if present != self.present:
             self.present = present
@@ -162,11 +171,13 @@ class _Swap:
         self.space.update(self.new)
 
     def restore(self) -> None:
+        self.count -= 1
+        if self.count:
+            return
         self.space.update(self.old)
-        if self.present[0] is _ABSENT or _ABSENT in self.present:
-            for name, original in self.old.items():
-                if original is _ABSENT:
-                    del self.space[name]
+        for name, original in self.old.items():
+            if original is _ABSENT:
+                del self.space[name]
 
 
 _ABSENT = object()
@@ -175,9 +186,10 @@ _SWAPS = [_Swap(vars(module), names) for module, names in SHADOWED]
 
 def shadow(module: types.ModuleType, names: dict[str, Any]) -> None:
     """Replace these names of a module (and wherever users have bound them) while a trace is running."""
-    SHADOWED.append((module, names))
-    _SWAPS.append(_Swap(vars(module), names))
-    _known.clear()
+    with _lock:
+        SHADOWED.append((module, names))
+        _SWAPS.append(_Swap(vars(module), names))
+        _known.clear()
 
 
 # -- the user's modules ------------------------------------------------------------------------------------------------
@@ -187,9 +199,9 @@ _FOLDERS = tuple(
 )
 
 
-def _codes(namespace: Namespace) -> Iterator[types.CodeType]:
-    """All code of the functions and classes that a module defines."""
-    todo: list[Any] = []
+def _codes(namespace: Namespace, code: types.CodeType | None) -> Iterator[types.CodeType]:
+    """All code of the functions and classes that a module defines, and of one more function."""
+    todo: list[Any] = [] if code is None else [code]
     for value in list(namespace.values()):
         if isinstance(value, types.FunctionType):
             todo.append(value.__code__)
@@ -204,14 +216,13 @@ def _codes(namespace: Namespace) -> Iterator[types.CodeType]:
         todo.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
 
 
-def _bindings(namespace: Namespace) -> dict[str, Any]:
+def _bindings(namespace: Namespace, used: set[str]) -> dict[str, Any]:
     """What must be replaced in a user's module: names bound to originals, and casts that its code uses."""
-    by_id = {id(getattr(m, name)): new for m, names in SHADOWED for name, new in names.items()}
+    by_id = {id(getattr(new, "__wrapped__", None)): new for _, names in SHADOWED for new in names.values()}
     by_id |= {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
     found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
     if (namespace.get("__file__") or "").startswith(_FOLDERS):
         return found  # an installed package may compare types in ways that a script does not
-    used = {name for code in _codes(namespace) for name in code.co_names}
     if "float" in used and "float" not in namespace:
         found["float"] = scalars.Float
     if used & set(scalars.NUMPY_CASTS):
@@ -233,90 +244,100 @@ def _numpy_with_casts() -> types.ModuleType:
     return _shadow_numpy
 
 
+class _Known:
+    """What is known of a user's namespace: which swaps its code needs, and for which state of it that was found out."""
+
+    __slots__ = ("codes", "length", "namespace", "swaps")
+
+    def __init__(self, namespace: Namespace, swaps: tuple[_Swap, ...]) -> None:
+        self.namespace = namespace
+        self.length = len(namespace)
+        self.codes: set[types.CodeType] = set()
+        self.swaps = swaps
+
+
 _lock = threading.RLock()
-_installed = 0
-# id of a namespace that was looked through -> (its length then, itself, its replacements or None)
-_known: dict[int, tuple[int, Namespace, _Swap | None]] = {}
-_user_swaps: list[_Swap] = []
+_known: dict[int, _Known] = {}
+# Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
+_escalated: list[_Swap] = []
 
 
-def _look_through(namespace: Namespace) -> bool:
-    """Find what is to be replaced in a module, unless it is known. True if there is something new. No trace may be running."""
+def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> tuple[_Swap, ...]:
+    """The swaps that code in this namespace needs. ``code``: a function of it that may not be found from there."""
     known = _known.get(id(namespace))
-    if known is not None and known[0] == len(namespace) and known[1] is namespace:
-        return False
+    if known is not None and known.length == len(namespace) and known.namespace is namespace:
+        if code is None or code in known.codes:
+            return known.swaps
+    elif known is not None and any(swap.count for swap in known.swaps):
+        return known.swaps  # its names are replaced just now, so that its length says nothing
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
-        return False
-    bindings = _bindings(namespace)
-    swap = _Swap(namespace, bindings) if bindings else None
-    _known[id(namespace)] = (len(namespace), namespace, swap)
-    _user_swaps[:] = [s for _, _, s in _known.values() if s is not None]
-    return swap is not None and (known is None or known[2] is None or known[2].new != swap.new)
+        return ()
+    used = {name for c in _codes(namespace, code) for name in c.co_names}
+    values = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
+    swaps = []
+    own = known.swaps if known is not None and known.namespace is namespace else ()
+    bindings = _bindings(namespace, used)
+    for swap, (module, names) in zip(_SWAPS, SHADOWED, strict=True):
+        if used & names.keys() and (module is not math or id(math) in values or "math" in used):
+            swaps.append(swap)
+    if bindings:
+        same = [swap for swap in own if swap.space is namespace and swap.new == bindings]
+        swaps.append(same[0] if same else _Swap(namespace, bindings))
+    codes = {code} if code is not None else set()
+    found = _Known(namespace, tuple(swaps))
+    found.codes = codes | (known.codes if known is not None and known.namespace is namespace else set())
+    _known[id(namespace)] = found
+    return found.swaps
 
 
-def escalate(namespace: Namespace | None) -> bool:
-    """After a traced value was refused in a module's code: whether replacing names in it could help, and do so.
-
-    Called between two runs of the function; the names of an enclosing trace are installed then, so they are taken out for the look.
-    """
+def escalate(namespace: Namespace | None, used: tuple[_Swap, ...]) -> bool:
+    """After a traced value was refused in a module's code: whether names can be replaced there that were not; see to it."""
     if namespace is None:
         return False
     with _lock:
-        if id(namespace) in _known:
-            return False
-        if _installed:
-            _restore()
-        try:
-            return _look_through(namespace)
-        finally:
-            if _installed:
-                _install()
+        new = [s for s in _look_through(namespace) if s not in used and s not in _escalated]
+        _escalated.extend(new)
+        return bool(new)
 
 
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f):``)
-    """Replace the names for the time of one trace of ``function``.
+    """Replace the names that ``function`` needs replaced for the time of one trace.
 
     >>> import math
     >>> original = math.sin
-    >>> with tracing(None):
+    >>> with tracing(lambda x: math.sin(x)):
     ...     math.sin is original
     False
     >>> math.sin is original
     True
     """
 
-    __slots__ = ("function",)
+    __slots__ = ("function", "swaps")
 
     def __init__(self, function: Any) -> None:
         self.function = function
+        self.swaps: tuple[_Swap, ...] = ()
 
-    def __enter__(self) -> None:
-        global _installed
+    def __enter__(self) -> tracing:
+        function = self.function
+        while isinstance(function, functools.partial):
+            function = function.func
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, types.FunctionType):
+            function = getattr(type(function), "__call__", None)  # an instance with a __call__ of its own
         with _lock:
-            if not _installed:
-                own = getattr(getattr(self.function, "__func__", self.function), "__globals__", None)
-                if own is not None:
-                    _look_through(own)
-                _install()
-            _installed += 1
+            if isinstance(function, types.FunctionType):
+                self.swaps = _look_through(function.__globals__, function.__code__)
+            else:
+                self.swaps = tuple(_SWAPS)
+            if _escalated:
+                self.swaps += tuple(s for s in _escalated if s not in self.swaps)
+            for swap in self.swaps:
+                swap.install()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        global _installed
-        with _lock:
-            _installed -= 1
-            if not _installed:
-                _restore()
-
-
-def _install() -> None:
-    for swap in _SWAPS:
-        swap.install()
-    for swap in _user_swaps:
-        swap.install()
-
-
-def _restore() -> None:
-    for swap in _SWAPS:
-        swap.restore()
-    for swap in _user_swaps:
-        swap.restore()
+        if self.swaps:
+            with _lock:
+                for swap in self.swaps:
+                    swap.restore()

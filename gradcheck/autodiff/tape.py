@@ -22,6 +22,7 @@ Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIA
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -50,19 +51,21 @@ _LARGE = 4096
 
 
 class View:
-    """How a view's part is found in a buffer that is laid out as its root's: the steps from the root, outermost last."""
+    """How a view's part is found in a buffer that is laid out as its root's: from the parent view's part (None: the root's) by
+    a key, or by a step of another kind."""
 
-    __slots__ = ("parent", "root", "step")
+    __slots__ = ("key", "parent", "root", "step")
 
-    def __init__(self, root: TapedBase, parent: View | None, step: Callable[[Any], Any]) -> None:
+    def __init__(self, root: TapedBase, parent: View | None, key: Any, step: Callable[[Any], Any] | None = None) -> None:
         self.root = root
         self.parent = parent
+        self.key = key
         self.step = step
 
     def of(self, buffer: Any) -> Any:
         if self.parent is not None:
             buffer = self.parent.of(buffer)
-        return self.step(buffer)
+        return buffer[self.key] if self.step is None else self.step(buffer)
 
 
 class TapedBase(Traced):
@@ -119,14 +122,16 @@ def _protect(root: TapedBase) -> None:
             return x.copy() if np.may_share_memory(x, buffer) else x
         if type(x) in (tuple, list):
             return type(x)(detach(e) for e in x)
+        if type(x) is FunctionType:
+            for cell in x.__closure__ or ():
+                cell.cell_contents = detach(cell.cell_contents)
         return x
 
     for saved in root.link:
         if type(saved) is list:
             saved[:] = [detach(x) for x in saved]
         else:
-            for cell in saved.__closure__ or ():
-                cell.cell_contents = detach(cell.cell_contents)
+            detach(saved)
     root.link = None
 
 
@@ -157,9 +162,10 @@ class Tape(Trace):
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
         parent = source.link if type(source.link) is View else None
-        return Taped(step(source.value), self, None, View(_origin(source), parent, step))
+        return Taped(step(source.value), self, None, View(_origin(source), parent, None, step))
 
     def _new(self, value: Any, pull: Callable[..., None], refs: Any, payload: Any) -> Any:
+        """Record an operation with a fresh value."""
         slot = len(self.records)
         self.records.append((slot, None, pull, refs, payload))
         return Taped(value, self, slot, None)
@@ -210,13 +216,14 @@ class Tape(Trace):
             if bits >> k & 1:
                 own = raw.shape if type(raw) is np.ndarray else shape_of(raw)
                 real = not simple and not is_complex(raw)
-                operands.append((refs[k], rule.partials[k], own if own != shape else None, real))
+                where = mask if mask is not True else None
+                operands.append((refs[k], rule.partials[k], own if own != shape else None, real, where))
             if keep[k] and type(raw) not in SCALARS:
                 a = args[k]
                 if type(a) is Taped and a.owner is self:
                     _remember(a, saved)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_elementwise, operands, (saved, mask)))
+        self.records.append((slot, None, _pull_carefully, operands, saved))
         return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
 
     def binary(self, rule: Elementwise, x: Any, y: Any) -> Any:
@@ -236,26 +243,33 @@ class Tape(Trace):
             return self.elementwise(rule, (x, y), True, None)
         d0, d1 = rule.partials
         shape = v.shape
-        operands = []
-        bits = 0
-        if rx is not None and d0 is not None:
+        if rx is None or d0 is None:
+            if ry is None or d1 is None:
+                return Taped(v, self, None, None)
+            bits = 2
+            operands: tuple[Any, ...] = ((ry, d1, None if b.shape == shape else b.shape),)
+        else:
             own = a.shape if type(a) is np.ndarray else shape_of(a)
-            operands.append((rx, d0, None if own == shape else own, False))
-            bits = 1
-        if ry is not None and d1 is not None:
-            own = b.shape if type(b) is np.ndarray else shape_of(b)
-            operands.append((ry, d1, None if own == shape else own, False))
-            bits += 2
-        if not bits:
-            return Taped(v, self, None, None)
+            if ry is None or d1 is None:
+                bits = 1
+                operands = ((rx, d0, None if own == shape else own),)
+            else:
+                bits = 3
+                other = b.shape if type(b) is np.ndarray else shape_of(b)
+                operands = (
+                    (rx, d0, None if own == shape else own),
+                    (ry, d1, None if other == shape else other),
+                )
         keep_v, keep_a, keep_b = rule.plans[bits]
-        saved = [v if keep_v else None, a if keep_a else None, b if keep_b else None]
-        if keep_a and type(x) is Taped and type(a) is np.ndarray:
-            _remember(x, saved)
-        if keep_b and type(y) is Taped and type(b) is np.ndarray:
-            _remember(y, saved)
+        saved: Any = None
+        if keep_v or keep_a or keep_b:
+            saved = [v if keep_v else None, a if keep_a else None, b if keep_b else None]
+            if keep_a and type(a) is np.ndarray and type(x) is Taped:
+                _remember(x, saved)
+            if keep_b and type(b) is np.ndarray and type(y) is Taped:
+                _remember(y, saved)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_elementwise, operands, (saved, True)))
+        self.records.append((slot, None, _pull_elementwise, operands, saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
 
     def unary(self, rule: Elementwise, x: Any) -> Any:
@@ -274,7 +288,7 @@ class Tape(Trace):
         if keep_a:
             _remember(x, saved)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_elementwise, ((ref, partial, None, False),), (saved, True)))
+        self.records.append((slot, None, _pull_elementwise, ((ref, partial, None),), saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
 
     def _scalar(self, rule: Elementwise, y: Any, raws: Sequence[Any], refs: Sequence[Any]) -> Any:
@@ -292,49 +306,87 @@ class Tape(Trace):
     def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
         raws, refs, found = self._open(args)
         y = primitive.function(*raws, **static)
+        if primitive.outputs:
+            return self._apply_tuple(primitive, args, static, raws, refs, y)
         if not found:
-            return tuple(self.constant(e) for e in y) if primitive.outputs else self.constant(y)
+            return self.constant(y)
+        kind = type(y)
+        simple = kind in SCALARS or (kind is np.ndarray and y.dtype.kind == "f")
+        live, pulls = self._pulls(primitive, static, raws, refs, y, simple)
+        if not live:
+            return self.constant(y)
+        slot = len(self.records)
+        self.records.append((slot, None, _pull_general, live, pulls))
+        out = Taped(y, self, slot, None)
+        if primitive.jvps != "linear":  # the pullback of a linear function depends on no value
+            self._remember_all(args, pulls)
+            if kind not in SCALARS:
+                out.link = list(pulls)
+        return out
+
+    def _pulls(self, primitive: Primitive, static: dict[str, Any], raws: list[Any], refs: list[Any], y: Any,
+               simple: bool) -> tuple[list[Any], list[Any]]:  # fmt: skip
+        """For each operand that a cotangent goes to: where to, and the pullback. ``simple``: the value is real."""
         live, pulls = [], []
         for k, ref in enumerate(refs):
-            pull = None if ref is None else primitive.pullback(k, y, raws, static)
+            if ref is None:
+                continue
+            pull = primitive.pullback(k, y, raws, static)
             if pull is not None:
                 live.append(ref)
-                pulls.append(pull if is_complex(raws[k]) or not _any_complex(y) else _real(pull))
-        if not live:
-            return tuple(self.constant(e) for e in y) if primitive.outputs else self.constant(y)
-        if primitive.outputs:
-            hub = len(self.records)
-            self.records.append((hub, None, _pull_tuple, live, (pulls, y)))
-            out: Any = tuple(
-                self._new(e, _pull_component, hub, (k, len(y))) if plain(e).dtype.kind in FLOAT_KINDS else e
-                for k, e in enumerate(y)
-            )
-        else:
-            out = self._new(y, _pull_general, live, pulls)
-        for holder in (*args, *(out if primitive.outputs else (out,))):
-            if type(holder) is Taped and holder.owner is self and type(holder.value) not in SCALARS:
+                pulls.append(pull if simple or is_complex(raws[k]) else _real(pull))
+        return live, pulls
+
+    def _remember_all(self, args: Sequence[Any], pulls: list[Any]) -> None:
+        for a in args:
+            if type(a) is Taped and a.owner is self and type(a.value) not in SCALARS:
                 for pull in pulls:
-                    _remember(holder, pull)
-        return out
+                    _remember(a, pull)
+
+    def _apply_tuple(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any], raws: list[Any],
+                     refs: list[Any], y: tuple[Any, ...]) -> tuple[Any, ...]:  # fmt: skip
+        """A primitive with several values: one record that collects their cotangents, and one for each value."""
+        live, pulls = self._pulls(primitive, static, raws, refs, y, not any(is_complex(e) for e in y))
+        if not live:
+            return tuple(self.constant(e) for e in y)
+        hub = len(self.records)
+        self.records.append((hub, None, _pull_tuple, live, (pulls, y)))
+        out = []
+        for k, e in enumerate(y):
+            if plain(e).dtype.kind not in FLOAT_KINDS:
+                out.append(e)
+                continue
+            slot = len(self.records)
+            self.records.append((slot, None, _pull_component, hub, (k, len(y))))
+            out.append(Taped(e, self, slot, None))
+        self._remember_all([*args, *out], pulls)
+        return tuple(out)
 
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def getitem(self, source: Any, key: Any) -> Any:
-        if type(key) not in _SIMPLE:
-            key = plain_tree(key)
-        y = source.value[key]
-        if type(y) not in SCALARS and _is_basic(key) and is_array(y):
+        kind = type(key)
+        value = source.value
+        if kind is slice and type(value) is np.ndarray:
             link = source.link
             if type(link) is View:
-                return Taped(y, self, None, View(link.root, link, _Item(key)))
-            return Taped(y, self, None, View(source, None, _Item(key)))
-        ref = source.slot if source.slot is not None else _reference(source)
-        if ref is None:
+                return Taped(value[key], self, None, View(link.root, link, key))
+            return Taped(value[key], self, None, View(source, None, key))
+        if kind is not int:
+            key = plain_tree(key)
+        y = value[key]
+        basic = kind is int or _is_basic(key)
+        if basic and type(y) not in SCALARS and is_array(y):
+            link = source.link
+            if type(link) is View:
+                return Taped(y, self, None, View(link.root, link, key))
+            return Taped(y, self, None, View(source, None, key))
+        place = source if source.slot is not None else _reference(source)
+        if place is None:
             return self.constant(y)
-        place = ref if type(ref) is View else source
-        if type(key) in _INTEGERS or _is_basic(key):
-            return self._new(y, _pull_element, place, key)
-        return self._new(y, _pull_gather, place, key)
+        slot = len(self.records)
+        self.records.append((slot, None, _pull_element if basic else _pull_gather, place, key))
+        return Taped(y, self, slot, None)
 
     def setitem(self, target: Any, key: Any, value: Any) -> None:
         root = _origin(target)
@@ -414,11 +466,14 @@ class Sweep:
 
     def run(self, records: list[Record]) -> None:
         cotangents = self.cotangents
+        careful = self.careful
         for slot, a, da, b, db in reversed(records):
             g = cotangents[slot]
             if g is None:
                 continue
             if a is None:
+                if careful and da is _pull_elementwise:
+                    da = _pull_carefully
                 da(self, slot, g, b, db)
                 continue
             # A scalar operation. An exact zero stops here: it says nothing, and 0 · ∞ would say nan. (A traced
@@ -451,25 +506,43 @@ class Sweep:
                 self.owned.add(ref)
         else:
             part = self.buffer(ref, d)
-            part += d
+            if type(part) is np.ndarray:
+                np.add(part, d, part)
+            else:
+                part += d
 
     def buffer(self, place: Any, d: Any = None) -> Any:
         """The cotangent of an array (a Taped) or of a view (a View) as memory that may be written to.
 
         A traced d, of an outer trace, needs a buffer of that trace.
         """
-        root = place.root if type(place) is View else place
+        viewed = type(place) is View
+        root = place.root if viewed else place
         slot = root.slot
         c = self.cotangents[slot]
+        if c is None or slot not in self.owned or type(c) is not np.ndarray or type(d) in TRACED or viewed:
+            c = self._make_buffer(root, c, d, viewed)
+        return place.of(c) if viewed else c
+
+    def _make_buffer(self, root: Any, c: Any, d: Any, viewed: bool) -> Any:
+        """The buffer for root's cotangent, from what there is so far: c, or nothing."""
+        slot = root.slot
+        value = root.value if type(root.value) is np.ndarray else plain(root.value)
         if c is None:
-            c = np.zeros(plain(root.value).shape, plain(root.value).dtype)
-        elif slot not in self.owned or type(c) in SCALARS:
-            c = np.array(c) if type(c) not in TRACED else np.copy(c)
+            c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
+        elif slot not in self.owned or type(c) in SCALARS or (viewed and not _same_order(c, value)):
+            fresh = np.empty_like(value)
+            if type(c) in TRACED:
+                fresh = c.owner.constant(fresh)
+            fresh[...] = c
+            c = fresh
+        elif type(d) not in TRACED:
+            return c
         if type(d) in TRACED and (type(c) not in TRACED or c.owner.level < d.owner.level):
             c = d.owner.constant(c)
         self.cotangents[slot] = c
         self.owned.add(slot)
-        return place.of(c) if type(place) is View else c
+        return c
 
 
 # -- pulls: what a record does in the sweep -------------------------------------------------------------------------
@@ -481,41 +554,55 @@ def _input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> Non
     """An input has no operands: its cotangent stays where it is."""
 
 
-def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], payload: Any) -> None:
-    saved, mask = payload
+def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
+    """Real arrays, nothing masked: the short way."""
     cotangents = sweep.cotangents
     cotangents[slot] = None
     large = type(g) is np.ndarray and g.size > _LARGE
-    for ref, partial, shape, real in operands:
-        fresh = True
-        if type(partial) is float:
-            if partial == 1.0:
-                d, fresh = g, False
-            else:
-                d = g * partial
-        else:
+    for ref, partial, shape in operands:
+        if type(partial) is not float:
             p = partial(*saved)
-            # A large p is overwritten with the product, unless it is one of the saved values itself.
-            if large and type(p) is np.ndarray and p.base is None and not any(p is s for s in saved) and (
-                p.shape == g.shape and p.dtype == g.dtype
-            ):
-                d = np.multiply(g, p, out=p)
-            else:
-                d = g * p
-        if mask is not True:
+            d = _times(g, p, saved) if large else g * p
+        elif partial == 1.0:
+            d = g
+        else:
+            d = g * partial
+        if shape is not None:
+            d = unbroadcast(d, shape)
+        if type(ref) is int and cotangents[ref] is None:
+            cotangents[ref] = d
+            if d is not g:
+                sweep.owned.add(ref)
+        else:
+            sweep.accumulate(ref, d)
+
+
+def _pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
+    """Complex or traced values, ``where=``, and any sweep that takes 0 · ∞ for 0."""
+    sweep.cotangents[slot] = None
+    for ref, partial, shape, *rest in operands:
+        real, mask = rest or (False, None)
+        d = g if mask is None else np.where(mask, g, 0.0)
+        if type(partial) is not float:
+            d = d * partial(*saved)
+        elif partial != 1.0:
+            d = d * partial
+        if mask is not None:
             d = np.where(mask, d, 0.0)
         if sweep.careful:
             d = np.where((plain(g) == 0) & np.isnan(plain(d)), 0.0, d)
         if shape is not None:
             d = unbroadcast(d, shape)
-        if real and is_complex(d):
-            d = np.real(d)
-        if type(ref) is int and cotangents[ref] is None:
-            cotangents[ref] = d
-            if fresh:
-                sweep.owned.add(ref)
-        else:
-            sweep.accumulate(ref, d)
+        sweep.accumulate(ref, np.real(d) if real and is_complex(d) else d)
+
+
+def _times(g: Any, p: Any, saved: Sequence[Any]) -> Any:
+    """g · p for a large g; p is overwritten with the product, unless it is one of the saved values itself."""
+    if type(p) is not np.ndarray or p.base is not None or p.shape != g.shape or p.dtype != g.dtype:
+        return g * p
+    if any(p is s for s in saved):
+        return g * p
+    return np.multiply(g, p, out=p)
 
 
 def _pull_general(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], pulls: Sequence[Any]) -> None:
@@ -578,10 +665,14 @@ def _pull_increment(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) ->
 # -- helpers -------------------------------------------------------------------------------------------------------
 
 
+def _same_order(c: Any, value: Any) -> bool:
+    """Whether a cotangent lies in memory as its root does, so that a view of the one is a view of the other."""
+    flags, wanted = plain(c).flags, value.flags
+    return bool(flags.c_contiguous or not wanted.c_contiguous) and bool(flags.f_contiguous or not wanted.f_contiguous)
+
+
 _INTEGERS = frozenset({int, np.int64, np.int32, np.intp})
 _BASIC = _INTEGERS | {slice, type(None), type(Ellipsis)}
-# Keys that are taken as they are. (A slice with traced bounds works as well: NumPy asks them for __index__.)
-_SIMPLE = frozenset({int, slice, type(Ellipsis)})
 
 
 def _is_basic(key: Any) -> bool:
@@ -591,18 +682,6 @@ def _is_basic(key: Any) -> bool:
     if type(key) is tuple:
         return all(type(k) in _BASIC or (isinstance(k, np.integer)) for k in key)
     return isinstance(key, np.integer)
-
-
-class _Item:
-    """The step ``buffer[key]`` of a view."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Any) -> None:
-        self.key = key
-
-    def __call__(self, buffer: Any) -> Any:
-        return buffer[self.key]
 
 
 def _reference(x: TapedBase) -> Any:
@@ -659,10 +738,6 @@ def _scale(d: Any) -> Callable[[Any], Any]:
 
 def _real(pull: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda g: np.real(pull(g))
-
-
-def _any_complex(y: Any) -> bool:
-    return any(is_complex(e) for e in y) if type(y) is tuple else is_complex(y)
 
 
 def _fit(d: Any, shape: tuple[int, ...], holomorphic: bool) -> Any:

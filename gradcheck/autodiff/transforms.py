@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import array as _interface  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
+from gradcheck.autodiff.core import SCALARS, TRACED, constant, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, tangent_of
 from gradcheck.autodiff.scope import escalate, tracing
@@ -31,8 +31,10 @@ Function = Callable[..., Any]
 
 def _numeric(x: Any) -> Any:
     """A leaf as something that can be varied: floats stay what they are, integers become floats, lists of numbers arrays."""
-    if type(x) in TRACED:
+    if type(x) is float or type(x) in TRACED:
         return x
+    if type(x) is np.ndarray and x.dtype.char == "d":
+        return x.copy()
     if isinstance(x, bool) or not isinstance(x, int | float | complex | np.ndarray | np.generic):
         raise unsupported(f"cannot differentiate with respect to a {type(x).__name__}")
     if isinstance(x, np.ndarray | np.generic):
@@ -78,13 +80,14 @@ class _Traced:
             if lost is None:
                 return
             # Once more with the names replaced that the refusing module has bound; each module is tried once.
-            if not escalate(lost.namespace):
+            if not escalate(lost.namespace, self.swaps):
                 raise lost
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
              start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip
         trace = self.trace
-        with tracing(f), trace:
+        with tracing(f) as names, trace:
+            self.swaps = names.swaps
             call = list(args)
             for k, tree in zip(argnums, self.tree, strict=True):
                 if type(tree) is np.ndarray or type(tree) is float:
@@ -94,10 +97,11 @@ class _Traced:
                     new = [start(trace, len(self.inputs) + i, v) for i, v in enumerate(leaves(tree))]
                     self.inputs += new
                     call[k] = rebuild(tree, new)
-            chosen = {k % len(args) for k in argnums}
-            for k in range(len(args)):
-                if k not in chosen:
-                    call[k] = _shield(args[k])
+            if len(args) > len(argnums):
+                chosen = {k % len(args) for k in argnums}
+                for k in range(len(args)):
+                    if k not in chosen:
+                        call[k] = _shield(args[k])
             return f(*call, **{k: _shield(v) for k, v in keywords.items()}) if keywords else f(*call)
 
     def owns(self, x: Any) -> bool:
@@ -131,6 +135,8 @@ def _variable(tape: Tape, _i: int, value: Any) -> Any:
 
 def _like(g: Any, value: Any) -> Any:
     """A cotangent as the user sees it: of the input's shape, type and precision, zero where nothing flowed back."""
+    if type(g) is np.ndarray and type(value) is np.ndarray and g.dtype is value.dtype and g.shape == value.shape:
+        return g
     kind = plain(value)
     if g is None:
         return np.zeros_like(kind) if isinstance(kind, np.ndarray) else type(kind)(0.0)
@@ -139,8 +145,6 @@ def _like(g: Any, value: Any) -> Any:
     if type(g) in TRACED:
         return g
     if isinstance(kind, np.ndarray):
-        if type(g) is np.ndarray and g.dtype == kind.dtype and g.shape == kind.shape:
-            return g
         return np.array(np.broadcast_to(g, kind.shape), dtype=kind.dtype)
     return type(kind)(g)
 
@@ -157,24 +161,25 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
 
 def _has_nan(g: Any) -> bool:
     """Whether there may be a nan in g: the sum has one then (or where infinities cancel, which costs a sweep, no more)."""
-    g = plain(g)
+    if type(g) is not np.ndarray:
+        g = plain(g)
     total = np.add.reduce(g, axis=None) if isinstance(g, np.ndarray) else g
     return bool(total != total)
 
 
 def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
     """Per-leaf derivatives in the shape of the argument(s)."""
-    rest = list(flat)
-    out = []
-    for tree in run.tree:
-        n = len(leaves(tree))
-        out.append(rebuild(tree, rest[:n]))
-        rest = rest[n:]
+    if type(argnum) is int and len(flat) == 1 and not is_container(run.tree[0]):
+        return flat[0]
+    rest = iter(flat)
+    out = [tree_map(lambda _leaf: next(rest), tree) for tree in run.tree]
     return out[0] if isinstance(argnum, int | np.integer) else tuple(out)
 
 
 def _scalar_output(y: Any) -> None:
     value = plain(y)
+    if type(value) in SCALARS and type(value) is not bool:
+        return
     if isinstance(value, np.ndarray) and value.size == 1:
         return
     if isinstance(value, np.ndarray) or is_container(value):

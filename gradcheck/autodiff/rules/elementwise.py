@@ -10,19 +10,23 @@ Formulas: Abramowitz & Stegun, *Handbook of Mathematical Functions*, 1964, 4.1â€
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
 from gradcheck.autodiff.core import (
     SCALARS,
+    TRACED,
     UFUNCS,
     Elementwise,
     Primitive,
     elementwise,
+    implements,
     is_complex,
     plain,
 )
+from gradcheck.autodiff.errors import unsupported
 
 LN2 = float(np.log(2.0))
 LN10 = float(np.log(10.0))
@@ -84,6 +88,8 @@ SUBTRACT = Elementwise(np.subtract, 1.0, -1.0)
 MULTIPLY = Elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
 DIVIDE = Elementwise(np.divide, lambda _y, _a, b: 1.0 / b, lambda y, _a, b: -y / b)
 POWER = Elementwise(np.power, _power_base, _power_exponent)
+# The operator, which NumPy computes another way than np.power for exponents such as 2 and 0.5.
+POWER_OPERATOR = Elementwise(operator.pow, _power_base, _power_exponent)
 REMAINDER = Elementwise(np.remainder, 1.0, lambda _y, a, b: -np.floor(plain(a) / plain(b)))
 FLOOR_DIVIDE = Elementwise(np.floor_divide, None, None)
 NEGATIVE = Elementwise(np.negative, -1.0)
@@ -135,13 +141,22 @@ TABLE = (
 UFUNCS.update({rule.function: rule for rule in TABLE})
 
 SINC = Elementwise(np.sinc, _sinc_slope)
-NAN_TO_NUM_PARTIAL = Elementwise(np.nan_to_num, lambda _y, x: np.where(np.isfinite(plain(x)), 1.0, 0.0))
 
 # -- complex numbers: real-linear functions, whose vjp and jvp differ ----------------------------------------------
 
 CONJUGATE = Primitive(np.conjugate, [lambda _y, _x: np.conjugate], [lambda t, _y, _x: np.conjugate(t)])
-REAL = Primitive(np.real, [lambda _y, _x: lambda g: g], "linear", name="real")
-IMAG = Primitive(np.imag, [lambda _y, _x: lambda g: -1j * g], "linear", name="imag")
+
+
+def _imag(z: Any) -> Any:
+    # NumPy's answer is a view; ours is a copy, since the cotangent of the imaginary part has the other sign. Read-only, so that
+    # a write that should reach z is an error instead of being lost.
+    y = np.imag(z) if type(z) in TRACED else np.array(np.imag(z))[()]
+    if isinstance(y, np.ndarray) and type(y) is np.ndarray:
+        y.flags.writeable = False
+    return y
+
+
+IMAG = Primitive(_imag, [lambda _y, _z: lambda g: -1j * g], [lambda t, _y, _z: np.imag(t)], name="imag")
 
 
 def _unit(z: Any, r: Any) -> Any:
@@ -171,6 +186,39 @@ def conjugate(x: Any) -> Any:
 
 UFUNCS[np.absolute] = absolute
 UFUNCS[np.conjugate] = conjugate
+
+
+@implements(np.imag)
+def imag(val: Any) -> Any:
+    return IMAG(val) if is_complex(val) else np.imag(plain(val))
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """Of real numbers 0 or Ï€: piecewise constant."""
+    if not is_complex(z):
+        return np.angle(plain(z), deg)
+    y = ANGLE(z)
+    return y * (180.0 / np.pi) if deg else y
+
+
+@implements(np.sinc)
+def sinc(x: Any) -> Any:
+    return elementwise(SINC, (x,))
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """The derivative is 1 at finite elements, 0 where an element is replaced."""
+    value = plain(x)
+    finite = np.isfinite(value)
+    if is_complex(value) and not np.all(finite):
+        raise unsupported("np.nan_to_num of complex numbers that are not finite")
+    y = np.where(finite, x, np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf))
+    if not copy and isinstance(value, np.ndarray):
+        x[...] = y
+        return x
+    return y if isinstance(value, np.ndarray) else y[()]
 
 # -- functions with several values ---------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ one more operand, ``out`` an assignment. The handlers have NumPy's signatures, s
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,10 @@ def fill(g: Any, shape: tuple[int, ...]) -> Any:
     """One number in the given shape; where that is large, without using memory for it (strides of zero)."""
     if type(g) in TRACED:
         return np.broadcast_to(g, shape)
-    if np.prod(shape) > 1024:
-        return np.ndarray(shape, np.result_type(g), np.array(g), strides=(0,) * len(shape))
-    y = np.empty(shape, np.result_type(g))
+    dtype = float if type(g) is float or type(g) is np.float64 else np.result_type(g)
+    if math.prod(shape) > 1024:
+        return np.ndarray(shape, dtype, np.array(g), strides=(0,) * len(shape))
+    y = np.empty(shape, dtype)
     y.fill(g)
     return y
 
@@ -99,9 +101,13 @@ def sum_(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return finish(y, shape_of(a), axis, keepdims, out)
 
 
+# np.array is replaced while a trace is running: the key is the original.
+_ARRAY = np.array
+
+
 def as_traced(a: Any) -> Any:
-    """Lists with traced values inside become one traced array; anything else is left alone."""
-    return FUNCTIONS[np.array](a) if isinstance(a, list | tuple) else a
+    """Lists become arrays, traced if they have traced values inside; anything else is left alone."""
+    return FUNCTIONS[_ARRAY](a) if isinstance(a, list | tuple) else a
 
 
 def _count(shape: tuple[int, ...], axis: Any, where: Any) -> Any:

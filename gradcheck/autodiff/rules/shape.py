@@ -20,6 +20,7 @@ from gradcheck.autodiff.core import (
     implements,
     innermost,
     is_array,
+    is_complex,
     plain,
     plain_tree,
     shape_of,
@@ -156,6 +157,18 @@ def _at_least(ndim: int) -> Callable[..., Any]:
 
 for _n, _function in enumerate((np.atleast_1d, np.atleast_2d, np.atleast_3d), 1):
     FUNCTIONS[_function] = _at_least(_n)
+
+
+@implements(np.real)
+def real(val: Any) -> Any:
+    """A view, as NumPy's: with the bilinear pairing the cotangent of Re z is the real part of z's."""
+    val = as_traced(val)
+    if not is_complex(val):
+        return val
+    return _view(val, np.real) if is_array(val) else REAL(val)
+
+
+REAL = Primitive(lambda z: np.real(z), [lambda _y, _z: lambda g: g], "linear", name="real")
 
 
 @implements(np.flip)
@@ -669,12 +682,18 @@ def _pack(*scalars: Any, shape: tuple[int, ...]) -> Any:
 PACK = Primitive(_pack, _pack_vjp, _pack_jvp, name="array")
 
 
+def _traced_inside(x: Any) -> bool:
+    return type(x) in TRACED or (isinstance(x, list | tuple) and any(_traced_inside(e) for e in x))
+
+
 @implements(np.array)
 def array(object: Any) -> Any:
     """``np.array`` of nested lists with traced values inside."""
     if type(object) in TRACED:
         return copy(object) if is_array(object) else reshape(object, ())
-    parts = [array(e) if isinstance(e, list | tuple) and any_active(e) else e for e in object]
+    if not _traced_inside(object):
+        return np.array(object)
+    parts = [array(e) if isinstance(e, list | tuple) else e for e in object]
     if all(not shape_of(p) for p in parts):
         parts = [p.item() if type(p) in TRACED and is_array(p) else p for p in parts]
         return PACK(*parts, shape=(len(parts),))
