@@ -215,6 +215,7 @@ UNDECIDED: dict[str, set[tuple[int, ...]]] = {
     "relu_sum": {(0,)},
     "relu_branch": {()},
     "jump": {()},
+    "root": {()},
 }
 
 # Could not be checked: exit code 2, with what the message must say.
