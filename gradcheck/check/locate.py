@@ -84,13 +84,13 @@ def _split(line: Line, singles: dict[int, Measured], witnesses: Witnesses, budge
 
 
 def _explained(m: Measured, singles: dict[int, Measured]) -> bool:
-    """Whether the coordinates measured so far account for what a direction is off by."""
+    """Whether the wrong coordinates known so far account for what a direction is off by."""
     assert m.line.direction is not None
     rest, bar = m.trial.claim - m.estimate.value, m.estimate.bar.copy()
     with np.errstate(all="ignore"):
         for column, single in singles.items():
             weight = m.line.direction[column]
-            if weight != 0:
+            if weight != 0 and np.any(single.state == judge.FAIL):
                 rest = rest - weight * (single.trial.claim - single.estimate.value)
                 bar = bar + abs(weight) * single.estimate.bar
         return bool(np.all((np.abs(rest) <= judge.BARS * bar) | (m.state != judge.FAIL)))
