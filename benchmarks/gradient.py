@@ -100,7 +100,9 @@ def peers(make: Callable[[Any], Callable[..., Any]], args: tuple[Any, ...]) -> d
         expected = theirs(*args)
     except ValueError:  # "setting an array element with a sequence": no item assignment
         return runs
-    for mine, other in zip(ours(*args), expected, strict=True) if isinstance(expected, list) else [(ours(*args), expected)]:
+    for mine, other in (
+        zip(ours(*args), expected, strict=True) if isinstance(expected, list) else [(ours(*args), expected)]
+    ):
         numpy.testing.assert_allclose(mine, other, rtol=1e-9)
     return runs | {"autograd": lambda: theirs(*args)}
 

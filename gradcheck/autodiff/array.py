@@ -266,7 +266,9 @@ class ArrayInterface(Traced):
     def flatten(self, order: str = "C") -> Any:
         return np.copy(FUNCTIONS[np.ravel](self, order=order))
 
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    def astype(
+        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
         return table.astype(self, dtype, casting=casting, copy=copy)
 
     def copy(self, order: str = "C") -> Any:
@@ -279,9 +281,11 @@ class ArrayInterface(Traced):
             if self.size != 1:
                 raise ValueError("can only convert an array of size 1 to a Python scalar")
             return self[(0,) * self.ndim]
-        return self.flat[index[0]] if len(index) == 1 and not isinstance(index[0], tuple) else self[
-            index[0] if len(index) == 1 else index
-        ]
+        return (
+            self.flat[index[0]]
+            if len(index) == 1 and not isinstance(index[0], tuple)
+            else self[index[0] if len(index) == 1 else index]
+        )
 
     def tolist(self) -> Any:
         return [row.tolist() for row in self] if is_array(self) and self.ndim else self.item()
@@ -463,7 +467,9 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
 
 def _general(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """``x op y`` and ``y op x`` for duals, and for operators that are rare in loops."""
-    return (lambda self, other: elementwise(rule, (self, other))), (lambda self, other: elementwise(rule, (other, self)))
+    return (lambda self, other: elementwise(rule, (self, other))), (
+        lambda self, other: elementwise(rule, (other, self))
+    )
 
 
 def _in_place(name: str) -> Callable[..., Any]:

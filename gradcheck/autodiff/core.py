@@ -324,7 +324,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         return g
     extra = len(have) - len(shape)
     if extra:
-        g = np.sum(g, axis=tuple(range(extra)))
+        axes = tuple(range(extra))
+        g = np.add.reduce(g, axes) if type(g) is np.ndarray else np.sum(g, axis=axes)
         have = have[extra:]
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and have[i] != 1)
     return np.sum(g, axis=stretched, keepdims=True) if stretched else g

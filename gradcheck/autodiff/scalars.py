@@ -61,9 +61,7 @@ REPLACEMENTS["erf"] = _traceable(math.erf, lambda _y, x: (2.0 / _ROOT_PI) * np.e
 REPLACEMENTS["erfc"] = _traceable(math.erfc, lambda _y, x: (-2.0 / _ROOT_PI) * np.exp(-x * x))
 REPLACEMENTS["gamma"] = _traceable(math.gamma, lambda y, x: y * _psi(x))
 REPLACEMENTS["lgamma"] = _traceable(math.lgamma, lambda _y, x: _psi(x))
-REPLACEMENTS["remainder"] = _traceable(
-    math.remainder, 1.0, lambda _y, a, b: -float(np.round(plain(a) / plain(b)))
-)
+REPLACEMENTS["remainder"] = _traceable(math.remainder, 1.0, lambda _y, a, b: -float(np.round(plain(a) / plain(b))))
 _natural_log = _traceable(math.log, *UFUNCS[np.log].partials)  # type: ignore[union-attr]
 _LOG = math.log
 

@@ -4,8 +4,9 @@ NumPy's protocols catch every call that gets a traced value as an argument of it
 ``np.zeros(n)`` that traced values will be assigned to, ``math.sin(x)`` or ``float(x)``. Those few names are replaced for the time
 of a trace:
 
-* in ``numpy`` and ``math`` themselves, so that any user code finds them. A call that comes from NumPy's, SciPy's or our
-  own code, or from a thread that is not tracing, goes straight to the original.
+* in ``numpy`` and ``math`` themselves, so that any user code finds them. A call that does not come from Python code of the
+  user's (but from NumPy's, SciPy's, our own, or a compiled extension), or from a thread that is not tracing, goes straight to
+  the original.
 * in the user's modules, where they were bound by ``from numpy import array`` or ``from math import sin``;
 * ``float`` and ``np.float64`` as casts: only in the user's modules, and only in those whose code uses the name, since
   they are types and everybody compares types.
@@ -16,6 +17,7 @@ Only what the function's own module uses is replaced. Any other module is looked
 
 from __future__ import annotations
 
+import dis
 import functools
 import math
 import operator
@@ -30,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import scalars
-from gradcheck.autodiff.core import FLOAT_KINDS, FUNCTIONS, TRACED, any_active, constant, plain_tree, stack
+from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, plain_tree
 from gradcheck.autodiff.errors import LIBRARIES
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.shape import copy as copy_traced
@@ -39,10 +41,38 @@ from gradcheck.autodiff.rules.shape import reshape
 Namespace = dict[str, Any]
 
 
-def _from_library() -> bool:
-    """Whether the call comes from NumPy's, SciPy's or our own code."""
-    name = sys._getframe(2).f_globals.get("__name__", "")
-    return name.partition(".")[0] in LIBRARIES and not name.startswith("gradcheck.numpy")
+# (code, instruction) -> whether that instruction is user code calling the function of that name
+_calls: dict[tuple[types.CodeType, int, str], bool] = {}
+
+
+def _called_by_user(name: str) -> bool:
+    """Whether the replacement of ``np.<name>`` that asks was called from Python code of the user's, by that name.
+
+    Compiled extensions have no frame of their own: numpy.random looks ``np.empty`` up by name and works on the result as on
+    an array without asking what it is. So the frame is not enough; its current instruction must be this very call.
+    """
+    frame = sys._getframe(2)
+    key = (frame.f_code, frame.f_lasti, name)
+    known = _calls.get(key)
+    if known is None:
+        known = _calls[key] = _is_user_call(frame, name)
+    return known
+
+
+def _is_user_call(frame: types.FrameType, name: str) -> bool:
+    module = frame.f_globals.get("__name__", "")
+    if module.partition(".")[0] in LIBRARIES and not module.startswith("gradcheck.numpy"):
+        return False
+    instructions = list(dis.get_instructions(frame.f_code))
+    calls = [i for i in instructions if i.offset == frame.f_lasti]
+    place = calls[0].positions if calls else None
+    if place is None or place.lineno is None or place.col_offset is None:
+        return name in frame.f_code.co_names  # Python was told to leave columns out (-X no_debug_ranges)
+    start = (place.lineno, place.col_offset)
+    for i in instructions:
+        if i.positions is not None and (i.positions.lineno, i.positions.col_offset) == start and i.argval == name:
+            return True
+    return False
 
 
 def _has_traced(x: Any) -> bool:
@@ -55,7 +85,7 @@ def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that makes a new array (``zeros``, ``linspace``): the array can take traced values."""
 
     def replacement(*args: Any, **keywords: Any) -> Any:
-        if not stack() or _from_library():
+        if not _state.stack or not _called_by_user(function.__name__):
             return function(*args, **keywords)
         y = function(*plain_tree(args), **plain_tree(keywords)) if not any_active(args) else function(*args, **keywords)
         return constant(y) if type(y) is np.ndarray and y.dtype.kind in FLOAT_KINDS else y
@@ -76,7 +106,7 @@ _array, _asarray, _full = np.array, np.asarray, np.full
 def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **keywords: Any) -> Any:
     if not _has_traced(object):
         y = _array(object, dtype, copy=copy, ndmin=ndmin, **keywords)
-        if not stack() or y is object or y.dtype.kind not in FLOAT_KINDS or _from_library():
+        if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not _called_by_user("array"):
             return y
         return constant(y)
     y = copy_traced(object) if copy and type(object) in TRACED and isinstance(object, np.ndarray) else _as_array(object)
@@ -105,7 +135,9 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
             y = _to_dtype(_as_array(a), dtype)
             return _ndmin(y, 1) if function in (np.ascontiguousarray, np.asfortranarray) else y
         y = function(a, dtype, *args, **keywords)
-        if y is a or not stack() or isinstance(a, np.ndarray) or y.dtype.kind not in FLOAT_KINDS or _from_library():
+        if y is a or not _state.stack or isinstance(a, np.ndarray) or y.dtype.kind not in FLOAT_KINDS:
+            return y
+        if not _called_by_user(function.__name__):
             return y
         return constant(y)
 
@@ -113,7 +145,7 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> Any:
-    if not stack() or _from_library():
+    if not _state.stack or not _called_by_user("full"):
         return _full(shape, fill_value, dtype, **keywords)
     if not _has_traced(fill_value):
         y = _full(plain_tree(shape), fill_value, dtype, **keywords)
@@ -139,14 +171,13 @@ def _replacements() -> list[tuple[types.ModuleType, dict[str, Any]]]:
 SHADOWED: list[tuple[types.ModuleType, dict[str, Any]]] = _replacements()
 
 
-
 class _Swap:
     """The replacement of some names in one namespace, and the way back: a few dictionary operations in all.
 
     Counted, as traces nest and run in several threads: the first one installs, the last one restores.
     """
 
-    __slots__ = ("count", "new", "old", "present", "read", "space")
+    __slots__ = ("added", "count", "new", "old", "present", "read", "space")
 
     def __init__(self, space: Namespace, new: dict[str, Any]) -> None:
         self.space = space
@@ -159,6 +190,7 @@ class _Swap:
             self.read = lambda space: tuple([space.get(name, _ABSENT) for name in names])
         self.present: tuple[Any, ...] = ()
         self.old: dict[str, Any] = {}
+        self.added: list[str] = []
 
     def install(self) -> None:
         self.count += 1
@@ -168,6 +200,7 @@ class _Swap:
         if present != self.present:
             self.present = present
             self.old = dict(zip(self.new, present, strict=True))
+            self.added = [name for name, value in self.old.items() if value is _ABSENT]
         self.space.update(self.new)
 
     def restore(self) -> None:
@@ -175,9 +208,8 @@ class _Swap:
         if self.count:
             return
         self.space.update(self.old)
-        for name, original in self.old.items():
-            if original is _ABSENT:
-                del self.space[name]
+        for name in self.added:
+            del self.space[name]
 
 
 _ABSENT = object()
@@ -199,21 +231,34 @@ _FOLDERS = tuple(
 )
 
 
-def _codes(namespace: Namespace, code: types.CodeType | None) -> Iterator[types.CodeType]:
-    """All code of the functions and classes that a module defines, and of one more function."""
-    todo: list[Any] = [] if code is None else [code]
-    for value in list(namespace.values()):
-        if isinstance(value, types.FunctionType):
-            todo.append(value.__code__)
-        elif isinstance(value, type) and value.__module__ == namespace.get("__name__"):
-            for member in vars(value).values():
-                inner = getattr(member, "fget", None) or getattr(member, "__func__", member)
-                if isinstance(inner, types.FunctionType):
-                    todo.append(inner.__code__)
-    while todo:
-        code = todo.pop()
-        yield code
-        todo.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
+def _code_of(value: Any) -> types.CodeType | None:
+    """The code of a function, method, property or whatever wraps one."""
+    value = getattr(value, "fget", None) or getattr(value, "__func__", value)
+    value = getattr(value, "__wrapped__", value)
+    return value.__code__ if isinstance(value, types.FunctionType) else None
+
+
+def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types.CodeType]:
+    """The code that ``start`` reaches by the names it uses in its module; without it all code of the module."""
+    names = list(namespace) if start is None else []
+    todo = [] if start is None else [start]
+    seen: set[Any] = set()
+    while todo or names:
+        for name in names:
+            value = namespace.get(name)
+            members = [value]
+            if isinstance(value, type) and value.__module__ == namespace.get("__name__"):
+                members = list(vars(value).values())
+            todo += [c for c in map(_code_of, members) if c is not None]
+        names = []
+        if todo:
+            code = todo.pop()
+            if code not in seen:
+                seen.add(code)
+                yield code
+                todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+                names = [name for name in code.co_names if name in namespace and name not in seen]
+                seen.update(names)
 
 
 def _bindings(namespace: Namespace, used: set[str]) -> dict[str, Any]:
@@ -245,49 +290,53 @@ def _numpy_with_casts() -> types.ModuleType:
 
 
 class _Known:
-    """What is known of a user's namespace: which swaps its code needs, and for which state of it that was found out."""
+    """Which swaps a function needs, and for which state of its module that was found out."""
 
-    __slots__ = ("codes", "length", "namespace", "swaps")
+    __slots__ = ("length", "namespace", "swaps")
 
     def __init__(self, namespace: Namespace, swaps: tuple[_Swap, ...]) -> None:
         self.namespace = namespace
         self.length = len(namespace)
-        self.codes: set[types.CodeType] = set()
         self.swaps = swaps
 
 
 _lock = threading.RLock()
-_known: dict[int, _Known] = {}
+# By code object; by id of the namespace for a module as a whole.
+_known: dict[Any, _Known] = {}
+# The replacements that were made for a namespace, so that equal ones are one swap and counted as one.
+_user_swaps: list[_Swap] = []
 # Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
 _escalated: list[_Swap] = []
 
 
 def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> tuple[_Swap, ...]:
-    """The swaps that code in this namespace needs. ``code``: a function of it that may not be found from there."""
-    known = _known.get(id(namespace))
-    if known is not None and known.length == len(namespace) and known.namespace is namespace:
-        if code is None or code in known.codes:
+    """The swaps that a function of this namespace needs; without ``code`` those of the module as a whole."""
+    key = id(namespace) if code is None else code
+    known = _known.get(key)
+    if known is not None and known.namespace is namespace:
+        # While its names are replaced a namespace may be longer, which says nothing of its state.
+        if known.length == len(namespace) or any(swap.count for swap in known.swaps):
             return known.swaps
-    elif known is not None and any(swap.count for swap in known.swaps):
-        return known.swaps  # its names are replaced just now, so that its length says nothing
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
     used = {name for c in _codes(namespace, code) for name in c.co_names}
-    values = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
     swaps = []
-    own = known.swaps if known is not None and known.namespace is namespace else ()
-    bindings = _bindings(namespace, used)
     for swap, (module, names) in zip(_SWAPS, SHADOWED, strict=True):
-        if used & names.keys() and (module is not math or id(math) in values or "math" in used):
+        if used & names.keys() and (
+            module is np
+            or any(v is module for v in list(namespace.values()))
+            or (module.__name__.partition(".")[0] in used)
+        ):
             swaps.append(swap)
+    bindings = _bindings(namespace, used)
     if bindings:
-        same = [swap for swap in own if swap.space is namespace and swap.new == bindings]
-        swaps.append(same[0] if same else _Swap(namespace, bindings))
-    codes = {code} if code is not None else set()
-    found = _Known(namespace, tuple(swaps))
-    found.codes = codes | (known.codes if known is not None and known.namespace is namespace else set())
-    _known[id(namespace)] = found
-    return found.swaps
+        same = [swap for swap in _user_swaps if swap.space is namespace and swap.new == bindings]
+        if not same:
+            same = [_Swap(namespace, bindings)]
+            _user_swaps.extend(same)
+        swaps += same
+    _known[key] = _Known(namespace, tuple(swaps))
+    return tuple(swaps)
 
 
 def escalate(namespace: Namespace | None, used: tuple[_Swap, ...]) -> bool:
@@ -300,43 +349,52 @@ def escalate(namespace: Namespace | None, used: tuple[_Swap, ...]) -> bool:
         return bool(new)
 
 
-class tracing:  # noqa: N801  (used as a function: ``with tracing(f):``)
-    """Replace the names that ``function`` needs replaced for the time of one trace.
+class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
+    """Make a trace live, with the names replaced that ``function`` needs replaced, for the time of one run of it.
 
     >>> import math
+    >>> from gradcheck.autodiff.tape import Tape
     >>> original = math.sin
-    >>> with tracing(lambda x: math.sin(x)):
+    >>> with tracing(lambda x: math.sin(x), Tape()):
     ...     math.sin is original
     False
     >>> math.sin is original
     True
     """
 
-    __slots__ = ("function", "swaps")
+    __slots__ = ("function", "swaps", "trace")
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, trace: Trace) -> None:
         self.function = function
+        self.trace = trace
         self.swaps: tuple[_Swap, ...] = ()
 
     def __enter__(self) -> tracing:
         function = self.function
-        while isinstance(function, functools.partial):
-            function = function.func
-        function = getattr(function, "__func__", function)
-        if not isinstance(function, types.FunctionType):
-            function = getattr(type(function), "__call__", None)  # an instance with a __call__ of its own
-        with _lock:
-            if isinstance(function, types.FunctionType):
-                self.swaps = _look_through(function.__globals__, function.__code__)
-            else:
-                self.swaps = tuple(_SWAPS)
-            if _escalated:
-                self.swaps += tuple(s for s in _escalated if s not in self.swaps)
-            for swap in self.swaps:
-                swap.install()
+        if type(function) is not types.FunctionType:
+            while isinstance(function, functools.partial):
+                function = function.func
+            function = getattr(function, "__func__", function)
+            if not isinstance(function, types.FunctionType):
+                function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
+        if isinstance(function, types.FunctionType):
+            known = _known.get(function.__code__)
+            if known is None or known.swaps or known.length != len(function.__globals__):
+                with _lock:
+                    self.swaps = _look_through(function.__globals__, function.__code__)
+        else:
+            self.swaps = tuple(_SWAPS)
+        if _escalated:
+            self.swaps += tuple(s for s in _escalated if s not in self.swaps)
+        if self.swaps:
+            with _lock:
+                for swap in self.swaps:
+                    swap.install()
+        self.trace.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.trace.__exit__()
         if self.swaps:
             with _lock:
                 for swap in self.swaps:

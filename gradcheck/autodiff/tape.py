@@ -56,7 +56,9 @@ class View:
 
     __slots__ = ("key", "parent", "root", "step")
 
-    def __init__(self, root: TapedBase, parent: View | None, key: Any, step: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, root: TapedBase, parent: View | None, key: Any, step: Callable[[Any], Any] | None = None
+    ) -> None:
         self.root = root
         self.parent = parent
         self.key = key
@@ -304,6 +306,8 @@ class Tape(Trace):
         return Taped(y, self, slot, None)
 
     def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
+        if len(args) == 1 and not primitive.outputs and not primitive.variadic:
+            return self._apply_one(primitive, args[0], static)
         raws, refs, found = self._open(args)
         y = primitive.function(*raws, **static)
         if primitive.outputs:
@@ -323,6 +327,27 @@ class Tape(Trace):
             if kind not in SCALARS:
                 out.link = list(pulls)
         return out
+
+    def _apply_one(self, primitive: Primitive, x: Any, static: dict[str, Any]) -> Any:
+        """:meth:`apply` for one operand and one value, written out."""
+        raw, ref = x.value, x.slot
+        if ref is None:
+            ref = _reference(x)
+        y = primitive.function(raw, **static)
+        make = primitive.vjps[0]  # type: ignore[index]
+        if ref is None or make is None:
+            return self.constant(y)
+        pull = make(y, raw, **static)
+        kind = type(y)
+        if kind not in SCALARS and is_complex(y) and not is_complex(raw):
+            pull = _real(pull)
+        slot = len(self.records)
+        self.records.append((slot, None, _pull_one, ref, pull))
+        if primitive.jvps == "linear":  # the pullback depends on no value
+            return Taped(y, self, slot, None)
+        if type(raw) not in SCALARS:
+            _remember(x, pull)
+        return Taped(y, self, slot, [pull] if kind not in SCALARS else None)
 
     def _pulls(self, primitive: Primitive, static: dict[str, Any], raws: list[Any], refs: list[Any], y: Any,
                simple: bool) -> tuple[list[Any], list[Any]]:  # fmt: skip
@@ -428,9 +453,7 @@ class Tape(Trace):
         if root.slot is None:
             root.slot = slot
         place = target.link if type(target.link) is View else target
-        self.records.append(
-            (root.slot, None, _pull_increment, ref, (place, sign, shape_of(raw), is_complex(raw)))
-        )
+        self.records.append((root.slot, None, _pull_increment, ref, (place, sign, shape_of(raw), is_complex(raw))))
 
     # -- the sweep -------------------------------------------------------------------------------------------------
 
@@ -559,19 +582,21 @@ def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], 
     cotangents = sweep.cotangents
     cotangents[slot] = None
     large = type(g) is np.ndarray and g.size > _LARGE
+    # With one operand g ends here, and whoever owned it may use its memory again.
+    ours = slot in sweep.owned and len(operands) == 1
     for ref, partial, shape in operands:
         if type(partial) is not float:
             p = partial(*saved)
-            d = _times(g, p, saved) if large else g * p
+            d = _times(g, p, saved, ours) if large else g * p
         elif partial == 1.0:
             d = g
         else:
-            d = g * partial
+            d = np.multiply(g, partial, out=g) if large and ours else g * partial
         if shape is not None:
             d = unbroadcast(d, shape)
         if type(ref) is int and cotangents[ref] is None:
             cotangents[ref] = d
-            if d is not g:
+            if d is not g or ours:
                 sweep.owned.add(ref)
         else:
             sweep.accumulate(ref, d)
@@ -596,18 +621,17 @@ def _pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], sa
         sweep.accumulate(ref, np.real(d) if real and is_complex(d) else d)
 
 
-def _times(g: Any, p: Any, saved: Sequence[Any]) -> Any:
-    """g · p for a large g; p is overwritten with the product, unless it is one of the saved values itself."""
-    if type(p) is not np.ndarray or p.base is not None or p.shape != g.shape or p.dtype != g.dtype:
-        return g * p
-    if any(p is s for s in saved):
-        return g * p
-    return np.multiply(g, p, out=p)
-
-
 def _pull_general(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], pulls: Sequence[Any]) -> None:
     sweep.cotangents[slot] = None
     for ref, pull in zip(refs, pulls, strict=True):
+        sweep.accumulate(ref, pull(g))
+
+
+def _pull_one(sweep: Sweep, slot: int, g: Any, ref: Any, pull: Any) -> None:
+    sweep.cotangents[slot] = None
+    if type(ref) is int and sweep.cotangents[ref] is None:
+        sweep.cotangents[ref] = pull(g)
+    else:
         sweep.accumulate(ref, pull(g))
 
 

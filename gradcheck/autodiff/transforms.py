@@ -62,7 +62,9 @@ class _Traced:
                  make: Callable[[], Any], start: Callable[[Any, int, Any], Any]) -> None:  # fmt: skip
         for k in argnums:
             if not -len(args) <= k < len(args):
-                raise AutodiffError(f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)")
+                raise AutodiffError(
+                    f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)"
+                )
         while True:
             self.tree = [tree_map(_numeric, args[k]) for k in argnums]
             self.trace = make()
@@ -86,7 +88,13 @@ class _Traced:
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
              start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip
         trace = self.trace
-        with tracing(f) as names, trace:
+
+        def enter(leaf: Any) -> Any:
+            x = start(trace, len(self.inputs), leaf)
+            self.inputs.append(x)
+            return x
+
+        with tracing(f, trace) as names:
             self.swaps = names.swaps
             call = list(args)
             for k, tree in zip(argnums, self.tree, strict=True):
@@ -94,9 +102,7 @@ class _Traced:
                     call[k] = start(trace, len(self.inputs), tree)
                     self.inputs.append(call[k])
                 else:
-                    new = [start(trace, len(self.inputs) + i, v) for i, v in enumerate(leaves(tree))]
-                    self.inputs += new
-                    call[k] = rebuild(tree, new)
+                    call[k] = tree_map(enter, tree)
             if len(args) > len(argnums):
                 chosen = {k % len(args) for k in argnums}
                 for k in range(len(args)):

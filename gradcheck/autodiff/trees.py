@@ -43,12 +43,7 @@ def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
 def leaves(tree: Any) -> list[Any]:
     """The leaves in the order in which :func:`tree_map` visits them."""
     found: list[Any] = []
-
-    def collect(leaf: Any) -> Any:
-        found.append(leaf)
-        return leaf
-
-    tree_map(collect, tree)
+    tree_map(found.append, tree)
     return found
 
 
@@ -59,6 +54,8 @@ def rebuild(tree: Any, new: list[Any]) -> Any:
 
 
 def is_container(x: Any) -> bool:
-    return type(x) not in _LEAVES and type(x) not in TRACED and (
-        isinstance(x, dict | tuple | list) or (dataclasses.is_dataclass(x) and not isinstance(x, type))
+    return (
+        type(x) not in _LEAVES
+        and type(x) not in TRACED
+        and (isinstance(x, dict | tuple | list) or (dataclasses.is_dataclass(x) and not isinstance(x, type)))
     )

@@ -18,6 +18,7 @@ from gradcheck.autodiff.core import (
     TRACED,
     UFUNCS,
     Primitive,
+    apply,
     implements,
     plain,
     shape_of,
@@ -33,6 +34,8 @@ def _swap(x: Any) -> Any:
 
 def _matmul_vjp_left(_y: Any, a: Any, b: Any) -> Any:
     shape_a, na, nb = shape_of(a), len(shape_of(a)), len(shape_of(b))
+    if na == 2 and nb == 2:
+        return lambda g: np.matmul(g, b.T)
     if na == 1 and nb == 1:
         return lambda g: g * b
     if nb == 1:
@@ -44,6 +47,8 @@ def _matmul_vjp_left(_y: Any, a: Any, b: Any) -> Any:
 
 def _matmul_vjp_right(_y: Any, a: Any, b: Any) -> Any:
     shape_b, na, nb = shape_of(b), len(shape_of(a)), len(shape_of(b))
+    if na == 2 and nb == 2:
+        return lambda g: np.matmul(a.T, g)
     if na == 1 and nb == 1:
         return lambda g: g * a
     if na == 1:
@@ -75,7 +80,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     if not shape_of(a) or not shape_of(b):
         y = a * b
     elif len(shape_of(b)) <= 2:
-        y = MATMUL(a, b)
+        y = apply(MATMUL, (a, b), {})
     else:
         y = tensordot(a, b, (-1, -2))
     if out is not None:

@@ -112,12 +112,14 @@ def as_traced(a: Any) -> Any:
 
 def _count(shape: tuple[int, ...], axis: Any, where: Any) -> Any:
     if where is NONE or where is True:
-        return float(np.prod([shape[i] for i in normal_axes(axis, len(shape))], dtype=float))
+        return float(math.prod(shape if axis is None else [shape[i] for i in normal_axes(axis, len(shape))]))
     return np.sum(np.broadcast_to(plain(where), shape), axis=axis)
 
 
 @implements(np.mean)
 def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE) -> Any:
+    if dtype is None and out is None and keepdims is NONE and where is NONE and type(a) in TRACED:
+        return apply(SUM, (a,), {"axis": axis}) / _count(shape_of(a), axis, where)
     a = as_traced(a)
     y = SUM(masked(cast(a, dtype), where, 0.0), axis=axis) / _count(shape_of(a), axis, where)
     return finish(y, shape_of(a), axis, keepdims, out)
