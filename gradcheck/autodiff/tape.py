@@ -602,6 +602,16 @@ def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], 
             sweep.accumulate(ref, d)
 
 
+def _times(g: Any, p: Any, saved: Sequence[Any], ours: bool) -> Any:
+    """g · p for a large g, in the memory of p unless that is a saved value itself, or in that of g if it is ours."""
+    if type(p) is np.ndarray and p.shape == g.shape and p.dtype == g.dtype:
+        if p.base is None and not any(p is s for s in saved):
+            return np.multiply(g, p, out=p)
+        if ours:
+            return np.multiply(g, p, out=g)
+    return g * p
+
+
 def _pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
     """Complex or traced values, ``where=``, and any sweep that takes 0 · ∞ for 0."""
     sweep.cotangents[slot] = None
