@@ -31,6 +31,8 @@ Mask = NDArray[np.bool_]
 
 #: Relative precision floor: no difference below it is called an error (float32 derivatives are that exact).
 FLOOR = 5e-7
+#: The same where f, its argument or the derivative is float32 or shorter: some 40 units in its last place.
+FLOOR_SHORT = 5e-6
 #: A hand-written derivative passes on the measurement alone only where the error bar is below this,
 #: relatively.
 SHARP = 5e-7
@@ -135,7 +137,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
             sure = np.isnan(trial.claim) | (e.bar <= 1e-2 * np.maximum(np.abs(e.value), trial.zero_size))
             state[broken & known & ~e.kink & sure] = NAN
         bar_relative = np.maximum(BARS * e.bar, trial.floor * size) / size
-        resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, FLOOR), bar_relative)
+        resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, max(trial.floor, FLOOR)), bar_relative)
     return Opinion(state, off, resolution)
 
 

@@ -46,7 +46,7 @@ def locate(measured: Sequence[Measured], witnesses: Witnesses) -> list[Measured]
     for m in directions:
         failing = m.state == judge.FAIL
         with np.errstate(all="ignore"):
-            slight = np.abs(m.trial.claim - m.estimate.value) <= judge.FLOOR * judge.magnitude(
+            slight = np.abs(m.trial.claim - m.estimate.value) <= witnesses.floor * judge.magnitude(
                 m.trial, m.estimate.value
             )
         wrong = np.zeros(failing.shape, dtype=bool)

@@ -18,7 +18,7 @@ from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
 from gradcheck.numeric.noise import noise_level
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two
 
 #: Two calls that differ by this much relatively are a threaded sum, not a random function.
 THREADS = 1e-13
@@ -60,7 +60,8 @@ class Scene:
         """Noise of f's values along a random line through the point, shape (m,); see ``numeric/noise.py``."""
         rng = np.random.default_rng([seed, 1])
         n = self.x.size
-        v = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(self.x)
+        # Powers of two: rounding of the argument must not pass for noise of f, in float32 least of all.
+        v = rng.choice([-1.0, 1.0], n) * power_of_two(coordinate_scales(self.x))
         unit = 2.0**15 if self.space.dtype.itemsize < 8 else 1.0  # float32 cannot move by 2^-36 of itself
         level = noise_level(lambda t: self.evaluate(self.x + t * unit * v), self.center)
         return np.maximum(np.maximum(level, self.spread), self.value.rounding(self.center))
@@ -161,9 +162,7 @@ def call_order(
             continue
         break
     if elsewhere is None:
-        text = (
-            f"{yours.function.name} could not be called beside the point, so stale state was not looked for"
-        )
+        text = f"{yours.function.name} could not be called beside the point, so stale state was not looked for"
         findings.append(Finding("GC309", kind("GC309"), text, where))
         return
     again = yours.array(scene.args)

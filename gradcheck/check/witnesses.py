@@ -68,6 +68,7 @@ class Witnesses:
         claims: "yours" and "autodiff" -> values along the lines, (lines, m), or None.
         sampler: f's values.
         noise: of f, (m,).
+        floor: relative precision floor of single entries.
     """
 
     def __init__(
@@ -82,6 +83,9 @@ class Witnesses:
         self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
         self.noise = scene.noise(request.seed)
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum)
+        shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
+        short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
+        self.floor = judge.FLOOR_SHORT if short else judge.FLOOR
         self.own = None if given is None else self._matrix(given)
         self.ad = None
         if request.autodiff and self.autodiff.dense_fits:
@@ -110,7 +114,7 @@ class Witnesses:
         """Where the two derivatives differ by more than rounding, (width, n); None if there is only one."""
         if self.own is None or self.ad is None:
             return None
-        differ = ~agreement(self.own, self.ad)
+        differ = ~agreement(self.own, self.ad, self.floor)
         return differ & ~self._only_rounding(differ) if np.any(differ) else differ
 
     def _only_rounding(self, differ: np.ndarray) -> np.ndarray:
@@ -143,7 +147,7 @@ class Witnesses:
             if found is None:
                 return np.zeros_like(differ)
             theirs = self._matrix(found)
-            same &= agreement(mine, theirs)
+            same &= agreement(mine, theirs, self.floor)
             gaps.append(np.abs(mine - theirs))
         spread = np.max(gaps, axis=0) - np.min(gaps, axis=0)
         noisy = (np.max(gaps, axis=0) <= unit) & (spread >= 0.1 * np.max(gaps, axis=0))
@@ -172,9 +176,7 @@ class Witnesses:
         if self.claims["autodiff"] is None and self.claims["yours"] is None:
             if trouble is None:
                 raise CheckError("no derivative was given, and autodiff was switched off", code="GC016")
-            raise CheckError(
-                trouble.message, where=trouble.where, hint=trouble.hint, code="GC016"
-            ) from trouble
+            raise CheckError(trouble.message, where=trouble.where, hint=trouble.hint, code="GC016") from trouble
         if trouble is not None:
             text = f"no autodiff: {trouble.message}"
             findings.append(Finding("GC304", kind("GC304"), text, trouble.where, trouble.hint))
@@ -214,14 +216,14 @@ class Witnesses:
                 sharp=sharp,
                 rtol=self.request.rtol,
                 atol=self.request.atol,
-                floor=judge.FLOOR if lines[i].direction is None else DIRECTION_FLOOR,
+                floor=self.floor if lines[i].direction is None else DIRECTION_FLOOR,
             )
             for i, c in enumerate(claim)
         ]
 
     def _agreement_along(self, lines: Sequence[Line], claim: Array, witness: Array) -> np.ndarray:
         """Where the two claims are the same: entry by entry, also for what a direction sums up."""
-        agrees = agreement(claim, witness)
+        agrees = agreement(claim, witness, self.floor)
         if self.disagree is not None:
             for i, line in enumerate(lines):
                 if line.direction is None:
@@ -298,9 +300,8 @@ class Witnesses:
         return not bool(np.any((measured[0].state == judge.FAIL) & gross))
 
 
-def agreement(yours: Array, autodiff: Array) -> np.ndarray:
+def agreement(yours: Array, autodiff: Array, floor: float) -> np.ndarray:
     """Where a hand-written derivative and autodiff's are the same to the precision floor."""
     with np.errstate(all="ignore"):
-        return np.asarray(
-            np.abs(yours - autodiff) <= judge.FLOOR * np.maximum(np.abs(yours), np.abs(autodiff))
-        )
+        size = np.maximum(np.abs(yours), np.abs(autodiff))
+        return np.asarray(np.abs(yours - autodiff) <= floor * size)

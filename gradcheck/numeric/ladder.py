@@ -36,6 +36,8 @@ CURVED = 100.0
 #: A slope jump that falls by less than this from one rung to the next smaller (smooth: by 4) does not vanish.
 PERSISTS = 0.7
 
+#: With this many rungs the noise is measured again, and corrected upwards by up to this factor.
+MANY, UNDERRATED = 8, 16.0
 #: A slope that grows by this with every rung towards zero has no limit (|x|^p has one for p > 0.84).
 GROWS = 1.25
 
@@ -127,9 +129,7 @@ def first_step(line: Line, noise: Array, slope: Array) -> float:
 
 def climb(sampler: Sampler, ladders: Sequence[Ladder], rungs: Sequence[Sequence[int]]) -> None:
     """Take the steps that are missing, SciPy doing one rung of all ladders at a time."""
-    todo = [
-        [k for k in wanted if k not in ladder.slopes] for ladder, wanted in zip(ladders, rungs, strict=True)
-    ]
+    todo = [[k for k in wanted if k not in ladder.slopes] for ladder, wanted in zip(ladders, rungs, strict=True)]
     while any(todo):
         now = [(ladder, left.pop(0)) for ladder, left in zip(ladders, todo, strict=True) if left]
         found = sampler.differences([a.line for a, _ in now], [a.step(k) for a, k in now])
@@ -196,7 +196,15 @@ def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
         for t in near:
             largest = np.maximum(largest, np.abs(np.nan_to_num(ladder.line.samples[t])))
         rows.append(np.maximum(ladder.noise, half_ulp(largest)))
-    return np.stack(rows)
+    noise = np.stack(rows)
+    if len(rungs) < MANY:
+        return noise
+    # At the shortest steps differences of slopes are noise over h: many of them tell more than ECNoise's few.
+    slopes = np.stack([ladder.slopes[k] for k in rungs])
+    lengths = np.array([ladder.step(k) for k in rungs])[:, None]
+    with np.errstate(all="ignore"):
+        seen = np.median((np.abs(np.diff(slopes, axis=0)) * lengths[:-1])[: len(rungs) // 2], axis=0)
+    return np.maximum(noise, np.clip(np.nan_to_num(seen), 0.0, UNDERRATED * noise))
 
 
 def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
@@ -263,17 +271,17 @@ def _extrapolate(
 
 
 def _contradicted(candidates: Array, bars: Array, values: Array, noise: Array) -> np.ndarray:
-    """Candidates that the plain differences at smaller steps exclude: a derivative is a limit."""
+    """Candidates that plain differences at two smaller steps exclude: a derivative is a limit."""
     count = len(values)
     own = NOISE_BARS * noise
     own[:-1] += np.abs(np.diff(values, axis=0))
-    out = np.zeros(bars.shape, dtype=bool)
+    against = np.zeros(bars.shape, dtype=np.intp)
     for k in range(1, count):
         for j in range(k):
             finite = np.isfinite(values[j]) & np.isfinite(own[j])
             apart = np.abs(candidates[k] - values[j]) > 3 * (bars[k] + own[j])
-            out[k] |= apart & finite
-    return out
+            against[k] += apart & finite
+    return np.asarray(against >= 2)
 
 
 def _kinks(jumps: Array, noise: Array, slopes: Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

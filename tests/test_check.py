@@ -1,0 +1,509 @@
+"""One check through its public door: what it accepts, what it refuses, what it says."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.check import CheckError, Point, Result, Verdict, WrongDerivative, check, check_points
+from gradcheck.check.codes import CODES
+
+
+def codes(result: Result) -> list[str]:
+    return [f.code for f in result.findings]
+
+
+def error(*args: Any, **options: Any) -> CheckError:
+    with pytest.raises(CheckError) as caught:
+        check(*args, **options)
+    return caught.value
+
+
+def square(x: np.ndarray) -> float:
+    return float(np.sum(x**2)) if isinstance(x, np.ndarray) else x**2
+
+
+def twice(x: Any) -> Any:
+    return 2 * x
+
+
+# --- kinds of arguments and values ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        3.0,
+        np.float64(3.0),
+        np.float32(3.0),
+        np.array(3.0),
+        np.array([1.0, 2.0]),
+        np.array([[1.0, 2.0], [3.0, 4.0]]),
+        np.array([1.0, 2.0, 0.5], dtype=np.float32),
+    ],
+)
+def test_f_sees_the_type_that_was_given(x: Any) -> None:
+    seen: set[tuple[type, Any, Any]] = set()
+
+    def f(v: Any) -> float:
+        seen.add((type(v), getattr(v, "dtype", None), getattr(v, "shape", None)))
+        return np.sum(np.square(v, dtype=np.float64))  # float64 inside, whatever the argument
+
+    result = check(f, x, grad=lambda v: 2.0 * np.asarray(v, dtype=np.float64), autodiff=False)
+    assert seen == {(type(x), getattr(x, "dtype", None), getattr(x, "shape", None))}
+    assert result.verdict == "pass"
+    assert len(result.entries) == np.size(x) == result.total
+
+
+def test_labels_and_order_of_a_jacobian() -> None:
+    a = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    result = check(lambda x: a @ x, np.ones(3), grad=lambda x: a, autodiff=False)
+    assert [e.label for e in result.entries] == [f"df[{i}]/dx[{j}]" for i in range(2) for j in range(3)]
+    assert [(e.output, e.index) for e in result.entries][3] == ((1,), (0,))
+    assert result.entries[5].measured == pytest.approx(6.0, rel=1e-9)
+    assert result.verdict is Verdict.PASS
+    assert result.total == 6
+
+
+def test_matrix_argument_indices() -> None:
+    result = check(lambda w: np.sum(w**3), np.ones((2, 2)), grad=lambda w: 3 * w**2, autodiff=False)
+    assert [e.label for e in result.entries] == [f"df/dx[{i},{j}]".replace("x", "w") for i in (0, 1) for j in (0, 1)]
+
+
+def test_complex_values_have_a_real_and_an_imaginary_derivative() -> None:
+    result = check(lambda t: np.exp(1j * t), 0.7, grad=lambda t: 1j * np.exp(1j * t), autodiff=False)
+    assert [e.label for e in result.entries] == ["Re df/dt", "Im df/dt"]
+    assert result.verdict == "pass"
+    conjugated = check(lambda t: np.exp(1j * t), 0.7, grad=lambda t: -1j * np.exp(-1j * t), autodiff=False)
+    assert [e.verdict.value for e in conjugated.entries] == ["pass", "fail"]
+
+
+def test_integers_are_promoted_and_it_is_said() -> None:
+    result = check(lambda n: n**3, 2, grad=lambda n: 3 * n**2, autodiff=False)
+    assert result.verdict == "pass"
+    assert codes(result) == ["GC306"]
+    assert error(lambda n: [1.0, 2.0, 3.0][n], 1).code == "GC018"
+
+
+@pytest.mark.parametrize(
+    ("x", "word"),
+    [(1j, "complex"), (np.array([1j]), "complex"), (True, "bool"), ("a", "str"), ([1.0], "list"), (None, "None")],
+)
+def test_other_arguments_are_refused_by_name(x: Any, word: str) -> None:
+    refused = error(lambda v: 1.0, x, grad=lambda v: 0.0)
+    assert refused.code == "GC015"
+    assert word in refused.message
+
+
+# --- several arguments ------------------------------------------------------------------------------------
+
+
+def test_argument_by_number_and_by_name() -> None:
+    def f(x: np.ndarray, t: np.ndarray) -> float:
+        return float(np.dot(x, t) + np.exp(np.dot(x, t)))
+
+    def df_dt(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        return x * (1 + np.exp(np.dot(x, t)))
+
+    x, t = np.array([0.3, 0.2, -0.1]), np.array([1.0, 2.0, 3.0])
+    for argnum in (1, "t", -1):
+        result = check(f, x, t, argnum=argnum, grad=df_dt, autodiff=False)
+        assert (result.verdict, result.argnum, result.argname) == ("pass", 1, "t")
+    assert check(f, x, t, argnum=0, grad=df_dt, autodiff=False).verdict == "fail"
+    assert "there are x, t" in error(f, x, t, argnum="y", grad=df_dt).message
+    assert error(f, x, t, argnum=2, grad=df_dt).code == "GC020"
+
+
+def test_a_derivative_may_return_one_item_for_each_argument() -> None:
+    result = check(lambda a, b: a * b, 2.0, 3.0, argnum=1, grad=lambda a, b: (b, a), autodiff=False)
+    assert result.verdict == "pass"
+    assert result.entries[0].yours == 2.0
+    x = np.array([1.0, 2.0])
+    assert check(lambda v, s: s * v @ v, x, 3.0, grad=lambda v, s: [2 * s * v, v @ v], autodiff=False).verdict == "pass"
+
+
+def test_returned_value_and_gradient() -> None:
+    result = check(lambda x: (np.sum(x**2), 2 * x), np.array([1.0, 3.0]), grad="returned", autodiff=False)
+    assert result.verdict == "pass"
+    assert result.derivative == "returned by f"
+    assert check(lambda x: (np.sum(x**2), x), np.array([1.0, 3.0]), grad="returned", autodiff=False).verdict == "fail"
+    assert error(lambda x: np.sum(x), np.ones(2), grad="returned", autodiff=False).code == "GC010"
+
+
+# --- preflight --------------------------------------------------------------------------------------------
+
+
+def _raises(x: Any) -> float:
+    raise ValueError("no such thing")
+
+
+def _exits(x: Any) -> float:
+    sys.exit(0)
+
+
+@pytest.mark.parametrize(
+    ("f", "code", "words"),
+    [
+        (_raises, "GC010", "raised ValueError: no such thing"),
+        (_exits, "GC010", "called sys.exit(0)"),
+        (lambda x: None, "GC011", "returns None"),
+        (lambda x: "text", "GC011", "returns a str"),
+        (lambda x: x > 1, "GC011", "bool"),
+        (lambda x: np.random.default_rng().normal(), "GC012", "not deterministic"),
+        (lambda x: np.log(-x), "GC013", "returns nan"),
+        (lambda x: np.divide(1.0, 0.0 * x), "GC013", "returns inf"),
+    ],
+)
+def test_what_cannot_be_checked(f: Callable[..., Any], code: str, words: str) -> None:
+    refused = error(f, 2.0, grad=lambda x: 1.0)
+    assert refused.code == code
+    assert words in refused.message
+    assert refused.where is not None
+    assert refused.where.file == __file__
+
+
+def test_the_error_names_the_line_of_the_user() -> None:
+    refused = error(_raises, 1.0, grad=twice)
+    assert refused.where is not None
+    assert refused.where.line == _raises.__code__.co_firstlineno + 1
+
+
+def test_nothing_to_compare_is_an_error() -> None:
+    assert error(lambda x: np.sum(x), np.zeros(0), grad=lambda x: x).code == "GC019"
+    assert error(lambda x: x[:0], np.ones(2), grad=lambda x: x).code == "GC019"
+    assert error(square, 1.0, autodiff=False).code == "GC016"
+
+
+def test_a_keyboard_interrupt_passes_through() -> None:
+    def f(x: float) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(f, 1.0, grad=twice)
+
+
+def test_mutated_input_is_told_and_does_no_harm() -> None:
+    def f(x: np.ndarray) -> float:
+        x *= 2
+        return float(np.sum(x**2))
+
+    def df(x: np.ndarray) -> np.ndarray:
+        x *= 8
+        return x
+
+    x = np.array([1.0, 2.0])
+    result = check(f, x, grad=df, autodiff=False)
+    assert x.tolist() == [1.0, 2.0]
+    assert result.verdict == "pass"
+    assert codes(result) == ["GC301", "GC302"]
+
+
+def test_output_of_f_stays_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    def f(x: float) -> float:
+        print("calling")
+        return x**2
+
+    check(f, 2.0, grad=twice, autodiff=False)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "calling\n"
+
+
+def test_a_derivative_with_memory_of_the_last_forward_pass() -> None:
+    last: list[float] = []
+
+    def f(x: float) -> float:
+        last[:] = [x]
+        return x**3
+
+    result = check(f, 2.0, grad=lambda x: 3 * last[0] ** 2, autodiff=False)
+    assert result.verdict == "fail"
+    assert "GC105" in codes(result)
+
+
+def test_a_derivative_cached_at_its_first_point() -> None:
+    cache: list[np.ndarray] = []
+
+    def df(x: np.ndarray) -> np.ndarray:
+        if not cache:
+            cache.append(3 * x**2)
+        return cache[0]
+
+    result = check(lambda x: np.sum(x**3), np.array([1.0, 2.0]), grad=df, autodiff=False)
+    assert all(e.verdict is Verdict.PASS for e in result.entries)
+    assert result.verdict == "fail"
+    assert codes(result) == ["GC105"]
+
+
+def test_a_constant_derivative_of_a_linear_function_is_no_stale_cache() -> None:
+    a = np.array([1.0, -2.0, 3.0])
+    result = check(lambda x: a @ x, np.ones(3), grad=lambda x: a, autodiff=False)
+    assert (result.verdict, codes(result)) == ("pass", [])
+
+
+# --- shapes and kinds of derivatives ----------------------------------------------------------------------
+
+
+def test_a_wrong_shape_is_a_wrong_derivative() -> None:
+    result = check(square, np.ones(3), grad=lambda x: np.ones((3, 2)), autodiff=False)
+    assert result.verdict == "fail"
+    assert codes(result) == ["GC102"]
+    assert "(3, 2)" in result.findings[0].message
+    assert "(3,)" in result.findings[0].message
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1)])
+def test_axes_of_length_one_are_forgiven_with_a_warning(shape: tuple[int, ...]) -> None:
+    result = check(square, np.ones(3), grad=lambda x: (2 * x).reshape(shape), autodiff=False)
+    assert (result.verdict, codes(result)) == ("pass", ["GC307"])
+
+
+@pytest.mark.parametrize("value", [None, "text", object()])
+def test_a_derivative_that_is_no_number_cannot_be_checked(value: Any) -> None:
+    assert error(square, 2.0, grad=lambda x: value, autodiff=False).code == "GC014"
+
+
+def test_a_derivative_that_raises_cannot_be_checked() -> None:
+    assert error(square, 2.0, grad=_raises, autodiff=False).code == "GC017"
+
+
+def test_sparse_jacobians_are_taken() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    result = check(lambda x: x**2, np.array([1.0, 2.0]), grad=lambda x: sparse.diags(2 * x), autodiff=False)
+    assert result.verdict == "pass"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_derivative_that_is_not_finite(value: float) -> None:
+    result = check(square, np.array([1.0, 2.0]), grad=lambda x: np.array([2.0, value]), autodiff=False)
+    assert [e.verdict.value for e in result.entries] == ["pass", "fail"]
+    assert "GC103" in codes(result)
+
+
+# --- diagnosis --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (lambda g: -g, "GC111"),
+        (lambda g: 2 * g, "GC112"),
+        (lambda g: g / 5, "GC112"),
+        (lambda g: g * np.where(np.arange(5) == 3, 1.01, 1.0), "GC114"),
+        (lambda g: 0 * g, "GC115"),
+    ],
+)
+def test_the_kind_of_mistake(wrong: Callable[[np.ndarray], np.ndarray], code: str) -> None:
+    x = np.array([0.3, 0.7, -1.2, 2.0, 0.1])
+    result = check(lambda v: np.sum(np.sin(v)), x, grad=lambda v: wrong(np.cos(v)), autodiff=False)
+    assert codes(result) == ["GC101", code]
+    assert result.findings[1].where is not None
+
+
+def test_a_transposed_jacobian() -> None:
+    a = np.array([[1.0, 2.0, 0.5], [3.0, 4.0, -1.0], [2.0, 7.0, 1.0]])
+    result = check(lambda x: np.sin(a @ x), np.array([0.1, 0.2, 0.3]), autodiff=False,
+                   grad=lambda x: (np.cos(a @ x)[:, None] * a).T)  # fmt: skip
+    assert codes(result) == ["GC101", "GC113"]
+
+
+# --- many inputs ------------------------------------------------------------------------------------------
+
+
+def test_many_inputs_cost_few_evaluations() -> None:
+    x = np.random.default_rng(0).normal(size=5000)
+    result = check(lambda v: np.sum(np.sin(v)), x, grad=np.cos, autodiff=False)
+    assert result.verdict == "pass"
+    assert result.evaluations < 200
+    assert result.total == 5000 > len(result.entries)
+    assert sum("·" in e.label for e in result.entries) == 8
+    assert codes(result) == ["GC308"]
+
+
+@pytest.mark.parametrize("size", [1e-3, -1.0, 10.0])
+def test_one_wrong_entry_of_many_is_found(size: float) -> None:
+    x = np.random.default_rng(1).normal(size=3000)
+
+    def df(v: np.ndarray) -> np.ndarray:
+        g = np.cos(v)
+        g[1234] *= 1 + size
+        return g
+
+    result = check(lambda v: np.sum(np.sin(v)), x, grad=df, autodiff=False)
+    assert result.verdict == "fail"
+    wrong = [e for e in result.entries if e.verdict is Verdict.FAIL and "·" not in e.label]
+    assert [e.index for e in wrong] == [(1234,)]
+    assert result.evaluations < 1200
+
+
+def test_a_float32_gradient_of_many_inputs_passes() -> None:
+    x = np.random.default_rng(2).normal(size=400)
+    result = check(lambda v: np.sum(np.sin(v)), x, grad=lambda v: np.cos(v).astype(np.float32), autodiff=False)
+    assert result.verdict == "pass"
+
+
+# --- Hessians ---------------------------------------------------------------------------------------------
+
+
+def rosen(x: np.ndarray) -> float:
+    return float(np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
+
+
+def rosen_hess(x: np.ndarray) -> np.ndarray:
+    n = len(x)
+    h = np.zeros((n, n))
+    for i in range(n - 1):
+        h[i, i] += 1200 * x[i] ** 2 - 400 * x[i + 1] + 2
+        h[i + 1, i + 1] += 200
+        h[i, i + 1] = h[i + 1, i] = -400 * x[i]
+    return h
+
+
+@pytest.mark.parametrize("x", [[1.3, 0.7, 0.8, 1.9], [1.0, 1.0, 1.0], [-2.0, 3e2]])
+def test_a_hessian_by_second_differences_of_values(x: list[float]) -> None:
+    result = check(rosen, np.array(x), grad=rosen_hess, order=2, autodiff=False)
+    assert result.verdict == "pass"
+    assert result.order == 2
+    assert result.entries[1].label == "d2f/dx[0]dx[1]"
+    assert result.entries[1].index == (0, 1)
+    assert any(e.label.endswith("· v1 v1") for e in result.entries)
+
+
+def test_a_wrong_hessian_is_named() -> None:
+    def wrong(x: np.ndarray) -> np.ndarray:
+        h = rosen_hess(x)
+        h[1, 2] *= 1.001
+        return h
+
+    result = check(rosen, np.array([1.3, 0.7, 0.8, 1.9]), grad=wrong, order=2, autodiff=False)
+    failed = {e.index for e in result.entries if e.verdict is Verdict.FAIL and "·" not in e.label}
+    assert failed == {(1, 2)}
+    assert "GC101" in codes(result)
+
+
+def test_a_hessian_of_a_scalar_argument_and_its_refusals() -> None:
+    result = check(np.exp, 0.7, grad=np.exp, order=2, autodiff=False)
+    assert [e.label for e in result.entries] == ["d2f/dx2", "d2f/dx2 · v1 v1"]
+    assert result.verdict == "pass"
+    assert error(lambda x: x, np.ones(2), grad=rosen_hess, order=2, autodiff=False).code == "GC020"
+    assert error(square, 1.0, order=3).code == "GC020"
+    shape = check(rosen, np.ones(3), grad=lambda x: np.ones(3), order=2, autodiff=False)
+    assert (shape.verdict, codes(shape)) == ("fail", ["GC102"])
+
+
+# --- the result -------------------------------------------------------------------------------------------
+
+
+def test_several_points_in_one_result() -> None:
+    points = [Point((np.array([1.0, 2.0]),)), Point((np.array([0.5, -3.0]),), how="given", seed=4)]
+    done: list[tuple[int, int]] = []
+    result = check_points(
+        square, points, grad=twice, target="mod:square", derivative="mod:twice", derivative_how="found by name",
+        autodiff=False, progress=lambda a, b: done.append((a, b)),
+    )  # fmt: skip
+    assert [e.point for e in result.entries] == [0, 0, 1, 1]
+    assert (result.target, result.derivative, result.derivative_how) == ("mod:square", "mod:twice", "found by name")
+    assert result.value == ("5.0", "9.25")
+    assert result.points == tuple(points)
+    assert done[-1][0] == result.evaluations
+    assert all(a <= b for a, b in done)
+
+
+def test_the_result_is_frozen_plain_data() -> None:
+    result = check(square, np.array([1.0, 2.0]), grad=twice, autodiff=False, seed=3)
+    again = pickle.loads(pickle.dumps(result))
+    assert again.entries == result.entries
+    assert all(type(e.yours) is float and type(e.measured) is float for e in result.entries)
+    assert (result.seed, result.where.file if result.where else None) == (3, __file__)
+    assert result.raise_if_wrong() is result
+
+
+def test_raise_if_wrong() -> None:
+    result = check(square, np.array([1.0, 2.0]), grad=lambda x: 3 * x, autodiff=False)
+    with pytest.raises(WrongDerivative, match=r"df/dx\[0\]: 3.0, measured"):
+        result.raise_if_wrong()
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    x = np.random.default_rng(1).normal(size=500)
+    a, b = (check(lambda v: np.sum(np.sin(v)), x, grad=np.cos, autodiff=False, seed=7) for _ in range(2))
+    assert a.entries == b.entries
+    assert a.evaluations == b.evaluations
+
+
+def test_every_code_has_a_kind_a_title_and_an_explanation() -> None:
+    assert len({row.kind for row in CODES.values()}) == len(CODES)
+    for code, row in CODES.items():
+        assert code[:2] == "GC"
+        assert code[2] in "0123"
+        assert row.title[0].islower()
+        assert row.explanation.endswith((".", "it."))
+
+
+def test_result_types_load_without_numpy() -> None:
+    code = "import sys, gradcheck.check.result, gradcheck.check.codes; assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# --- with autodiff ----------------------------------------------------------------------------------------
+
+
+def test_three_witnesses() -> None:
+    result = check(lambda x: np.sum(np.sin(x) * x), np.array([0.5, 1.5]), grad=lambda x: np.sin(x) + x * np.cos(x))
+    assert result.verdict == "pass"
+    for e in result.entries:
+        assert e.yours == pytest.approx(e.autodiff, rel=1e-12)
+        assert abs(e.measured - e.yours) <= 3 * e.error
+
+
+def test_autodiff_alone_is_on_trial() -> None:
+    result = check(lambda x: np.sum(np.exp(x)), np.array([0.5, 1.5]))
+    assert (result.verdict, result.derivative) == ("pass", "autodiff")
+    assert all(e.yours is None for e in result.entries)
+
+
+def test_entries_that_double_precision_cannot_measure_pass_on_two_analytic_witnesses() -> None:
+    scale = np.array([1e-12, 1.0, 1e12])
+    result = check(lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x))
+    assert [e.verdict.value for e in result.entries] == ["pass"] * 3
+    alone = check(
+        lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x),
+        autodiff=False,
+    )  # fmt: skip
+    assert alone.entries[0].verdict is Verdict.INCONCLUSIVE
+    flipped = check(
+        lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x) * [-1, 1, 1]
+    )
+    assert flipped.entries[0].verdict is Verdict.INCONCLUSIVE
+    assert "disagree" in flipped.entries[0].note
+
+
+def test_a_hessian_with_autodiff() -> None:
+    f = lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
+    x = np.array([1.3, 0.7, 0.8])
+    assert check(f, x, order=2).verdict == "pass"
+    result = check(f, x, order=2, grad=lambda v: rosen_hess(v) * 1.001)
+    assert result.verdict == "fail"
+
+
+def test_zero_entries_pass_where_both_say_zero() -> None:
+    result = check(lambda x: np.sum(x[:2] ** 2) * 1e8 + 0 * x[2], np.array([1.0, 0.0, 5.0]))
+    assert [e.verdict.value for e in result.entries] == ["pass"] * 3
+
+
+def test_no_autodiff_is_told_beside_a_hand_written_derivative() -> None:
+    class Box:
+        def __init__(self, x: float) -> None:
+            self.x = float.fromhex(float(x).hex())  # a road that no trace can follow
+
+    result = check(lambda x: Box(x).x ** 2, 3.0, grad=twice)
+    assert result.verdict == "pass"
+    assert codes(result) == ["GC304"]
+    assert result.entries[0].autodiff is None
+    assert error(lambda x: Box(x).x ** 2, 3.0).code == "GC016"
