@@ -220,6 +220,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
         return x
     return y if isinstance(value, np.ndarray) else y[()]
 
+
 # -- functions with several values ---------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import Primitive, implements, is_complex, plain, shape_of, unbroadcast
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.reductions import as_traced, axes_last, finish
 
 
 def _t(x: Any) -> Any:
@@ -44,32 +44,23 @@ def _real_only(x: Any, name: str) -> Any:
 # -- solving -------------------------------------------------------------------------------------------------------
 
 
-def _solve_vjp_matrix(y: Any, a: Any, b: Any) -> Any:
-    vector = len(shape_of(b)) == 1
-
-    def pull(g: Any) -> Any:
-        gb = np.linalg.solve(_t(a), g)
-        d = -gb[..., :, None] * y[..., None, :] if vector else -np.matmul(gb, _t(y))
-        return unbroadcast(d, shape_of(a))
-
-    return pull
-
-
-def _solve_vjp_right(_y: Any, a: Any, b: Any) -> Any:
-    return lambda g: unbroadcast(np.linalg.solve(_t(a), g), shape_of(b))
-
-
 SOLVE = Primitive(
     lambda a, b: np.linalg.solve(a, b),
-    [_solve_vjp_matrix, _solve_vjp_right],
-    [lambda t, y, a, b: -np.linalg.solve(a, np.matmul(t, y)), lambda t, _y, a, _b: np.linalg.solve(a, t)],
+    [
+        lambda y, a, _b: lambda g: unbroadcast(-np.matmul(np.linalg.solve(_t(a), g), _t(y)), shape_of(a)),
+        lambda _y, a, b: lambda g: unbroadcast(np.linalg.solve(_t(a), g), shape_of(b)),
+    ],
+    [lambda t, y, a, _b: -np.linalg.solve(a, np.matmul(t, y)), lambda t, _y, a, _b: np.linalg.solve(a, t)],
     name="solve",
 )
 
 
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
-    return SOLVE(as_traced(a), as_traced(b))
+    a, b = as_traced(a), as_traced(b)
+    if len(shape_of(b)) == 1:  # one vector, also for a stack of matrices: anything else is a stack of matrices
+        return SOLVE(a, np.reshape(b, (-1, 1)))[..., 0]
+    return SOLVE(a, b)
 
 
 INV = Primitive(
@@ -106,17 +97,25 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 
 def _cofactors(a: Any) -> Any:
-    """∂det/∂a, by det·a⁻ᵀ where a is regular and by minors (from the SVD) where it is not."""
+    """∂det/∂a, by det·a⁻ᵀ where a is regular and by minors where it is not (for a larger one from the SVD)."""
     value = plain(a)
+    n = shape_of(a)[-1]
     singular = np.linalg.cond(value) > 1e13
     if not np.any(singular):
         return np.linalg.det(a)[..., None, None] * _t(np.linalg.inv(a))
+    if n <= 5:
+        rest = [[k for k in range(n) if k != i] for i in range(n)]
+        minors = [[_minor(a, rest[i], rest[j]) * (-1.0) ** (i + j) for j in range(n)] for i in range(n)]
+        return np.stack([np.stack(row, axis=-1) for row in minors], axis=-2)
     u, s, vt = np.linalg.svd(a)
-    n = shape_of(a)[-1]
     # Products of all singular values but one, without dividing.
     others = [np.prod(np.concatenate([s[..., :i], s[..., i + 1 :]], axis=-1), axis=-1) for i in range(n)]
     sign = np.linalg.det(plain(u)) * np.linalg.det(plain(vt))
     return np.conjugate(sign)[..., None, None] * np.matmul(u * np.stack(others, axis=-1)[..., None, :], vt)
+
+
+def _minor(a: Any, rows: list[int], columns: list[int]) -> Any:
+    return det(a[..., rows, :][..., columns]) if rows else np.ones(shape_of(a)[:-2])
 
 
 DET = Primitive(
@@ -220,7 +219,11 @@ def _eigh_jvp(t: Any, y: Any, _a: Any, *, UPLO: str) -> Any:
 
 
 EIGH = Primitive(
-    lambda a, *, UPLO: tuple(np.linalg.eigh(_real_only(a, "eigh"), UPLO)), [_eigh_vjp], [_eigh_jvp], name="eigh", outputs=2
+    lambda a, *, UPLO: tuple(np.linalg.eigh(_real_only(a, "eigh"), UPLO)),
+    [_eigh_vjp],
+    [_eigh_jvp],
+    name="eigh",
+    outputs=2,
 )
 
 
@@ -274,7 +277,11 @@ def _svd_vjp(y: Any, a: Any) -> Any:
 
 
 SVD = Primitive(
-    lambda a: tuple(np.linalg.svd(_real_only(a, "svd"), full_matrices=False)), [_svd_vjp], [_svd_jvp], name="svd", outputs=3
+    lambda a: tuple(np.linalg.svd(_real_only(a, "svd"), full_matrices=False)),
+    [_svd_vjp],
+    [_svd_jvp],
+    name="svd",
+    outputs=3,
 )
 
 
@@ -389,11 +396,8 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
         flat = np.linalg.norm(np.ravel(x), ord)
         return np.reshape(flat, (1,) * len(shape_of(x))) if keepdims else flat
     if isinstance(axis, tuple) and len(axis) > 1:
-        rest = tuple(i for i in range(len(shape_of(x))) if i not in axis)
-        x = np.reshape(np.transpose(x, rest + axis), tuple(shape_of(x)[i] for i in rest) + (-1,))
-        if keepdims:
-            raise unsupported("np.linalg.vector_norm with keepdims and several axes")
-        return np.linalg.norm(x, ord, axis=-1)
+        y = np.linalg.norm(axes_last(x, axis), ord, axis=-1)
+        return finish(y, shape_of(x), axis, keepdims, None)
     return np.linalg.norm(x, ord, axis=axis if isinstance(axis, int) else axis[0], keepdims=keepdims)
 
 

@@ -25,6 +25,7 @@ from gradcheck.autodiff.core import (
     unbroadcast,
 )
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
 
 
@@ -104,7 +105,9 @@ def tensordot(a: Any, b: Any, /, axes: Any = 2) -> Any:
     keep_a = tuple(i for i in range(len(sa)) if i not in left)
     keep_b = tuple(i for i in range(len(sb)) if i not in right)
     inner = int(np.prod([sa[i] for i in left], dtype=int))
-    rows = np.reshape(np.transpose(a, keep_a + left), (-1, inner) if inner else (int(np.prod([sa[i] for i in keep_a])), 0))
+    rows = np.reshape(
+        np.transpose(a, keep_a + left), (-1, inner) if inner else (int(np.prod([sa[i] for i in keep_a])), 0)
+    )
     columns = np.reshape(
         np.transpose(b, right + keep_b), (inner, -1) if inner else (0, int(np.prod([sb[i] for i in keep_b])))
     )
@@ -114,7 +117,7 @@ def tensordot(a: Any, b: Any, /, axes: Any = 2) -> Any:
 @implements(np.inner)
 def inner(a: Any, b: Any, /) -> Any:
     a, b = as_traced(a), as_traced(b)
-    return a * b if not shape_of(a) or not shape_of(b) else tensordot(a, b, (-1, -1))
+    return a * b if not shape_of(a) or not shape_of(b) else tensordot(a, b, (-1, -1))[()]
 
 
 @implements(np.outer)
@@ -226,7 +229,7 @@ def matrix_power(a: Any, n: int) -> Any:
         if n:
             base = MATMUL(base, base)
     if result is None:
-        return a * 0.0 + np.eye(shape_of(a)[-1])
+        return a * 0.0 + np.eye(shape_of(a)[-1], dtype=plain(a).dtype)
     return result
 
 
@@ -243,7 +246,9 @@ def _explicit(subscripts: str, shapes: list[tuple[int, ...]]) -> tuple[list[str]
     if len(terms) != len(shapes):
         raise ValueError("einsum: number of operands does not match the subscripts")
     free = [c for c in _LETTERS if c not in subscripts]
-    widest = max((len(s) - len(t.replace("...", "")) for t, s in zip(terms, shapes, strict=True) if "..." in t), default=0)
+    widest = max(
+        (len(s) - len(t.replace("...", "")) for t, s in zip(terms, shapes, strict=True) if "..." in t), default=0
+    )
     dots = "".join(free[:widest])
 
     def spell(term: str, ndim: int) -> str:
@@ -381,22 +386,28 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     a, v = np.atleast_1d(as_traced(a)), np.atleast_1d(as_traced(v))
-    if shape_of(a)[0] < shape_of(v)[0]:
-        return convolve(np.conjugate(a), v[::-1], mode)[::-1] if mode != "same" else _unsupported_correlate()
-    return convolve(a, np.conjugate(v)[::-1], mode)
-
-
-def _unsupported_correlate() -> Any:
-    raise unsupported("np.correlate with mode='same' and a second operand longer than the first")
+    n, m = shape_of(a)[0], shape_of(v)[0]
+    v = np.conjugate(v)[::-1]
+    if n < m and mode[0] == "s":  # NumPy exchanges the two and turns the result round, which shifts the middle
+        return convolve(a, v)[n // 2 : n // 2 + m]
+    return convolve(a, v, mode)
 
 
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     p, x = as_traced(p), as_traced(x)
-    y: Any = 0.0 * x
+    y: Any = np.zeros_like(x)
     for k in range(shape_of(p)[0]):
         y = y * x + p[k]
     return y
+
+
+def _as_float64(x: Any) -> Any:
+    """NumPy's interp computes in double precision, whatever it is given."""
+    x = as_traced(x)
+    if type(x) not in TRACED:
+        return np.asarray(x, float)
+    return astype(x, float, copy=False) if np.result_type(plain(x)) != np.float64 else x
 
 
 @implements(np.interp)
@@ -404,11 +415,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """Piecewise linear interpolation, differentiable in x, xp and fp; at a node the slope to its right."""
     if period is not None:
         raise unsupported("np.interp with period of a traced value")
-    x, xp, fp = as_traced(x), as_traced(xp), as_traced(fp)
-    if type(xp) not in TRACED:
-        xp = np.asarray(xp)
-    if type(fp) not in TRACED:
-        fp = np.asarray(fp)
+    x, xp, fp = (_as_float64(v) for v in (x, xp, fp))
     nodes, points = np.asarray(plain(xp)), np.asarray(plain(x))
     i = np.clip(np.searchsorted(nodes, points, side="right") - 1, 0, len(nodes) - 2)
     x0, x1, f0, f1 = xp[i], xp[i + 1], fp[i], fp[i + 1]
@@ -416,5 +423,3 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     y = np.where(points < nodes[0], fp[0] if left is None else left, y)
     y = np.where(points > nodes[-1], fp[-1] if right is None else right, y)
     return y if points.ndim else y[()]
-
-

@@ -65,7 +65,7 @@ SUM = Primitive(_sum, [_sum_vjp], "linear", name="sum")
 
 
 def finish(y: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, out: Any) -> Any:
-    if keepdims is not NONE and keepdims:
+    if keepdims is not NONE and keepdims and shape:
         axes = normal_axes(axis, len(shape))
         y = np.reshape(y, tuple(1 if i in axes else n for i, n in enumerate(shape)))
     if out is not None:
@@ -89,7 +89,7 @@ def cast(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
-@implements(np.sum, (np.add, "reduce"))
+@implements(np.sum)
 def sum_(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
          where: Any = NONE) -> Any:  # fmt: skip
     if dtype is None and out is None and keepdims is NONE and initial is NONE and where is NONE and type(a) in TRACED:
@@ -111,17 +111,25 @@ def as_traced(a: Any) -> Any:
 
 
 def _count(shape: tuple[int, ...], axis: Any, where: Any) -> Any:
+    """How many elements are reduced: a Python float, or an array of counts where a mask says."""
     if where is NONE or where is True:
         return float(math.prod(shape if axis is None else [shape[i] for i in normal_axes(axis, len(shape))]))
     return np.sum(np.broadcast_to(plain(where), shape), axis=axis)
 
 
+def _divide(total: Any, count: Any) -> Any:
+    """total / count in total's precision, as NumPy's mean and var divide."""
+    return total / (count if isinstance(count, float) else np.asarray(count, np.real(plain(total)).dtype))
+
+
 @implements(np.mean)
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE) -> Any:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE
+) -> Any:
     if dtype is None and out is None and keepdims is NONE and where is NONE and type(a) in TRACED:
         return apply(SUM, (a,), {"axis": axis}) / _count(shape_of(a), axis, where)
     a = as_traced(a)
-    y = SUM(masked(cast(a, dtype), where, 0.0), axis=axis) / _count(shape_of(a), axis, where)
+    y = _divide(SUM(masked(cast(a, dtype), where, 0.0), axis=axis), _count(shape_of(a), axis, where))
     return finish(y, shape_of(a), axis, keepdims, out)
 
 
@@ -136,7 +144,8 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
     d = a - centre
     squares = np.abs(d) ** 2 if is_complex(d) else d * d
     count = _count(shape, axis, where) - ddof
-    y = SUM(masked(squares, where, 0.0), axis=axis) / np.maximum(count, 0)
+    count = max(count, 0.0) if isinstance(count, float) else np.maximum(count, 0)
+    y = _divide(SUM(masked(squares, where, 0.0), axis=axis), count)
     return finish(y, shape, axis, keepdims, out)
 
 
@@ -156,6 +165,8 @@ def _prod_others(x: Any, axis: Any) -> Any:
     Products from the left and from the right, instead of the whole product divided by the element.
     """
     shape = shape_of(x)
+    if 0 in shape:
+        return np.zeros(shape)
     axes = normal_axes(axis, len(shape))
     rest = tuple(i for i in range(len(shape)) if i not in axes)
     order = rest + axes
@@ -180,12 +191,10 @@ PROD = Primitive(
 )
 
 
-@implements(np.prod, (np.multiply, "reduce"))
+@implements(np.prod)
 def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
          where: Any = NONE) -> Any:  # fmt: skip
     a = as_traced(a)
-    if shape_of(a) and np.size(plain(a)) == 0:
-        return finish(np.prod(plain(a), axis=axis), shape_of(a), axis, keepdims, out)
     y = PROD(masked(cast(a, dtype), where, 1.0), axis=axis)
     if initial is not NONE:
         y = y * initial
@@ -197,9 +206,11 @@ def prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
 
 def _chosen(y: Any, x: Any, axis: Any) -> Any:
     x, y = plain(x), plain(y)
-    hit = x == spread(y, x.shape, axis) if x.shape else np.True_
-    hit = hit | (np.isnan(x) & np.isnan(spread(y, x.shape, axis)))
-    return hit / np.sum(hit, axis=axis, keepdims=True) if x.shape else 1.0
+    if not shape_of(x):
+        return 1.0
+    y = spread(y, x.shape, axis)
+    hit = (x == y) | (np.isnan(x) & np.isnan(y))
+    return hit / np.sum(hit, axis=axis, keepdims=True).astype(x.dtype)
 
 
 def _extremum(name: str, function: Any) -> Primitive:
@@ -221,7 +232,7 @@ MAX, MIN = _extremum("max", np.max), _extremum("min", np.min)
 def _extremum_handler(primitive: Primitive, combine: Any, neutral: float) -> Any:
     def handler(a: Any, axis: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
                 where: Any = NONE, dtype: Any = None) -> Any:  # fmt: skip
-        a = as_traced(a)
+        a = cast(as_traced(a), dtype)
         if where is not NONE and where is not True and initial is NONE:
             raise ValueError(f"reduction operation '{primitive.name}imum' does not have an identity, "
                              "so to use a where mask one has to specify 'initial'")  # fmt: skip
@@ -235,10 +246,22 @@ def _extremum_handler(primitive: Primitive, combine: Any, neutral: float) -> Any
 
 max_ = _extremum_handler(MAX, np.maximum, -np.inf)
 min_ = _extremum_handler(MIN, np.minimum, np.inf)
-for _function in dict.fromkeys((np.max, np.amax, (np.maximum, "reduce"))):
-    FUNCTIONS[_function] = max_
-for _function in dict.fromkeys((np.min, np.amin, (np.minimum, "reduce"))):
-    FUNCTIONS[_function] = min_
+FUNCTIONS[np.max] = FUNCTIONS[np.amax] = max_
+FUNCTIONS[np.min] = FUNCTIONS[np.amin] = min_
+
+
+def _reduce(handler: Any) -> Any:
+    """The ufunc's own method, which reduces the first axis where the function reduces all."""
+
+    def reduce(array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = NONE, initial: Any = NONE,
+               where: Any = NONE) -> Any:  # fmt: skip
+        return handler(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial, where=where)
+
+    return reduce
+
+
+for _ufunc, _handler in ((np.add, sum_), (np.multiply, prod), (np.maximum, max_), (np.minimum, min_)):
+    FUNCTIONS[(_ufunc, "reduce")] = _reduce(_handler)
 
 
 @implements(np.ptp)
@@ -262,6 +285,8 @@ def _cumprod(x: Any, *, axis: int) -> Any:
 
 def _cumprod_tangent(t: Any, x: Any, axis: int) -> Any:
     """The tangent of cumprod by its own recursion: ẏ_k = ẏ_{k−1}·x_k + y_{k−1}·ẋ_k; exact where elements are zero."""
+    if not np.size(plain(x)):
+        return t
     x, t = np.moveaxis(x, axis, 0), np.moveaxis(t, axis, 0)
     y, rows = np.ones(shape_of(x)[1:]), []
     dy: Any = np.zeros(shape_of(x)[1:])
@@ -273,7 +298,7 @@ def _cumprod_tangent(t: Any, x: Any, axis: int) -> Any:
 
 def _cumprod_vjp(y: Any, x: Any, *, axis: int) -> Any:
     def pull(g: Any) -> Any:
-        if not np.any(plain(x) == 0):
+        if np.all(plain(x)):
             return np.flip(np.cumsum(np.flip(g * y, axis), axis=axis), axis) / x
         gs, xs = np.moveaxis(g, axis, 0), np.moveaxis(x, axis, 0)
         before = np.concatenate([np.ones((1, *shape_of(xs)[1:])), np.cumprod(xs, axis=0)[:-1]])
@@ -288,9 +313,7 @@ def _cumprod_vjp(y: Any, x: Any, *, axis: int) -> Any:
     return pull
 
 
-CUMPROD = Primitive(
-    _cumprod, [_cumprod_vjp], [lambda t, _y, x, axis: _cumprod_tangent(t, x, axis)], name="cumprod"
-)
+CUMPROD = Primitive(_cumprod, [_cumprod_vjp], [lambda t, _y, x, axis: _cumprod_tangent(t, x, axis)], name="cumprod")
 
 
 def _cumulative(primitive: Primitive) -> Any:
@@ -330,7 +353,8 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
     a = as_traced(a)
     if weights is None:
         y = mean(a, axis, keepdims=keepdims)
-        return (y, np.full(shape_of(y), _count(shape_of(a), axis, NONE))) if returned else y
+        count = np.zeros_like(plain(y)) + _count(shape_of(a), axis, NONE)
+        return (y, count.astype(plain(y).dtype)) if returned else y
     weights = as_traced(weights)
     shape = shape_of(a)
     if shape_of(weights) != shape:
@@ -350,7 +374,9 @@ def nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdim
 
 
 @implements(np.nanmean)
-def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE) -> Any:
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = NONE, *, where: Any = NONE
+) -> Any:
     mask = ~np.isnan(plain(a))
     if where is not NONE:
         mask = mask & plain(where)
@@ -361,12 +387,23 @@ def nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdi
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
     a = as_traced(a)
     shape = shape_of(a)
-    if isinstance(axis, tuple):
-        raise unsupported("np.median: a tuple of axes is not supported for traced values")
-    ordered = FUNCTIONS[np.sort](np.ravel(a) if axis is None else np.moveaxis(a, axis, -1), axis=-1)
+    ordered = FUNCTIONS[np.sort](axes_last(a, axis), axis=-1)
     n = shape_of(ordered)[-1]
+    if not n:
+        raise unsupported("np.median of an empty array")
     y = ordered[..., n // 2] if n % 2 else 0.5 * (ordered[..., n // 2 - 1] + ordered[..., n // 2])
+    unknown = np.isnan(plain(ordered)[..., -1])  # sorted last; NumPy's median is nan then
+    if np.any(unknown):
+        y = np.where(unknown, np.nan, y)[()]
     return finish(y, shape, axis, keepdims, out)
+
+
+def axes_last(a: Any, axis: Any) -> Any:
+    """a with the reduced axes joined into one, which comes last."""
+    shape = shape_of(a)
+    axes = normal_axes(axis, len(shape))
+    rest = tuple(i for i in range(len(shape)) if i not in axes)
+    return np.reshape(np.transpose(a, rest + axes), (*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
 
 
 @implements(np.trapezoid)
@@ -397,7 +434,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     elif ord == -np.inf:
         y = min_(size, axes)
     elif ord == 0:
-        y = np.sum(plain(x) != 0, axis=axes).astype(float)
+        y = np.sum(plain(x) != 0, axis=axes).astype(np.real(plain(x)).dtype)
     elif ord == 1:
         y = sum_(size, axes)
     elif ord == 2:
@@ -451,5 +488,3 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...]) -> Any:
         s = np.linalg.svd(np.moveaxis(x, axes, (-2, -1)), compute_uv=False)
         return sum_(s, -1) if ord == "nuc" else (max_ if ord > 0 else min_)(s, -1)
     raise ValueError(f"Invalid norm order '{ord}' for matrices.")
-
-

@@ -56,8 +56,13 @@ def _view(x: Any, apply: Callable[[Any], Any]) -> Any:
     return x.owner.view(x, _Step(apply))
 
 
+def _reshape(x: Any, *, shape: Any, order: Any) -> Any:
+    # One of NumPy's scalars would stay a scalar for the shape ().
+    return np.reshape(x if type(x) in TRACED else np.asarray(x), shape, order=order)
+
+
 RESHAPE = Primitive(
-    lambda x, *, shape, order: np.reshape(x, shape, order=order),
+    _reshape,
     [lambda _y, x, shape, order: _reshape_back(shape_of(x), order)],
     "linear",
     name="reshape",
@@ -74,7 +79,7 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None,
     shape = plain_tree(newshape if shape is None else shape)
     value = plain(a)
     if order == "A":
-        order = "F" if is_array(a) and value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+        order = "F" if is_array(a) and value.flags.fnc else "C"
     if is_array(a) and not copy:
         trial = np.reshape(value, shape, order=order)  # type: ignore[call-overload]
         if trial.size and np.may_share_memory(trial, value):
@@ -86,15 +91,22 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None,
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    if order == "K":
-        value = plain(a)
-        order = "F" if is_array(a) and value.flags.f_contiguous else "C"
-    return reshape(a, -1, order)
+    a = as_traced(a)
+    if order != "K" or not is_array(a):
+        return reshape(a, -1, "C" if order == "K" else order)
+    # The order of the elements in memory, where the axis with the largest stride comes first.
+    strides = plain(a).strides
+    back = tuple(slice(None, None, -1 if s < 0 else 1) for s in strides)
+    axes = tuple(int(i) for i in np.argsort([-abs(s) for s in strides], kind="stable"))
+    return reshape(transpose(a[back] if min(strides, default=0) < 0 else a, axes), -1)
 
 
 @implements(np.transpose, np.permute_dims)
 def transpose(a: Any, axes: Any = None) -> Any:
-    return _view(a, lambda b: np.transpose(b, axes)) if is_array(as_traced(a)) else a
+    a = as_traced(a)
+    if not is_array(a):
+        return a if isinstance(plain(a), np.generic) else reshape(a, ())
+    return _view(a, lambda b: np.transpose(b, axes))
 
 
 @implements(np.swapaxes)
@@ -136,7 +148,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 @implements(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Any:
     a = as_traced(a)
-    return reshape(a, np.squeeze(plain(a), axis=axis).shape) if is_array(a) else a
+    return a if isinstance(plain(a), np.generic) else reshape(a, np.squeeze(plain(a), axis=axis).shape)
 
 
 @implements(np.expand_dims)
@@ -205,7 +217,7 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     shape = plain_tree(shape)
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     array = as_traced(array)
-    return array if shape_of(array) == shape else BROADCAST(array, shape=shape)
+    return array if shape_of(array) == shape and is_array(array) else BROADCAST(array, shape=shape)
 
 
 @implements(np.broadcast_arrays)
@@ -242,9 +254,18 @@ def _moving(function: Any, name: str = "") -> None:
     FUNCTIONS[function] = handler
 
 
-for _function in (np.roll, np.tile, np.repeat, np.rot90, np.take, np.delete, np.compress, np.resize):
+for _function in (np.roll, np.tile, np.repeat, np.rot90, np.take, np.delete, np.resize):
     _moving(_function)
 _moving(np.take_along_axis)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
+    y = moved(a, lambda p: np.compress(plain_tree(condition), p, axis=axis))
+    if out is not None:
+        out[...] = y
+        return out
+    return y
 
 
 @implements(np.extract)
@@ -278,7 +299,12 @@ def diagflat(v: Any, k: int = 0) -> Any:
     return SCATTER(v, key=(i + max(-k, 0), i + max(k, 0)), shape=(n + abs(k), n + abs(k)))
 
 
-@implements(np.trace, np.linalg.trace)
+@implements(np.linalg.trace)
+def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+    return trace(x, offset, -2, -1, dtype)
+
+
+@implements(np.trace)
 def trace(a: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     y = np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
     if out is not None:
@@ -418,8 +444,12 @@ CONCATENATE = Primitive(
 
 
 @implements(np.concatenate, np.concat)
-def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    parts: list[Any] = [as_traced(a) if type(a) in TRACED or any_active(a) else np.asarray(plain_tree(a)) for a in arrays]
+def concatenate(
+    arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Any:
+    parts: list[Any] = [
+        as_traced(a) if type(a) in TRACED or any_active(a) else np.asarray(plain_tree(a)) for a in arrays
+    ]
     if axis is None:
         parts, axis = [ravel(a) for a in parts], 0
     parts = [np.reshape(a, shape_of(a)) if not is_array(a) else a for a in parts]
@@ -534,7 +564,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> 
     if mode == "constant":
         n = int(np.prod(shape_of(array), dtype=int))
         positions = np.pad(np.arange(n).reshape(shape_of(array)), pad_width, constant_values=-1)
-        filled = np.pad(np.zeros(shape_of(array)), pad_width, **keywords)
+        filled = np.pad(np.zeros_like(plain(array)), pad_width, **keywords)
         return where(positions >= 0, np.reshape(array, -1)[positions], filled)
     raise unsupported(f"np.pad with mode={mode!r} of a traced value")
 
@@ -698,5 +728,3 @@ def array(object: Any) -> Any:
         parts = [p.item() if type(p) in TRACED and is_array(p) else p for p in parts]
         return PACK(*parts, shape=(len(parts),))
     return stack(parts)
-
-
