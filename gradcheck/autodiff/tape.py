@@ -42,7 +42,7 @@ from gradcheck.autodiff.core import (
     shape_of,
     unbroadcast,
 )
-from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.errors import AutodiffError, unsupported
 
 Record = tuple[int, Any, Any, Any, Any]
 
@@ -101,6 +101,11 @@ def _origin(x: TapedBase) -> TapedBase:
     return x.link.root if type(x.link) is View else x  # type: ignore[no-any-return]
 
 
+def _sample(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """About a thousand of an array's values, evenly spread."""
+    return a.reshape(-1)[:: a.size // 1024].copy() if a.flags.c_contiguous else a.flat[:: a.size // 1024]
+
+
 def _remember(x: Any, saved: Any) -> None:
     """Note on the array x that a record has saved (parts of) its buffer: see :func:`_protect`."""
     root = _origin(x)
@@ -140,11 +145,13 @@ def _protect(root: TapedBase) -> None:
 class Tape(Trace):
     """The reverse trace."""
 
-    __slots__ = ("records",)
+    __slots__ = ("foreign", "records")
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
+        # Large plain arrays that records refer to, each with a sample of its values then.
+        self.foreign: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
 
     # -- values ----------------------------------------------------------------------------------------------------
 
@@ -191,6 +198,19 @@ class Tape(Trace):
                 refs.append(None)
         return raws, refs, found
 
+    def _keep(self, a: Any) -> Any:
+        """An operand that is not on the tape, as a record may save it: what is written to it later goes unseen.
+
+        A small array is copied. A large one is referred to, and the sweep refuses to run if it has changed by then.
+        """
+        if type(a) is not np.ndarray:
+            return a
+        if a.size <= _LARGE:
+            return a.copy()
+        if not any(a is known for known, _ in self.foreign):
+            self.foreign.append((a, _sample(a)))
+        return a
+
     # -- operations ------------------------------------------------------------------------------------------------
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
@@ -224,6 +244,8 @@ class Tape(Trace):
                 a = args[k]
                 if type(a) is Taped and a.owner is self:
                     _remember(a, saved)
+                else:
+                    saved[k + 1] = self._keep(raw)
         slot = len(self.records)
         self.records.append((slot, None, _pull_carefully, operands, saved))
         return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
@@ -266,10 +288,16 @@ class Tape(Trace):
         saved: Any = None
         if keep_v or keep_a or keep_b:
             saved = [v if keep_v else None, a if keep_a else None, b if keep_b else None]
-            if keep_a and type(a) is np.ndarray and type(x) is Taped:
-                _remember(x, saved)
-            if keep_b and type(b) is np.ndarray and type(y) is Taped:
-                _remember(y, saved)
+            if keep_a and type(a) is np.ndarray:
+                if type(x) is Taped:
+                    _remember(x, saved)
+                else:
+                    saved[1] = self._keep(a)
+            if keep_b and type(b) is np.ndarray:
+                if type(y) is Taped:
+                    _remember(y, saved)
+                else:
+                    saved[2] = self._keep(b)
         slot = len(self.records)
         self.records.append((slot, None, _pull_elementwise, operands, saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
@@ -316,7 +344,7 @@ class Tape(Trace):
             return self.constant(y)
         kind = type(y)
         simple = kind in SCALARS or (kind is np.ndarray and y.dtype.kind == "f")
-        live, pulls = self._pulls(primitive, static, raws, refs, y, simple)
+        live, pulls = self._pulls(primitive, args, static, raws, refs, y, simple)
         if not live:
             return self.constant(y)
         slot = len(self.records)
@@ -349,10 +377,19 @@ class Tape(Trace):
             _remember(x, pull)
         return Taped(y, self, slot, [pull] if kind not in SCALARS else None)
 
-    def _pulls(self, primitive: Primitive, static: dict[str, Any], raws: list[Any], refs: list[Any], y: Any,
-               simple: bool) -> tuple[list[Any], list[Any]]:  # fmt: skip
+    def _pulls(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        static: dict[str, Any],
+        raws: list[Any],
+        refs: list[Any],
+        y: Any,
+        simple: bool,
+    ) -> tuple[list[Any], list[Any]]:
         """For each operand that a cotangent goes to: where to, and the pullback. ``simple``: the value is real."""
         live, pulls = [], []
+        raws = [r if type(a) is Taped else self._keep(r) for a, r in zip(args, raws, strict=True)]
         for k, ref in enumerate(refs):
             if ref is None:
                 continue
@@ -371,7 +408,7 @@ class Tape(Trace):
     def _apply_tuple(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any], raws: list[Any],
                      refs: list[Any], y: tuple[Any, ...]) -> tuple[Any, ...]:  # fmt: skip
         """A primitive with several values: one record that collects their cotangents, and one for each value."""
-        live, pulls = self._pulls(primitive, static, raws, refs, y, not any(is_complex(e) for e in y))
+        live, pulls = self._pulls(primitive, args, static, raws, refs, y, not any(is_complex(e) for e in y))
         if not live:
             return tuple(self.constant(e) for e in y)
         hub = len(self.records)
@@ -467,6 +504,12 @@ class Tape(Trace):
                 an infinite partial must not make it nan. Costs a pass over every array, so it is asked for only
                 when a sweep has produced nan.
         """
+        for array, sample in self.foreign:
+            if not np.array_equal(_sample(array), sample, equal_nan=True):
+                raise AutodiffError(
+                    f"an array of shape {array.shape} was changed in place after the function had used it",
+                    hint="make a new array instead (w = w * 0.5), or make it inside the function with np.array(w)",
+                )
         sweep = Sweep(len(self.records), careful)
         for output, g in seeds:
             ref = output.slot if output.slot is not None else _reference(output)

@@ -20,7 +20,8 @@ from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, tangent_of
 from gradcheck.autodiff.scope import escalate, tracing
 from gradcheck.autodiff.tape import Tape
-from gradcheck.autodiff.trees import is_container, leaves, rebuild, tree_map
+from gradcheck.autodiff.trees import is_container, leaves, tree_map
+from gradcheck.errors import Location
 
 Argnum = int | Sequence[int]
 Function = Callable[..., Any]
@@ -58,6 +59,11 @@ def _shield(x: Any) -> Any:
 class _Traced:
     """One run of a function on a trace: its inputs (leaves), and what came out."""
 
+    @property
+    def where(self) -> Location | None:
+        code = getattr(getattr(self.function, "__func__", self.function), "__code__", None)
+        return None if code is None else Location(code.co_filename, code.co_firstlineno)
+
     def __init__(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
                  make: Callable[[], Any], start: Callable[[Any, int, Any], Any]) -> None:  # fmt: skip
         for k in argnums:
@@ -65,6 +71,7 @@ class _Traced:
                 raise AutodiffError(
                     f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)"
                 )
+        self.function = f
         while True:
             self.tree = [tree_map(_numeric, args[k]) for k in argnums]
             self.trace = make()
@@ -158,7 +165,11 @@ def _like(g: Any, value: Any) -> Any:
 def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     """The cotangents of all inputs for these cotangents of outputs."""
     seeds = [(out, g) for out, g in seeds if run.owns(out)]
-    cotangents = run.trace.sweep(seeds, run.inputs)
+    try:
+        cotangents = run.trace.sweep(seeds, run.inputs)
+    except AutodiffError as error:
+        error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
+        raise
     if any(g is not None and _has_nan(g) for g in cotangents):
         # 0 · ∞ on a branch that was not taken, perhaps: once more, taking it for 0.
         cotangents = run.trace.sweep(seeds, run.inputs, careful=True)

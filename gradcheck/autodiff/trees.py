@@ -1,7 +1,7 @@
 """Containers of arrays: lists, tuples, dicts, namedtuples and dataclasses, nested at will.
 
-``flatten`` takes the numbers out of an argument and ``unflatten`` puts others (traced values, cotangents) in their places, so
-that a dict of parameters has a dict of gradients. Anything that is neither a container nor numeric stays where it is.
+``tree_map`` puts traced values or cotangents in the places of an argument's numbers, so that a dict of parameters has a dict of
+gradients. Anything that is neither a container nor numeric stays where it is.
 """
 
 from __future__ import annotations
@@ -45,12 +45,6 @@ def leaves(tree: Any) -> list[Any]:
     found: list[Any] = []
     tree_map(found.append, tree)
     return found
-
-
-def rebuild(tree: Any, new: list[Any]) -> Any:
-    """The container with its leaves replaced by ``new``, in the order of :func:`leaves`."""
-    rest = iter(new)
-    return tree_map(lambda _leaf: next(rest), tree)
 
 
 def is_container(x: Any) -> bool:
