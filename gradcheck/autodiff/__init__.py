@@ -1,7 +1,8 @@
 """The autodiff core: derivatives of plain NumPy code. It knows nothing of checking.
 
-Read it in this order: ``core`` (the vocabulary), ``tape`` (reverse mode), ``forward`` (forward mode), ``array`` (NumPy's interface
-on traced values), ``scope`` (what the protocols do not see), ``transforms`` (grad and its kin), and ``rules/`` as a reference.
+Read it in this order: ``core`` (the vocabulary), ``tape`` (reverse mode), ``forward`` (forward mode), ``array``
+(NumPy's interface on traced values), ``scope`` (what the protocols do not see), ``transforms`` (grad and its kin),
+and ``rules/`` as a reference.
 """
 
 from gradcheck.autodiff.errors import AutodiffError

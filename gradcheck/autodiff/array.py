@@ -1,11 +1,12 @@
 """NumPy's interface on traced values: protocols, operators, and ndarray's methods and attributes.
 
-Operators are where the time goes, so a scalar operation on the tape is written out here, in :func:`_binary`: type checks, one
-operation, one record. Whatever is not a pair of scalars of one tape takes the general way through ``core.elementwise``.
+Operators are where the time goes, so a scalar operation on the tape is written out here, in :func:`_binary`: type
+checks, one operation, one record. Whatever is not a pair of scalars of one tape takes the general way through
+``core.elementwise``.
 
 A traced value answers ``isinstance`` as its value would (``__class__`` is a property): guards such as ``isinstance(x,
-np.ndarray)`` take the branch that they take on plain input. C code is not fooled; it looks at the real type, finds neither
-a float nor an array, asks for a conversion, and is refused by name.
+np.ndarray)`` take the branch that they take on plain input. C code is not fooled; it looks at the real type, finds
+neither a float nor an array, asks for a conversion, and is refused by name.
 """
 
 from __future__ import annotations
@@ -259,9 +260,9 @@ class ArrayInterface(Traced):
         return FUNCTIONS[np.reshape](self, new, order=order, copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
-        if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
-            axes = axes[0]
-        return FUNCTIONS[np.transpose](self, axes or None)
+        single = len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list))
+        order = axes[0] if single else axes
+        return FUNCTIONS[np.transpose](self, order or None)
 
     def flatten(self, order: str = "C") -> Any:
         return np.copy(FUNCTIONS[np.ravel](self, order=order))
@@ -407,6 +408,8 @@ def _store_out(result: Any, out: Any, mask: Any, name: str) -> Any:
 
 def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """``x op y`` and its reflection ``y op x``, for values on a tape."""
+    d0: Any
+    d1: Any
     d0, d1 = rule.partials
     linear = not callable(d0)  # add and subtract: the partials are constants
 
@@ -422,7 +425,7 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                     records = trace.records
                     n = len(records)
                     try:
-                        records.append((n, slot, d0 if linear else d0(y, a, other), None, None))  # type: ignore[operator]
+                        records.append((n, slot, d0 if linear else d0(y, a, other), None, None))
                     except ZeroDivisionError:
                         return elementwise(rule, (self, other))
                     return taped(y, trace, n, None)
@@ -435,8 +438,10 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                         records = trace.records
                         n = len(records)
                         try:
-                            records.append((n, slot, d0, other_slot, d1) if linear else
-                                           (n, slot, d0(y, a, b), other_slot, d1(y, a, b)))  # type: ignore[operator,misc]  # fmt: skip
+                            if linear:
+                                records.append((n, slot, d0, other_slot, d1))
+                            else:
+                                records.append((n, slot, d0(y, a, b), other_slot, d1(y, a, b)))
                         except ZeroDivisionError:
                             return elementwise(rule, (self, other))
                         return taped(y, trace, n, None)
@@ -454,7 +459,7 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                 records = trace.records
                 n = len(records)
                 try:
-                    records.append((n, slot, d1 if linear else d1(y, other, b), None, None))  # type: ignore[operator,misc]
+                    records.append((n, slot, d1 if linear else d1(y, other, b), None, None))
                 except ZeroDivisionError:
                     return elementwise(rule, (other, self))
                 return taped(y, trace, n, None)
@@ -494,10 +499,36 @@ OPERATORS: dict[str, tuple[Elementwise, Callable[[Any, Any], Any]]] = {
     "floordiv": (table.FLOOR_DIVIDE, operator.floordiv),
 }
 UNARY: dict[str, Elementwise] = {"neg": table.NEGATIVE, "pos": table.POSITIVE, "abs": table.ABSOLUTE}
-METHODS = (
-    "sum prod mean std var min max argmin argmax cumsum cumprod ravel swapaxes squeeze diagonal trace dot repeat take "
-    "clip round any all nonzero argsort searchsorted compress choose"
-).split()
+METHODS = [
+    "sum",
+    "prod",
+    "mean",
+    "std",
+    "var",
+    "min",
+    "max",
+    "argmin",
+    "argmax",
+    "cumsum",
+    "cumprod",
+    "ravel",
+    "swapaxes",
+    "squeeze",
+    "diagonal",
+    "trace",
+    "dot",
+    "repeat",
+    "take",
+    "clip",
+    "round",
+    "any",
+    "all",
+    "nonzero",
+    "argsort",
+    "searchsorted",
+    "compress",
+    "choose",
+]
 
 
 def _method(name: str) -> Callable[..., Any]:

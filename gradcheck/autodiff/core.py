@@ -303,10 +303,12 @@ def constant(value: Any) -> Any:
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of any operand: traced, array, scalar or nested list."""
-    if type(x) is np.ndarray:
-        return x.shape
-    x = plain(x)
-    return x.shape if isinstance(x, (np.ndarray, np.generic)) else np.shape(x)
+    if type(x) is not np.ndarray:
+        x = plain(x)
+        if not isinstance(x, (np.ndarray, np.generic)):
+            return np.shape(x)
+    shape: tuple[int, ...] = x.shape
+    return shape
 
 
 def is_complex(x: Any) -> bool:
@@ -318,7 +320,8 @@ def is_complex(x: Any) -> bool:
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum g over the axes that broadcasting ``shape`` to ``g.shape`` added or stretched: the transpose of broadcasting."""
+    """Sum g over the axes that broadcasting ``shape`` to ``g.shape`` added or stretched: the transpose of
+    broadcasting."""
     have = shape_of(g)
     if have == shape:
         return g

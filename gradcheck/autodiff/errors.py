@@ -20,7 +20,8 @@ class AutodiffError(GradcheckError):
     """The autodiff core cannot follow the code: no rule, a cast that would lose the derivative, a stale value.
 
     Attributes:
-        namespace: for a refused conversion, the globals of the module where it was asked for: ``scope.escalate`` may help.
+        namespace: for a refused conversion, the globals of the module where it was asked for: ``scope.escalate`` may
+        help.
     """
 
     code = "GC020"

@@ -213,7 +213,8 @@ def _push(primitive: Primitive, k: int, t: Any, y: Any, raws: Sequence[Any], sta
 def _transpose(pull: Callable[[Any], Any], y: Any, t: Any) -> Any:
     """The transpose of the linear map ``pull``, applied to t; ``y`` has the shape of pull's argument."""
     many = type(y) is tuple
-    with Tape() as tape:
+    tape = Tape()
+    with tape:
         parts = y if many else (y,)
         gs = [tape.variable(np.zeros(shape_of(e), np.result_type(plain(e), np.float32))) for e in parts]
         out = pull(tuple(gs) if many else gs[0])

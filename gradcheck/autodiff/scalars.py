@@ -1,7 +1,7 @@
 """Python's own numeric functions on traced values: ``math.*`` and ``float()``.
 
-``scope.py`` puts these in the place of the originals while a trace is running. Each one calls the original for plain numbers, so
-values agree to the last bit, and takes its partials from the same table as NumPy's function of that name.
+``scope.py`` puts these in the place of the originals while a trace is running. Each one calls the original for plain
+numbers, so values agree to the last bit, and takes its partials from the same table as NumPy's function of that name.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def _psi(x: Any) -> Any:
 
 _ROOT_PI = math.sqrt(math.pi)
 _SAME_AS_NUMPY = {
-    "sqrt": np.sqrt, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "log1p": np.log1p,
-    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
+    "sqrt": np.sqrt, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log2": np.log2, "log10": np.log10, "log1p":
+    np.log1p, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
     "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "fabs": np.fabs, "degrees": np.degrees, "radians": np.radians, "copysign": np.copysign,
     "fmod": np.fmod, "cbrt": np.cbrt, "pow": np.power, "ldexp": np.ldexp,

@@ -1,18 +1,20 @@
 """Where protocols do not reach: names that are replaced while a trace is running, and put back whatever happens.
 
-NumPy's protocols catch every call that gets a traced value as an argument of its own. They never see ``np.array([x0, x1])``,
-``np.zeros(n)`` that traced values will be assigned to, ``math.sin(x)`` or ``float(x)``. Those few names are replaced for the time
-of a trace:
+NumPy's protocols catch every call that gets a traced value as an argument of its own. They never see ``np.array([x0,
+x1])``, ``np.zeros(n)`` that traced values will be assigned to, ``math.sin(x)`` or ``float(x)``. Those few names are
+replaced for the time of a trace:
 
-* in ``numpy`` and ``math`` themselves, so that any user code finds them. A call that does not come from Python code of the
-  user's (but from NumPy's, SciPy's, our own, or a compiled extension), or from a thread that is not tracing, goes straight to
-  the original.
+* in ``numpy`` and ``math`` themselves, so that any user code finds them. A call that does not come from Python code
+of the
+  user's (but from NumPy's, SciPy's, our own, or a compiled extension), or from a thread that is not tracing, goes
+  straight to the original.
 * in the user's modules, where they were bound by ``from numpy import array`` or ``from math import sin``;
 * ``float`` and ``np.float64`` as casts: only in the user's modules, and only in those whose code uses the name, since
   they are types and everybody compares types.
 
-Only what the function's own module uses is replaced. Any other module is looked through when a traced value was refused there
-(``escalate``), and the trace is run again: a process with a thousand modules pays for the one that matters.
+Only what the function's own module uses is replaced. Any other module is looked through when a traced value was
+refused there (``escalate``), and the trace is run again: a process with a thousand modules pays for the one that
+matters.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ _calls: dict[tuple[types.CodeType, int, str], bool] = {}
 def _called_by_user(name: str) -> bool:
     """Whether the replacement of ``np.<name>`` that asks was called from Python code of the user's, by that name.
 
-    Compiled extensions have no frame of their own: numpy.random looks ``np.empty`` up by name and works on the result as on
-    an array without asking what it is. So the frame is not enough; its current instruction must be this very call.
+    Compiled extensions have no frame of their own: numpy.random looks ``np.empty`` up by name and works on the
+    result as on an array without asking what it is. So the frame is not enough; its current instruction must be this
+    very call.
     """
     frame = sys._getframe(2)
     key = (frame.f_code, frame.f_lasti, name)
@@ -313,10 +316,13 @@ def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> t
     """The swaps that a function of this namespace needs; without ``code`` those of the module as a whole."""
     key = id(namespace) if code is None else code
     known = _known.get(key)
-    if known is not None and known.namespace is namespace:
-        # While its names are replaced a namespace may be longer, which says nothing of its state.
-        if known.length == len(namespace) or any(swap.count for swap in known.swaps):
-            return known.swaps
+    # While its names are replaced a namespace may be longer, which says nothing of its state.
+    if (
+        known is not None
+        and known.namespace is namespace
+        and (known.length == len(namespace) or any(swap.count for swap in known.swaps))
+    ):
+        return known.swaps
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
     used = {name for c in _codes(namespace, code) for name in c.co_names}
@@ -340,7 +346,8 @@ def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> t
 
 
 def escalate(namespace: Namespace | None, used: tuple[_Swap, ...]) -> bool:
-    """After a traced value was refused in a module's code: whether names can be replaced there that were not; see to it."""
+    """After a traced value was refused in a module's code: whether names can be replaced there that were not; see to
+    it."""
     if namespace is None:
         return False
     with _lock:

@@ -9,11 +9,12 @@ produced; during the sweep ``cotangents[slot]`` is what has flowed back to it. T
   cotangent. Reading an element adds into that buffer, writing one takes its cotangent out: loops are linear.
 * **Write in place unless a saved value would be damaged.** What a record saves is remembered by the array it came from;
   a write first gives those records copies of their own (of just what they saved), then writes where NumPy would.
-* **Nothing is saved that no partial reads**: see ``Elementwise.needs``; a primitive's pullback is a closure, and a closure
+* **Nothing is saved that no partial reads**: see ``Elementwise.needs``; a primitive's pullback is a closure, and a
+closure
   holds only what it uses.
 
-Cotangents pair with tangents bilinearly (no conjugate), autograd's convention: for a complex operand z = x + iy of a real
-function the cotangent is ∂f/∂x − i ∂f/∂y.
+Cotangents pair with tangents bilinearly (no conjugate), autograd's convention: for a complex operand z = x + iy of a
+real function the cotangent is ∂f/∂x − i ∂f/∂y.
 
 Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIAM 2008, chapters 3 (reverse mode) and 4
 (memory and overwriting).
@@ -51,8 +52,8 @@ _LARGE = 4096
 
 
 class View:
-    """How a view's part is found in a buffer that is laid out as its root's: from the parent view's part (None: the root's) by
-    a key, or by a step of another kind."""
+    """How a view's part is found in a buffer that is laid out as its root's: from the parent view's part (None: the
+    root's) by a key, or by a step of another kind."""
 
     __slots__ = ("key", "parent", "root", "step")
 
@@ -75,7 +76,8 @@ class TapedBase(Traced):
 
     Attributes:
         slot: the position of the record that produced it; None for a view and for a constant.
-        link: for a view its :class:`View`; for an array that records have saved, the list of what they saved; else None.
+        link: for a view its :class:`View`; for an array that records have saved, the list of what they saved; else
+        None.
     """
 
     __slots__ = ("link", "slot")
@@ -98,7 +100,7 @@ def set_taped(cls: type[TapedBase]) -> None:
 
 
 def _origin(x: TapedBase) -> TapedBase:
-    return x.link.root if type(x.link) is View else x  # type: ignore[no-any-return]
+    return x.link.root if type(x.link) is View else x
 
 
 def _sample(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -251,7 +253,8 @@ class Tape(Trace):
         return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
 
     def binary(self, rule: Elementwise, x: Any, y: Any) -> Any:
-        """:meth:`elementwise` of two operands, each a value of this tape or plain, written out: it is most of what runs."""
+        """:meth:`elementwise` of two operands, each a value of this tape or plain, written out: it is most of what
+        runs."""
         rx = ry = None
         a, b = x, y
         if type(x) is Taped:

@@ -1,10 +1,11 @@
 """The transforms: grad, jacobian, hessian, jvp, vjp and their kin, in autograd's names and argument order.
 
-Each one opens a trace, puts traced values in the place of the arguments to differentiate, calls the function, and reads the
-derivative off the trace. Everything else is bookkeeping: containers, dtypes, and the errors for what has no derivative.
+Each one opens a trace, puts traced values in the place of the arguments to differentiate, calls the function, and
+reads the derivative off the trace. Everything else is bookkeeping: containers, dtypes, and the errors for what has
+no derivative.
 
-Complex numbers follow autograd: for a real function of z = x + iy the gradient is ∂f/∂x − i ∂f/∂y; of a holomorphic function the
-derivative is f'(z).
+Complex numbers follow autograd: for a real function of z = x + iy the gradient is ∂f/∂x − i ∂f/∂y; of a holomorphic
+function the derivative is f'(z).
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ Function = Callable[..., Any]
 
 
 def _numeric(x: Any) -> Any:
-    """A leaf as something that can be varied: floats stay what they are, integers become floats, lists of numbers arrays."""
+    """A leaf as something that can be varied: floats stay what they are, integers become floats, lists of numbers
+    arrays."""
     if type(x) is float or type(x) in TRACED:
         return x
     if type(x) is np.ndarray and x.dtype.char == "d":
@@ -48,7 +50,8 @@ def _numeric(x: Any) -> Any:
 
 
 def _shield(x: Any) -> Any:
-    """An argument that is not differentiated: its arrays may be copied and then assigned to, so they become constants."""
+    """An argument that is not differentiated: its arrays may be copied and then assigned to, so they become
+    constants."""
 
     def leaf(v: Any) -> Any:
         return constant(v) if type(v) is np.ndarray and v.dtype.kind in "fc" else v
@@ -126,7 +129,8 @@ class _Traced:
         return type(x) in TRACED and x.owner is self.trace
 
     def close(self) -> None:
-        """Empty the tape: it and its values refer to each other, and memory should not wait for the garbage collector."""
+        """Empty the tape: it and its values refer to each other, and memory should not wait for the garbage
+        collector."""
         self.trace.records.clear()
 
     def value(self, x: Any) -> Any:
@@ -177,7 +181,8 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
 
 
 def _has_nan(g: Any) -> bool:
-    """Whether there may be a nan in g: the sum has one then (or where infinities cancel, which costs a sweep, no more)."""
+    """Whether there may be a nan in g: the sum has one then (or where infinities cancel, which costs a sweep, no
+    more)."""
     if type(g) is not np.ndarray:
         g = plain(g)
     total = np.add.reduce(g, axis=None) if isinstance(g, np.ndarray) else g
@@ -240,8 +245,10 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
         _scalar_output(run.output)
         value = run.value(run.output)
         if is_complex(value):
-            raise AutodiffError("grad needs a real-valued function; it returned a complex number",
-                                hint="use np.real, np.imag or np.abs of it, or jacobian of a holomorphic function")  # fmt: skip
+            raise AutodiffError(
+                "grad needs a real-valued function; it returned a complex number",
+                hint="use np.real, np.imag or np.abs of it, or jacobian of a holomorphic function",
+            )
         one = np.ones(shape_of(value)) if is_array(value) else 1.0
         gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
         run.close()
@@ -294,8 +301,8 @@ def vjp(fun: Function, *primals: Any) -> tuple[Any, Function]:
         primals: its arguments; all are differentiated.
 
     Returns:
-        ``(value, pullback)``; ``pullback(g)``, with g of the value's structure and shapes, returns a tuple with one cotangent
-        an argument. It may be called any number of times.
+        ``(value, pullback)``; ``pullback(g)``, with g of the value's structure and shapes, returns a tuple with one
+        cotangent an argument. It may be called any number of times.
 
     >>> import numpy as np
     >>> value, pullback = vjp(np.multiply, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
@@ -364,11 +371,16 @@ def _unit(y: Any, i: int) -> Any:
     return g
 
 
+def _along(j: int) -> Callable[[Any, int, Any], Any]:
+    """Start forward mode along coordinate j."""
+    return lambda trace, _i, value: trace.variable(value, _unit(value, j))
+
+
 def _columns(fun: Function, argnum: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
     """The Jacobian a column at a time by forward mode: fewer inputs than outputs."""
     columns = []
     for j in range(int(np.prod(shape_of(x), dtype=int))):
-        run = _Traced(fun, (argnum,), args, keywords, Forward, lambda trace, _i, v, j=j: trace.variable(v, _unit(v, j)))
+        run = _Traced(fun, (argnum,), args, keywords, Forward, _along(j))
         t = tangent_of(run.output) if run.owns(run.output) else None
         columns.append(np.zeros(shape_of(run.output)) if t is None else t)
     return np.reshape(np.stack(columns, axis=-1), shape_of(columns[0]) + shape_of(x))
@@ -382,8 +394,8 @@ def jacobian(fun: Function, argnum: int = 0) -> Function:
         argnum: position of the argument to differentiate (an array, a number, or a container of them).
 
     Returns:
-        A function of the same arguments that returns an array of shape ``f(x).shape + x.shape`` (a number where both are numbers).
-        Computed by reverse or forward mode, whichever takes fewer passes.
+        A function of the same arguments that returns an array of shape ``f(x).shape + x.shape`` (a number where both
+        are numbers). Computed by reverse or forward mode, whichever takes fewer passes.
 
     Raises:
         AutodiffError: the function returns no numbers, or uses something that has no derivative rule.

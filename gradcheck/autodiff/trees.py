@@ -1,7 +1,7 @@
 """Containers of arrays: lists, tuples, dicts, namedtuples and dataclasses, nested at will.
 
-``tree_map`` puts traced values or cotangents in the places of an argument's numbers, so that a dict of parameters has a dict of
-gradients. Anything that is neither a container nor numeric stays where it is.
+``tree_map`` puts traced values or cotangents in the places of an argument's numbers, so that a dict of parameters
+has a dict of gradients. Anything that is neither a container nor numeric stays where it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff.core import TRACED
-
 
 # The leaves there are most of, so that they need not be asked whether they are a dataclass.
 _LEAVES = frozenset({float, int, np.ndarray, np.float64, str, type(None), bool})
