@@ -14,6 +14,8 @@ Everything here is loaded when it is first used, so that ``gradcheck --help`` ne
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gradcheck._version import __version__
@@ -39,7 +41,7 @@ _HOMES = {
         "AutodiffError", "elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad",
         "value_and_jacobian", "vjp",
     ),
-    "gradcheck.check": ("CheckError", "Entry", "Finding", "Point", "Result", "Verdict", "WrongDerivative", "check"),
+    "gradcheck.check": ("CheckError", "Entry", "Finding", "Point", "Result", "Verdict", "WrongDerivative"),
     "gradcheck.errors": ("GradcheckError",),
 }  # fmt: skip
 
@@ -73,7 +75,6 @@ def __getattr__(name: str) -> Any:
             from importlib import import_module
 
             value = getattr(import_module(home), name)
-            # `gradcheck.check` is also a package: bind the function over it, as the public name.
             globals()[name] = value
             return value
     raise AttributeError(f"module 'gradcheck' has no attribute '{name}'")
@@ -81,3 +82,25 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Package(ModuleType):
+    """This package. Its attribute ``check`` is the function, although a subpackage has the same name.
+
+    The import system binds a subpackage to its parent when it is first imported, which would put the module in the
+    place of the function, or not, depending on what was imported first.
+    """
+
+    @property
+    def check(self) -> Any:
+        from gradcheck.check.core import check
+
+        return check
+
+    @check.setter
+    def check(self, value: Any) -> None:
+        if value is not sys.modules.get(f"{__name__}.check"):
+            raise AttributeError("gradcheck.check cannot be replaced")
+
+
+sys.modules[__name__].__class__ = _Package

@@ -64,6 +64,9 @@ Exit codes:
 class _GroupedHelp(TyperCommand):
     """typer's plain help with the options under the headings that ``rich_help_panel`` names."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", f"[{TARGET}]..."]  # typer before 0.29 leaves out the dots
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for param in self.get_params(ctx):
@@ -170,9 +173,7 @@ def gradcheck(
     ] = None,
     rtol: Annotated[
         float | None,
-        _option(
-            VERDICT, "--rtol", metavar="X", text="Accept relative differences up to X. Not needed as a rule."
-        ),
+        _option(VERDICT, "--rtol", metavar="X", text="Accept relative differences up to X. Not needed as a rule."),
     ] = None,
     atol: Annotated[
         float | None, _option(VERDICT, "--atol", metavar="X", text="Accept absolute differences up to X.")
@@ -182,9 +183,7 @@ def gradcheck(
     ] = False,
     format: Annotated[
         str,
-        _option(
-            REPORT, "--format", "-f", metavar="|".join(FORMATS), text="Format of the report. Default full."
-        ),
+        _option(REPORT, "--format", "-f", metavar="|".join(FORMATS), text="Format of the report. Default full."),
     ] = "full",
     output: Annotated[
         Path | None, _option(REPORT, "--output", "-o", metavar="FILE", text="Write the report to a file.")
@@ -227,9 +226,7 @@ def gradcheck(
     ] = None,
     version: Annotated[
         bool,
-        _option(
-            OTHER, "--version", "-V", callback=_version, is_eager=True, text="Show the version and exit."
-        ),
+        _option(OTHER, "--version", "-V", callback=_version, is_eager=True, text="Show the version and exit."),
     ] = False,
 ) -> None:
     """The command; :data:`HELP` is what the user reads."""
@@ -255,9 +252,7 @@ def gradcheck(
         _one_of("--format", format, tuple(FORMATS))
         _one_of("--color", color, ("auto", "always", "never"))
         if not targets:
-            raise SettingsError(
-                "no target is given", hint="name a function: gradcheck model.py:f (-h for more)"
-            )
+            raise SettingsError("no target is given", hint="name a function: gradcheck model.py:f (-h for more)")
     except GradcheckError as err:
         complain(err)
         raise typer.Exit(COULD_NOT_RUN) from None
@@ -278,9 +273,7 @@ def complain(err: GradcheckError) -> None:
         typer.echo(f"  hint: {err.hint}", err=True)
 
 
-def check(
-    targets: list[str], settings: Settings, look: Style, *, format: str, output: Path | None, color: str
-) -> int:
+def check(targets: list[str], settings: Settings, look: Style, *, format: str, output: Path | None, color: str) -> int:
     """Run the checks and write the report; returns the exit code."""
     # The command's process ends after this: a test's does not, and wants its stdout back.
     with report_output(restore=not _STANDALONE) as stdout:
@@ -317,9 +310,7 @@ def _style(look: Style, stdout: Output | None, color: str) -> Style:
 
 
 def _shows_progress(look: Style) -> bool:
-    return (
-        not look.quiet and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    )
+    return not look.quiet and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Progress:
@@ -390,11 +381,7 @@ def _own_bug(err: Exception) -> int:
     import traceback
 
     asked = "--traceback" in sys.argv
-    text = (
-        "".join(traceback.format_exception(err))
-        if asked
-        else f"gradcheck failed: {type(err).__name__}: {err}\n"
-    )
+    text = "".join(traceback.format_exception(err)) if asked else f"gradcheck failed: {type(err).__name__}: {err}\n"
     sys.stderr.write(text)
     sys.stderr.write("  hint: this is a bug in gradcheck; please report it with the output of --traceback\n")
     return BUG
