@@ -28,7 +28,8 @@ def measure(f: Scalar, x: float, rungs: list[int] | None = None, side: int = 0) 
         line = coordinate(point, 0, scale, typical_scale(point), point.dtype)
         line.side = side
         noise = noise_level(lambda t: np.atleast_1d(f(x + t * scale)), center)
-        slope = (np.atleast_1d(f(x + 1e-4 * scale)) - center) / (1e-4 * scale)
+        guess = 1e-4 * scale if scale > 1e-12 else 1e-4
+        slope = (np.atleast_1d(f(x + guess)) - center) / guess
         ladder = Ladder(line, first_step(line, noise, slope), noise)
         chosen = range(ladder.lowest, ladder.highest + 1) if rungs is None else rungs
         climb(sampler, [ladder], [list(chosen)])

@@ -25,9 +25,7 @@ from gradcheck.check.result import CheckError
 from gradcheck.errors import Location
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
-_FOREIGN = tuple(
-    {sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+_FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def user_location(trace: TracebackType | None) -> Location | None:
@@ -91,9 +89,7 @@ class UserFunction:
     (1.5, 1)
     """
 
-    def __init__(
-        self, f: Callable[..., Any], name: str, where: Location | None = None, code: str = "GC010"
-    ) -> None:
+    def __init__(self, f: Callable[..., Any], name: str, where: Location | None = None, code: str = "GC010") -> None:
         self.f = f
         self.name = name
         self.where = where or definition(f)

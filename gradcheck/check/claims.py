@@ -143,12 +143,8 @@ class Autodiff:
         f, given = self.f.f, tuple(copied(a) for a in args)
         if self.value_space.complex:  # real argument, complex value: two real derivatives
             real = self.guarded(lambda: value_and_jacobian(lambda *a: np.real(f(*a)), self.argnum)(*given))
-            imag = real and self.guarded(
-                lambda: value_and_jacobian(lambda *a: np.imag(f(*a)), self.argnum)(*given)
-            )
-            found = imag and tuple(
-                np.asarray(a) + 1j * np.asarray(b) for a, b in zip(real, imag, strict=True)
-            )
+            imag = real and self.guarded(lambda: value_and_jacobian(lambda *a: np.imag(f(*a)), self.argnum)(*given))
+            found = imag and tuple(np.asarray(a) + 1j * np.asarray(b) for a, b in zip(real, imag, strict=True))
         else:
             found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
         if found is None:

@@ -71,7 +71,13 @@ def compare(
             failures are forgiven (state SCALES) that are no larger than tiny jumps of f explain.
     """
     ladders = [
-        Ladder(line, _base(line, noise, trial, sampler.center, second), noise, second)
+        Ladder(
+            line,
+            _base(line, noise, trial, sampler.center, second),
+            noise,
+            second,
+            0.0 if second else _bottom(trial, noise),
+        )
         for line, trial in zip(lines, trials, strict=True)
     ]
     climb(sampler, ladders, [[0]] * len(ladders))
@@ -80,6 +86,14 @@ def compare(
     if largest is not None:
         _discount_jumps(sampler, measured, noise, largest)
     return measured
+
+
+def _bottom(trial: Trial, noise: Array) -> float:
+    """The step at which noise over the step equals the largest claim; zero where nothing but zero is claimed."""
+    with np.errstate(all="ignore"):
+        ratio = noise / np.where(trial.size > 0, trial.size, trial.zero_size)
+    ratio = ratio[np.isfinite(ratio)]
+    return float(np.min(ratio)) if ratio.size else 0.0
 
 
 def _base(line: Line, noise: Array, trial: Trial, center: Array, second: bool) -> float:
@@ -147,7 +161,7 @@ def _settle(sampler: Sampler, ladder: Ladder, trial: Trial) -> Measured:
 
 
 def _short_rungs(ladder: Ladder, trial: Trial, e: Estimate, o: Opinion) -> list[int]:
-    """Two steps halfway down to where the disagreement would drown in the noise: a derivative is a limit."""
+    """Two steps near those where the disagreement would drown in the noise: a derivative is a limit."""
     with np.errstate(all="ignore"):
         gap = np.abs(trial.claim - e.value)[o.off]
         noise = ladder.noise[o.off]
@@ -155,8 +169,9 @@ def _short_rungs(ladder: Ladder, trial: Trial, e: Estimate, o: Opinion) -> list[
     visible = ladder.lowest
     if np.isfinite(h) and h > 0:
         visible = max(int(np.ceil(np.log(h / ladder.base) / np.log(RATIO))), ladder.lowest)
-    middle = min((visible + min(ladder.rungs())) // 2, min(ladder.rungs()) - 1)
-    return [middle, middle + 1]
+    taken = min(ladder.rungs())
+    short = min(visible + (taken - visible) // 3, taken - 1)
+    return [short, short + 1]
 
 
 def _small_failures(trial: Trial, e: Estimate, o: Opinion) -> np.ndarray:

@@ -174,9 +174,7 @@ def _pair(returned: Any, item: int) -> Any:
     return returned[item]
 
 
-def _argument(
-    f: Callable[..., Any], argnum: int | str, point: Point, where: Location | None
-) -> tuple[int, str]:
+def _argument(f: Callable[..., Any], argnum: int | str, point: Point, where: Location | None) -> tuple[int, str]:
     """Position and name of the argument."""
     count = len(point.args)
     try:
@@ -196,15 +194,11 @@ def _argument(
         return names.index(argnum), argnum
     position = argnum + count if argnum < 0 else argnum
     if not 0 <= position < count:
-        raise CheckError(
-            f"argnum is {argnum}, but the point has {count} arguments", where=where, code="GC020"
-        )
+        raise CheckError(f"argnum is {argnum}, but the point has {count} arguments", where=where, code="GC020")
     return position, names[position]
 
 
-def _at_point(
-    caller: UserFunction, f: Callable[..., Any], point: Point, number: int, request: Request
-) -> Part:
+def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number: int, request: Request) -> Part:
     """The check at one point."""
     findings: list[Finding] = []
     scene = prepare(caller, point.args, request.argnum, request.argname, findings)
@@ -225,17 +219,15 @@ def _at_point(
     witness = Witnesses(scene, given, yours, request, findings)
     measured = witness.compare()
     if yours is not None and given is not None:
-        wrong = any(np.any(np.isin(m.state, (judge.FAIL, judge.OUTSIDE, judge.NAN))) for m in measured)
-        call_order(scene, yours, given, request.seed, None if wrong else witness.plausible, findings)
+        right = all(np.all(m.state == judge.PASS) for m in measured)
+        call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
     findings += diagnose(scene, measured, entries, yours.function if yours else None)
     return Part(tuple(entries), tuple(findings), total, scene.text)
 
 
-def _hand_written(
-    scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]
-) -> Yours | None:
+def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
     """The hand-written derivative, ready to be called."""
     if request.grad is None:
         return None

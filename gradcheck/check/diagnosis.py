@@ -40,9 +40,7 @@ def diagnose(
     value = np.stack([m.estimate.value for m in measured]).T.reshape(-1)
     bar = np.stack([m.estimate.bar for m in measured]).T.reshape(-1)
     where = derivative.where if derivative else scene.f.where
-    found = _transposed(scene, measured, claim, value, bar) or _pattern(
-        scene, claim, value, bar, wrong, entries
-    )
+    found = _transposed(scene, measured, claim, value, bar) or _pattern(scene, claim, value, bar, wrong, entries)
     return [] if found is None else [Finding(found[0], kind(found[0]), found[1], where)]
 
 
@@ -76,11 +74,7 @@ def _pattern(
     """Sign, constant factor, zeros, a single entry."""
     a, v, b = claim[wrong], value[wrong], bar[wrong]
     which = (
-        "every entry"
-        if wrong.all()
-        else f"the {wrong.sum()} wrong entries"
-        if wrong.sum() > 1
-        else "the wrong entry"
+        "every entry" if wrong.all() else f"the {wrong.sum()} wrong entries" if wrong.sum() > 1 else "the wrong entry"
     )
     if np.all(a == 0):
         return "GC115", f"{which}: the derivative is zero where f is not constant"

@@ -38,11 +38,7 @@ def entries_of(
     directions = 0
     for i, m in enumerate(measured):
         directions += m.line.direction is not None
-        index = (
-            ()
-            if m.line.column is None or not scene.space.shape
-            else _unravel(m.line.column, scene.space.shape)
-        )
+        index = () if m.line.column is None or not scene.space.shape else _unravel(m.line.column, scene.space.shape)
         for row in range(scene.value.width):
             output, part = scene.value.output(row)
             label = f"{part}df{_brackets(output)}/d{argname}{_brackets(index)}"

@@ -84,9 +84,7 @@ def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
     return np.asarray(rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(scene.x))
 
 
-def _trial(
-    claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float
-) -> Trial:
+def _trial(claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float) -> Trial:
     """Claims along one line."""
     agrees = np.zeros(claim.shape, dtype=bool)
     if witness is not None:

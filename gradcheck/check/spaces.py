@@ -67,30 +67,22 @@ def argument_space(value: Any, name: str, where: Location | None = None) -> Argu
     if isinstance(value, bool | np.bool_):
         raise refuse("a bool", "give a float")
     if isinstance(value, complex | np.complexfloating):
-        raise refuse(
-            "complex", "complex arguments are not supported yet; split it into real and imaginary part"
-        )
+        raise refuse("complex", "complex arguments are not supported yet; split it into real and imaginary part")
     if isinstance(value, int):
         return ArgumentSpace(float, np.dtype(np.float64), (), promoted=True)
     if isinstance(value, float) and not isinstance(value, np.generic):
         return ArgumentSpace(float, np.dtype(np.float64), ())
     if not isinstance(value, np.ndarray | np.generic):
-        raise refuse(
-            f"a {type(value).__name__}", "derivatives are taken with respect to a float or an array of floats"
-        )
+        raise refuse(f"a {type(value).__name__}", "derivatives are taken with respect to a float or an array of floats")
     dtype = value.dtype
     kind: type = np.ndarray if isinstance(value, np.ndarray) else type(value)
     if dtype.kind in "iu":
         kind = np.ndarray if kind is np.ndarray else np.float64
         return ArgumentSpace(kind, np.dtype(np.float64), value.shape, promoted=True)
     if dtype.kind == "c":
-        raise refuse(
-            "complex", "complex arguments are not supported yet; split it into real and imaginary part"
-        )
+        raise refuse("complex", "complex arguments are not supported yet; split it into real and imaginary part")
     if dtype.kind != "f":
-        raise refuse(
-            f"an array of {dtype}", "derivatives are taken with respect to a float or an array of floats"
-        )
+        raise refuse(f"an array of {dtype}", "derivatives are taken with respect to a float or an array of floats")
     if isinstance(value, np.ma.MaskedArray):
         raise refuse("a masked array", "give a plain array")
     return ArgumentSpace(kind, dtype, value.shape)

@@ -26,6 +26,8 @@ from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.scale import Array, power_of_two
 
 RATIO = 4.0
+#: No more rungs than this below the first one.
+DEEPEST = 20
 #: Highest extrapolation: with central differences an error of order h^8, like SciPy's default.
 LEVELS = 3
 #: Noise levels in an error bar. Of a correctly rounded f one level (half an ulp) is a bound; three bars are
@@ -79,6 +81,7 @@ class Ladder:
         base: the step of rung 0, a power of two.
         noise: noise of f's values, shape (m,).
         second: estimate the second derivative, from the even part, instead of the first.
+        bottom: the step at which noise equals the slope of every output; nothing is seen below.
         slopes: rung -> SciPy's second-order difference there, shape (m,).
     """
 
@@ -86,6 +89,7 @@ class Ladder:
     base: float
     noise: Array
     second: bool = False
+    bottom: float = 0.0
     slopes: dict[int, Array] = field(default_factory=dict)
 
     def step(self, rung: int) -> float:
@@ -94,13 +98,16 @@ class Ladder:
 
     @property
     def lowest(self) -> int:
-        """The rung of the shortest step worth taking."""
-        return int(np.ceil(np.log(self.line.shortest / self.base) / np.log(RATIO) - 1e-9))
+        """The rung of the shortest step worth taking: x can take it, and noise does not hide the slope."""
+        possible = int(np.ceil(np.log(self.line.shortest / self.base) / np.log(RATIO) - 1e-9))
+        useful = int(np.log(max(self.bottom / self.base, RATIO**-DEEPEST)) / np.log(RATIO))
+        return max(possible, min(useful, -3))
 
     @property
     def highest(self) -> int:
         """The rung of the longest step that still tells of f at the point."""
-        return max(int(np.floor(np.log(self.line.longest / self.base) / np.log(RATIO) + 1e-9)), 0)
+        longest = self.line.scale if self.base <= self.line.scale / 16 else self.line.longest
+        return max(int(np.floor(np.log(longest / self.base) / np.log(RATIO) + 1e-9)), 0)
 
     def rungs(self) -> list[int]:
         """Rungs taken, shortest step first."""
@@ -194,7 +201,8 @@ def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
         near = (h, -h) if ladder.line.side == 0 else (ladder.line.side * h, ladder.line.side * h / SIDE_RATIO)
         largest = np.abs(sampler.center)
         for t in near:
-            largest = np.maximum(largest, np.abs(np.nan_to_num(ladder.line.samples[t])))
+            value = np.abs(ladder.line.samples[t])
+            largest = np.maximum(largest, np.where(np.isfinite(value), value, 0.0))
         rows.append(np.maximum(ladder.noise, half_ulp(largest)))
     noise = np.stack(rows)
     if len(rungs) < MANY:
@@ -204,7 +212,7 @@ def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
     lengths = np.array([ladder.step(k) for k in rungs])[:, None]
     with np.errstate(all="ignore"):
         seen = np.median((np.abs(np.diff(slopes, axis=0)) * lengths[:-1])[: len(rungs) // 2], axis=0)
-    return np.maximum(noise, np.clip(np.nan_to_num(seen), 0.0, UNDERRATED * noise))
+    return np.asarray(np.maximum(noise, np.clip(np.nan_to_num(seen), 0.0, UNDERRATED * noise)))
 
 
 def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
@@ -253,7 +261,7 @@ def _extrapolate(
         all_bars.append(np.concatenate([bars, padding]))
     candidates, bars = np.stack(all_values, axis=1), np.stack(all_bars, axis=1)  # (rungs, levels, m)
     bars = np.where(np.isfinite(candidates) & np.isfinite(bars), bars, np.inf)
-    bars = np.where(_contradicted(candidates, bars, values, noise), np.inf, bars)
+    bars = np.where(_contradicted(rungs, candidates, bars, values, noise), np.inf, bars)
     level_pick = np.argmin(bars, axis=1)[:, None, :]
     rung_bar = np.take_along_axis(bars, level_pick, axis=1)[:, 0]
     rung_value = np.take_along_axis(candidates, level_pick, axis=1)[:, 0]
@@ -270,11 +278,17 @@ def _extrapolate(
     )
 
 
-def _contradicted(candidates: Array, bars: Array, values: Array, noise: Array) -> np.ndarray:
+def _contradicted(rungs: list[int], candidates: Array, bars: Array, values: Array, noise: Array) -> np.ndarray:
     """Candidates that plain differences at two smaller steps exclude: a derivative is a limit."""
     count = len(values)
-    own = NOISE_BARS * noise
-    own[:-1] += np.abs(np.diff(values, axis=0))
+    # The truncation error of a plain difference is below its distance to the one at the next step, either way.
+    own = np.full(values.shape, np.inf)
+    for i, (low, high) in enumerate(itertools.pairwise(rungs)):
+        if high - low == 1:
+            distance = np.abs(values[i + 1] - values[i])
+            own[i] = distance
+            own[i + 1] = np.where(np.isfinite(own[i + 1]), own[i + 1], distance)
+    own += NOISE_BARS * noise
     against = np.zeros(bars.shape, dtype=np.intp)
     for k in range(1, count):
         for j in range(k):

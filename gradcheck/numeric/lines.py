@@ -113,8 +113,7 @@ class Sampler:
             if t.ndim == 2:
                 return np.broadcast_to(self.center, t.shape)
             columns = [
-                np.stack([self.value(line, float(step)) for step in t[i, 0]], axis=-1)
-                for i, line in enumerate(lines)
+                np.stack([self.value(line, float(step)) for step in t[i, 0]], axis=-1) for i, line in enumerate(lines)
             ]
             return np.stack(columns)
 

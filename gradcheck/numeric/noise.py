@@ -32,7 +32,8 @@ def half_ulp(values: Array) -> Array:
     >>> float(half_ulp(np.array([1.0]))[0]) == 2.0**-53
     True
     """
-    return 0.5 * np.spacing(np.abs(values))
+    with np.errstate(all="ignore"):
+        return np.asarray(0.5 * np.spacing(np.abs(values)))
 
 
 def noise_from_table(values: Array) -> Array:
