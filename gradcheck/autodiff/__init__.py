@@ -6,6 +6,7 @@ and ``rules/`` as a reference.
 """
 
 from gradcheck.autodiff.errors import AutodiffError
+from gradcheck.autodiff.rules import lists as _lists  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.transforms import (
     elementwise_grad,
     grad,

@@ -94,7 +94,9 @@ def random_like(rng: np.random.Generator, x: Any) -> Any:
         t = t + 1j * rng.normal(size=np.shape(x))
     if not isinstance(x, np.ndarray):
         return complex(t) if np.iscomplexobj(t) else float(t)
-    return np.asarray(t).astype(x.dtype)
+    y = np.empty_like(x)  # laid out as x, so that x + h·t is
+    y[...] = t
+    return y
 
 
 def shifted(args: Sequence[Any], directions: Sequence[Any], h: float) -> list[Any]:
@@ -114,7 +116,7 @@ def numeric_gradient(L: Callable[..., Any], args: Sequence[Any], k: int) -> Any:
     x = np.asarray(args[k])
     g = np.zeros(x.shape, np.result_type(x.dtype, np.float64))
     for i in np.ndindex(x.shape):
-        unit = np.zeros(x.shape, x.dtype)
+        unit = np.zeros_like(x)
         unit[i] = 1.0
         ways = [None] * len(args)
 

@@ -36,21 +36,25 @@ HOLOMORPHIC = (np.negative, np.positive, np.square, np.exp, np.exp2, np.expm1, n
                np.tanh, np.sqrt, np.log, np.log2, np.log10, np.log1p, np.reciprocal, np.arctan, np.arcsin, np.arccos,
                np.arcsinh, np.arccosh, np.arctanh, np.conjugate, np.absolute)  # fmt: skip
 
+MASK = np.array([[True, False, True], [False, True, True]])
+
+
+def masked_into(f: Any, x: Any) -> Any:
+    """``out=`` with ``where=``: the places that are left out keep what was written before."""
+    real = f(x).dtype.kind == "f"
+    y = np.zeros_like(x) if real else np.zeros(x.shape, bool)
+    y[0, 1] = 2.0 * x[0, 0] if real else True
+    f(x, out=y, where=MASK)
+    return y
+
+
 for f, (low, high) in ONE.items():
     T.calls(f, [points(low, high, 2, 3)])
     T.calls(f, [float(points(low, high, 1)[0])], second=False)  # a Python float
     T.calls(f, [np.array(points(low, high, 1)[0])], second=False)  # a 0-d array
     T.calls(f, [np.float64(points(low, high, 1)[0])])
     T.calls(f, [np.zeros((0, 2))], second=False)
-    mask = np.array([[True, False, True], [False, True, True]])
-
-    def into(x: Any, f: Any = f) -> Any:
-        y = np.zeros_like(x) if f(1.5).dtype.kind == "f" else np.zeros(x.shape, bool)
-        y[0, 1] = x[0, 0] if y.dtype.kind == "f" else True
-        f(x, out=y, where=mask)
-        return y
-
-    T.add(f, into, points(low, high, 2, 3))
+    T.add(f, lambda x, f=f: masked_into(f, x), points(low, high, 2, 3))
 for f in HOLOMORPHIC:
     T.calls(f, [0.5 * points(0.2, 1.1, 3) + 0.7j * points(0.3, 0.9, 3)])
 
