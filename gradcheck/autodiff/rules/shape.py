@@ -549,10 +549,13 @@ FUNCTIONS[np.hsplit] = _split(True, 1)
 FUNCTIONS[np.dsplit] = _split(True, 2)
 
 
-@implements(np.unstack)
 def unstack(x: Any, /, *, axis: int = 0) -> Any:
     lead = (slice(None),) * (axis % len(shape_of(x)))
     return tuple(x[(*lead, i)] for i in range(shape_of(x)[axis]))
+
+
+if hasattr(np, "unstack"):  # since NumPy 2.1
+    implements(np.unstack)(unstack)
 
 
 @implements(np.pad)
