@@ -112,7 +112,9 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, *
         if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not _called_by_user("array"):
             return y
         return constant(y)
-    y = copy_traced(object) if copy and type(object) in TRACED and isinstance(object, np.ndarray) else _as_array(object)
+    # Compared, since SciPy 1.15 passes a _CopyMode, and the truth value of those is an error.
+    fresh = copy in (True, np._CopyMode.ALWAYS) and type(object) in TRACED and isinstance(object, np.ndarray)
+    y = copy_traced(object) if fresh else _as_array(object)
     return _ndmin(_to_dtype(y, dtype), ndmin)
 
 
