@@ -89,9 +89,9 @@ def compare(
 
 
 def _bottom(trial: Trial, noise: Array) -> float:
-    """The step at which noise over the step equals the largest claim; zero where nothing but zero is claimed."""
+    """The step at which noise hides any slope that is to be expected here, whatever is claimed."""
     with np.errstate(all="ignore"):
-        ratio = noise / np.where(trial.size > 0, trial.size, trial.zero_size)
+        ratio = noise / np.fmax(trial.size, trial.zero_size)
     ratio = ratio[np.isfinite(ratio)]
     return float(np.min(ratio)) if ratio.size else 0.0
 

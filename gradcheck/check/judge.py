@@ -40,6 +40,8 @@ SHARP = 5e-7
 SHARP_AUTODIFF = 1e-4
 #: Error bars that a difference must exceed to be called an error.
 BARS = 3.0
+#: So many of them need no further steps.
+CLEAR = 10.0
 
 OPEN, PASS, FAIL, KINK, OUTSIDE, UNDECIDED, ALONE, SCALES, GONE, NAN = range(10)
 
@@ -123,8 +125,8 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         state = np.full(trial.claim.shape, OPEN, dtype=np.int8)
         state[passed] = PASS
         state[calm & alone & ~passed & ~off] = ALONE
-        if confirmed:
-            state[off & ~e.kink] = FAIL
+        if confirmed:  # a difference of few bars waits for the whole ladder
+            state[off & ~e.kink & (last | (difference > CLEAR * e.bar))] = FAIL
         if last:
             margin = BARS * e.bar + 0.01 * np.abs(e.right - e.left) + FLOOR * size
             low, high = np.minimum(e.left, e.right) - margin, np.maximum(e.left, e.right) + margin

@@ -17,8 +17,8 @@ from gradcheck.check.claims import Yours, promoted_args
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
-from gradcheck.numeric.noise import noise_level
-from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two
+from gradcheck.numeric.noise import SPACINGS, noise_level
+from gradcheck.numeric.scale import Array, coordinate_scales, smallest_step
 
 #: Two calls that differ by this much relatively are a threaded sum, not a random function.
 THREADS = 1e-13
@@ -60,9 +60,13 @@ class Scene:
         """Noise of f's values along a random line through the point, shape (m,); see ``numeric/noise.py``."""
         rng = np.random.default_rng([seed, 1])
         n = self.x.size
-        # Powers of two: rounding of the argument must not pass for noise of f, in float32 least of all.
-        v = rng.choice([-1.0, 1.0], n) * power_of_two(coordinate_scales(self.x))
+        v = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(self.x)
         unit = 2.0**15 if self.space.dtype.itemsize < 8 else 1.0  # float32 cannot move by 2^-36 of itself
+        # Whole units in the last place: rounding of the argument must not pass for noise of f.
+        ulp = smallest_step(self.x, self.space.dtype) / 8
+        shortest = unit * SPACINGS[0]
+        moving = self.x != 0
+        v[moving] = (np.round(v * shortest / np.where(moving, ulp, 1.0)) * ulp / shortest)[moving]
         level = noise_level(lambda t: self.evaluate(self.x + t * unit * v), self.center)
         return np.maximum(np.maximum(level, self.spread), self.value.rounding(self.center))
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Columns measured at most, through autodiff's gradient; and entries at most, where there is only f.
 COLUMNS, PAIRS = 64, 210
+#: Relative error bar asked of each of the two second differences that make one entry.
+SHARP_PAIR = 1e-6
 #: Random directions along which f itself confirms the Hessian.
 CONFIRMED = 3
 
@@ -173,7 +175,7 @@ def _from_values(
             if i != j:
                 v[j] = sign * scales[j]
             lines.append(along(scene.x, v, scene.space.dtype))
-            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request))
+            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request, SHARP_PAIR))
     measured = compare(sampler, lines, trials, noise, second=True)
     typical = _typical(scene, claim)
     results = iter(measured)
@@ -186,12 +188,14 @@ def _from_values(
     return sorted(entries, key=lambda e: e.index)
 
 
-def _curvature_trial(claim: Array, witness: Array | None, v: Array, request: Request) -> Trial:
+def _curvature_trial(
+    claim: Array, witness: Array | None, v: Array, request: Request, sharp: float = judge.SHARP_AUTODIFF
+) -> Trial:
     """The claim vᵀHv, with the root of the sum of squares of its terms for a size."""
     terms = claim * np.outer(v, v)
     size = np.array([np.sqrt(np.sum(terms**2))])
     other = None if witness is None else np.array([v @ witness @ v])
-    return _trial(np.array([v @ claim @ v]), other, size, size, request, judge.SHARP_AUTODIFF)
+    return _trial(np.array([v @ claim @ v]), other, size, size, request, sharp)
 
 
 def _pair_entry(

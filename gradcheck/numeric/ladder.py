@@ -310,10 +310,13 @@ def _kinks(jumps: Array, noise: Array, slopes: Array) -> tuple[np.ndarray, np.nd
     at = np.zeros(width, dtype=np.intp)
     open_ = np.ones(width, dtype=bool)
     size = np.abs(jumps)
-    for k in range(count - 2):
-        largest = np.max(size[k : k + 3], axis=0)
+    need = 3 if count < MANY else 4  # three make a suspicion, four of the same sign a verdict
+    for k in range(count - need + 1):
+        some = slice(k, k + need)
+        largest = np.max(size[some], axis=0)
         seen = open_ & (10 * noise[k] <= largest) & np.isfinite(largest)
-        stays = (size[k] >= PERSISTS * size[k + 1]) & (size[k + 1] >= PERSISTS * size[k + 2])
+        stays = np.all(size[k : k + need - 1] >= PERSISTS * size[k + 1 : k + need], axis=0)
+        stays &= np.abs(np.sum(np.sign(jumps[some]), axis=0)) == need
         kink |= seen & stays & (size[k] > 1e-6 * np.abs(slopes[k]))
         vertical |= seen & stays & (size[k] >= 1.5 * size[k + 1])
         at = np.where(seen, k, at)
