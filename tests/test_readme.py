@@ -2,6 +2,8 @@
 
 Timings may differ, and the digits of numbers that are rounding noise (error bars, differences of two derivatives that
 agree), since NumPy's and BLAS's rounding depends on the processor. Everything else must be as printed.
+
+    python -m tests.test_readme     writes what the examples print now into the README
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?|-?\d+e[+-]\d+")
 # Below this a number printed in the README is an error bar or a difference between equals.
 NOISE = 1e-4
+JSON_EXAMPLE = "gradcheck fixtures/logistic_wrong.py:loss -f json"
 
 
 def blocks(language: str) -> list[str]:
@@ -88,7 +91,7 @@ def test_console_examples(block: str) -> None:
 def test_the_entry_shown_as_json_is_in_the_report() -> None:
     (block,) = blocks("json")
     shown: dict[str, Any] = json.loads(block)
-    got, _ = run("gradcheck fixtures/logistic_wrong.py:loss -f json", 0)
+    got, _ = run(JSON_EXAMPLE, 0)
     entries = json.loads(got)["checks"][0]["entries"]
     (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
     assert list(entry) == list(shown)
@@ -112,3 +115,25 @@ def test_the_two_commands_are_one_line_each() -> None:
         (block,) = re.findall(rf"^<!-- ci: {name} -->\n```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
         assert block.count("\n") == 1
         assert block.startswith("python3 -m venv .venv && ")
+
+
+def rewritten() -> str:
+    """The README with what its console and JSON examples print now."""
+    text = README
+    for block in blocks("console"):
+        code, new = 0, ""
+        for command, _ in sessions(block):
+            got, code = run(command, code)
+            new += f"$ {command}\n{got}"
+        text = text.replace(f"```console\n{block}", f"```console\n{new}")
+    (block,) = blocks("json")
+    shown = json.loads(block)
+    entries = json.loads(run(JSON_EXAMPLE, 0)[0])["checks"][0]["entries"]
+    (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
+    new = json.dumps(entry, indent=2, ensure_ascii=False)
+    new = re.sub(r"\[\s+([^]]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", new)
+    return text.replace(block, new + "\n")
+
+
+if __name__ == "__main__":
+    (ROOT / "README.md").write_text(rewritten(), encoding="utf-8")
