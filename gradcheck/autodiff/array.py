@@ -37,13 +37,14 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import AutodiffError, unsupported, user_frame
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.tape import View
 
 
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
     """The error for a conversion that would lose x's derivative; remembered, in case the user's code swallows it."""
     error = unsupported(f"{what} would lose the derivative", hint)
     frame = user_frame()
-    error.namespace = None if frame is None else frame.f_globals
+    error.frame = None if frame is None else (frame.f_globals, frame.f_code)
     x.owner.lost = x.owner.lost or error
     return error
 
@@ -548,6 +549,15 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     """A value on the tape, with NumPy's interface."""
 
     __slots__ = ()
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self.value
+        if type(key) is slice and type(value) is np.ndarray:
+            link = self.link
+            if type(link) is View:
+                return taped(value[key], self.owner, None, View(link.root, link, key))
+            return taped(value[key], self.owner, None, View(self, None, key))
+        return self.owner.getitem(self, key)
 
     def __neg__(self) -> Any:
         value = self.value

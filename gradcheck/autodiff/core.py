@@ -51,20 +51,20 @@ class Trace:
     __slots__ = ("level", "live", "lost")
 
     def __init__(self) -> None:
-        self.level = len(stack())
+        self.level = len(_state.stack)
         self.live = False
         # The first error that said "this would lose the derivative". Should the user's code swallow it
         # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
         self.lost: AutodiffError | None = None
 
     def __enter__(self) -> Trace:
-        stack().append(self)
+        _state.stack.append(self)
         self.live = True
         return self
 
     def __exit__(self, *_: object) -> None:
         self.live = False
-        stack().remove(self)
+        _state.stack.remove(self)
 
     def constant(self, value: Any) -> Any:
         """A plain value without derivative that can later be assigned traced values."""
@@ -238,6 +238,8 @@ def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype:
 
 def apply(primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
     """Value and derivative of a primitive of the operands, of which at least one may be traced."""
+    if len(args) == 1 and type(args[0]) in TRACED and args[0].owner.live:
+        return args[0].owner.apply(primitive, args, static)
     trace = innermost(args)
     if trace is None:
         return primitive.function(*args, **static)

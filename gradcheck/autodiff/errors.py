@@ -7,7 +7,7 @@ that it does not support; exceptions of the user's own function pass through unc
 from __future__ import annotations
 
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from gradcheck.errors import GradcheckError, Location
@@ -20,12 +20,11 @@ class AutodiffError(GradcheckError):
     """The autodiff core cannot follow the code: no rule, a cast that would lose the derivative, a stale value.
 
     Attributes:
-        namespace: for a refused conversion, the globals of the module where it was asked for: ``scope.escalate`` may
-        help.
+        frame: for a refused conversion, globals and code of where it was asked for: ``scope.escalate`` may help.
     """
 
     code = "GC020"
-    namespace: dict[str, Any] | None = None
+    frame: tuple[dict[str, Any], CodeType] | None = None
 
 
 def user_frame() -> FrameType | None:

@@ -37,10 +37,11 @@ def _traceable(original: Callable[..., Any], *partials: Any) -> Callable[..., An
 
 
 def _psi(x: Any) -> Any:
-    # ∂Γ needs the digamma function: SciPy loads only for code that differentiates math.gamma or math.lgamma.
-    from scipy.special import psi
+    # ∂Γ needs the digamma function: SciPy loads only for code that differentiates math.gamma or math.lgamma. With it
+    # the rules for it, for second derivatives.
+    from gradcheck.autodiff.rules.special import sp
 
-    return psi(x)
+    return sp.psi(x)
 
 
 _ROOT_PI = math.sqrt(math.pi)

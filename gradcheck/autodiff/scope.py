@@ -35,7 +35,8 @@ import numpy as np
 
 from gradcheck.autodiff import scalars
 from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, plain_tree
-from gradcheck.autodiff.errors import LIBRARIES
+from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
+from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.shape import copy as copy_traced
 from gradcheck.autodiff.rules.shape import reshape
@@ -221,11 +222,20 @@ _ABSENT = object()
 _SWAPS = [_Swap(vars(module), names) for module, names in SHADOWED]
 
 
-def shadow(module: types.ModuleType, names: dict[str, Any]) -> None:
-    """Replace these names of a module (and wherever users have bound them) while a trace is running."""
+# Those that are made only after a traced value was refused, as they are seldom needed.
+_ON_DEMAND: list[_Swap] = []
+
+
+def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool = False) -> None:
+    """Replace these names of a module (and wherever users have bound them) while a trace is running.
+
+    ``on_demand``: only after a traced value was refused in code that uses one of the names, and from then on.
+    """
     with _lock:
         SHADOWED.append((module, names))
         _SWAPS.append(_Swap(vars(module), names))
+        if on_demand:
+            _ON_DEMAND.append(_SWAPS[-1])
         _known.clear()
 
 
@@ -306,7 +316,7 @@ class _Known:
 
 
 _lock = threading.RLock()
-# By code object; by id of the namespace for a module as a whole.
+# By code object, and whether all that may be needed was asked for.
 _known: dict[Any, _Known] = {}
 # The replacements that were made for a namespace, so that equal ones are one swap and counted as one.
 _user_swaps: list[_Swap] = []
@@ -314,9 +324,9 @@ _user_swaps: list[_Swap] = []
 _escalated: list[_Swap] = []
 
 
-def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> tuple[_Swap, ...]:
-    """The swaps that a function of this namespace needs; without ``code`` those of the module as a whole."""
-    key = id(namespace) if code is None else code
+def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = False) -> tuple[_Swap, ...]:
+    """The swaps that a function of this namespace needs; with ``demand`` all that any code of its module may need."""
+    key = (code, demand)
     known = _known.get(key)
     # While its names are replaced a namespace may be longer, which says nothing of its state.
     if (
@@ -328,13 +338,15 @@ def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> t
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
     used = {name for c in _codes(namespace, code) for name in c.co_names}
+    if demand:
+        used |= {name for c in _codes(namespace, None) for name in c.co_names}
+    modules = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
     swaps = []
     for swap, (module, names) in zip(_SWAPS, SHADOWED, strict=True):
-        if used & names.keys() and (
-            module is np
-            or any(v is module for v in list(namespace.values()))
-            or (module.__name__.partition(".")[0] in used)
-        ):
+        if swap in _ON_DEMAND and not demand:
+            continue
+        reachable = module is np or id(module) in modules or module.__name__.partition(".")[0] in used
+        if reachable and used & names.keys():
             swaps.append(swap)
     bindings = _bindings(namespace, used)
     if bindings:
@@ -347,13 +359,13 @@ def _look_through(namespace: Namespace, code: types.CodeType | None = None) -> t
     return tuple(swaps)
 
 
-def escalate(namespace: Namespace | None, used: tuple[_Swap, ...]) -> bool:
-    """After a traced value was refused in a module's code: whether names can be replaced there that were not; see to
-    it."""
-    if namespace is None:
+def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
+    """After a traced value was refused: whether names can be replaced where that was that were not; see to it."""
+    if error.frame is None:
         return False
+    namespace, code = error.frame
     with _lock:
-        new = [s for s in _look_through(namespace) if s not in used and s not in _escalated]
+        new = [s for s in _look_through(namespace, code, demand=True) if s not in used and s not in _escalated]
         _escalated.extend(new)
         return bool(new)
 
@@ -379,6 +391,8 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         self.swaps: tuple[_Swap, ...] = ()
 
     def __enter__(self) -> tracing:
+        if WAITING:
+            load_for_loaded_modules()
         function = self.function
         if type(function) is not types.FunctionType:
             while isinstance(function, functools.partial):
@@ -387,12 +401,12 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             if not isinstance(function, types.FunctionType):
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if isinstance(function, types.FunctionType):
-            known = _known.get(function.__code__)
+            known = _known.get((function.__code__, False))
             if known is None or known.swaps or known.length != len(function.__globals__):
                 with _lock:
                     self.swaps = _look_through(function.__globals__, function.__code__)
         else:
-            self.swaps = tuple(_SWAPS)
+            self.swaps = tuple(s for s in _SWAPS if s not in _ON_DEMAND)
         if _escalated:
             self.swaps += tuple(s for s in _escalated if s not in self.swaps)
         if self.swaps:

@@ -294,7 +294,10 @@ class Tape(Trace):
             saved = [v if keep_v else None, a if keep_a else None, b if keep_b else None]
             if keep_a and type(a) is np.ndarray:
                 if type(x) is Taped:
-                    _remember(x, saved)
+                    if x.link is None:
+                        x.link = [saved]
+                    else:
+                        _remember(x, saved)
                 else:
                     saved[1] = self._keep(a)
             if keep_b and type(b) is np.ndarray:
@@ -433,11 +436,6 @@ class Tape(Trace):
     def getitem(self, source: Any, key: Any) -> Any:
         kind = type(key)
         value = source.value
-        if kind is slice and type(value) is np.ndarray:
-            link = source.link
-            if type(link) is View:
-                return Taped(value[key], self, None, View(link.root, link, key))
-            return Taped(value[key], self, None, View(source, None, key))
         if kind is not int:
             key = plain_tree(key)
         y = value[key]
@@ -527,11 +525,13 @@ class Tape(Trace):
 class Sweep:
     """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
 
-    __slots__ = ("careful", "cotangents", "owned")
+    __slots__ = ("careful", "cotangents", "owned", "shaped")
 
     def __init__(self, slots: int, careful: bool) -> None:
         self.cotangents: list[Any] = [None] * slots
+        # Slots whose buffer is ours to write to, and those among them whose buffer also lies as the array itself does.
         self.owned: set[int] = set()
+        self.shaped: set[int] = set()
         self.careful = careful
 
     def run(self, records: list[Record]) -> None:
@@ -574,6 +574,7 @@ class Sweep:
             else:
                 self.cotangents[ref] = c + d
                 self.owned.add(ref)
+                self.shaped.discard(ref)
         else:
             part = self.buffer(ref, d)
             if type(part) is np.ndarray:
@@ -589,30 +590,32 @@ class Sweep:
         viewed = type(place) is View
         root = place.root if viewed else place
         slot = root.slot
+        if slot not in self.shaped or type(d) in TRACED:
+            self._make_buffer(root, slot, d)
         c = self.cotangents[slot]
-        if c is None or slot not in self.owned or type(c) is not np.ndarray or type(d) in TRACED or viewed:
-            c = self._make_buffer(root, c, d, viewed)
-        return place.of(c) if viewed else c
+        if not viewed:
+            return c
+        if place.parent is None and place.step is None:
+            return c[place.key]
+        return place.of(c)
 
-    def _make_buffer(self, root: Any, c: Any, d: Any, viewed: bool) -> Any:
-        """The buffer for root's cotangent, from what there is so far: c, or nothing."""
-        slot = root.slot
+    def _make_buffer(self, root: Any, slot: int, d: Any) -> None:
+        """Make the cotangent of root memory of our own that lies as root's value does, so that views of them agree."""
         value = root.value if type(root.value) is np.ndarray else plain(root.value)
+        c = self.cotangents[slot]
         if c is None:
             c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
-        elif slot not in self.owned or type(c) in SCALARS or (viewed and not _same_order(c, value)):
+        elif slot not in self.owned or type(c) in SCALARS or not _same_order(c, value):
             fresh = np.empty_like(value)
             if type(c) in TRACED:
                 fresh = c.owner.constant(fresh)
             fresh[...] = c
             c = fresh
-        elif type(d) not in TRACED:
-            return c
         if type(d) in TRACED and (type(c) not in TRACED or c.owner.level < d.owner.level):
             c = d.owner.constant(c)
         self.cotangents[slot] = c
         self.owned.add(slot)
-        return c
+        self.shaped.add(slot)
 
 
 # -- pulls: what a record does in the sweep -------------------------------------------------------------------------
@@ -626,19 +629,39 @@ def _input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> Non
 
 def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
     """Real arrays, nothing masked: the short way."""
+    if type(g) is np.ndarray and g.size > _LARGE:
+        _pull_large(sweep, slot, g, operands, saved)
+        return
     cotangents = sweep.cotangents
     cotangents[slot] = None
-    large = type(g) is np.ndarray and g.size > _LARGE
+    for ref, partial, shape in operands:
+        if type(partial) is not float:
+            d = g * partial(*saved)
+        elif partial == 1.0:
+            d = g
+        else:
+            d = g * partial
+        if shape is not None:
+            d = unbroadcast(d, shape)
+        if type(ref) is int and cotangents[ref] is None:
+            cotangents[ref] = d
+        else:
+            sweep.accumulate(ref, d)
+
+
+def _pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
+    """The same for arrays so large that it pays to use memory again."""
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
     # With one operand g ends here, and whoever owned it may use its memory again.
     ours = slot in sweep.owned and len(operands) == 1
     for ref, partial, shape in operands:
         if type(partial) is not float:
-            p = partial(*saved)
-            d = _times(g, p, saved, ours) if large else g * p
+            d = _times(g, partial(*saved), saved, ours)
         elif partial == 1.0:
             d = g
         else:
-            d = np.multiply(g, partial, out=g) if large and ours else g * partial
+            d = np.multiply(g, partial, out=g) if ours else g * partial
         if shape is not None:
             d = unbroadcast(d, shape)
         if type(ref) is int and cotangents[ref] is None:

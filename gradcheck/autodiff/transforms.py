@@ -92,7 +92,7 @@ class _Traced:
             if lost is None:
                 return
             # Once more with the names replaced that the refusing module has bound; each module is tried once.
-            if not escalate(lost.namespace, self.swaps):
+            if not escalate(lost, self.swaps):
                 raise lost
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
@@ -181,12 +181,13 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
 
 
 def _has_nan(g: Any) -> bool:
-    """Whether there may be a nan in g: the sum has one then (or where infinities cancel, which costs a sweep, no
-    more)."""
+    """Whether there is a nan in g. (The dot product has one then; it may also overflow, but to infinity.)"""
     if type(g) is not np.ndarray:
         g = plain(g)
-    total = np.add.reduce(g, axis=None) if isinstance(g, np.ndarray) else g
-    return bool(total != total)
+    if isinstance(g, np.ndarray):
+        flat = g.reshape(-1)
+        g = flat.dot(flat)
+    return bool(g != g)
 
 
 def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:

@@ -46,4 +46,5 @@ def _with_lists(function: Callable[..., Any], handler: Callable[..., Any]) -> Ca
 
 
 for _module, _names in ((np, _NUMPY), (np.linalg, _LINALG)):
-    shadow(_module, {name: _with_lists(getattr(_module, name), FUNCTIONS[getattr(_module, name)]) for name in _names})
+    _new = {name: _with_lists(getattr(_module, name), FUNCTIONS[getattr(_module, name)]) for name in _names}
+    shadow(_module, _new, on_demand=True)
