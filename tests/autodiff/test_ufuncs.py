@@ -146,5 +146,5 @@ def test_rule(case: Case) -> None:
 
 def test_every_rule_is_in_the_table() -> None:
     # SciPy's ufuncs, when their rules have been loaded, are tested beside those.
-    numpys = {f for f in core.UFUNCS if f in vars(np).values()}
-    assert {f.__name__ for f in numpys - T.covered()} == set()
+    numpys = {id(f) for f in vars(np).values()}
+    assert {f.__name__ for f in core.UFUNCS if id(f) in numpys} <= {f.__name__ for f in T.covered()}

@@ -1,5 +1,32 @@
-"""The rules: what NumPy's functions do for traced operands. Importing the modules fills the tables of ``core``."""
+"""The rules: what NumPy's functions do for traced operands. Importing the modules fills the tables of ``core``.
+
+Rules for SciPy load when the user's code has loaded that part of SciPy: see :func:`load_for_loaded_modules`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
 
 from gradcheck.autodiff.rules import elementwise, linalg, plain, products, reductions, shape
 
-__all__ = ["elementwise", "linalg", "plain", "products", "reductions", "shape"]
+__all__ = ["elementwise", "linalg", "load_for_loaded_modules", "plain", "products", "reductions", "shape"]
+
+# A module that the user's code may load, and ours with the rules for it.
+WAITING = {"scipy.special": "gradcheck.autodiff.rules.special"}
+
+
+def load_for_loaded_modules() -> bool:
+    """Load the rules for those parts of SciPy that have been loaded since the last call; whether there were any.
+
+    Called at the start of every trace for as long as there is something in ``WAITING``.
+    """
+    # A module that is being imported at this moment is not complete yet.
+    ready = [name for name in WAITING if name in sys.modules and not _is_loading(name)]
+    for name in ready:
+        importlib.import_module(WAITING.pop(name))
+    return bool(ready)
+
+
+def _is_loading(name: str) -> bool:
+    return bool(getattr(sys.modules[name].__spec__, "_initializing", False))
