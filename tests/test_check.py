@@ -484,6 +484,16 @@ def test_entries_that_double_precision_cannot_measure_pass_on_two_analytic_witne
     assert "disagree" in flipped.entries[0].note
 
 
+def test_rounding_of_cancelling_terms_is_no_disagreement() -> None:
+    f = lambda x: np.sum((x - 0.3) ** 2) + 1  # noqa: E731
+    x = np.array([0.1 + 0.2, 0.7])  # the first entry is 1e-16 or so, in either formula another
+    result = check(f, x, grad=lambda v: 2 * v - 0.6)
+    assert [e.verdict.value for e in result.entries] == ["pass", "pass"]
+    assert codes(result) == []
+    wrong = check(f, x, grad=lambda v: 2 * v - 0.6 + np.array([1e-9, 0]))
+    assert wrong.entries[0].verdict is not Verdict.PASS
+
+
 def test_a_hessian_with_autodiff() -> None:
     f = lambda x: np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)  # noqa: E731
     x = np.array([1.3, 0.7, 0.8])

@@ -149,7 +149,8 @@ class Autodiff:
             found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
         if found is None:
             return None
-        self.value, jacobian = found
+        value, jacobian = found
+        self.value = value if self.value is None else self.value  # at the point itself, which comes first
         array = np.asarray(jacobian)
         if array.shape != self.value_space.shape + self.space.shape or array.dtype.kind not in "fiuc":
             self.trouble = GradcheckError(

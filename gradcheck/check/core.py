@@ -22,8 +22,12 @@ from gradcheck.check.diagnosis import diagnose
 from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.preflight import Scene, call_order, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
+
+#: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
+OVERHEAD = 12
 
 
 def check(
@@ -108,6 +112,8 @@ def check_points(
     caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
+        columns = [np.size(p.args[position]) for p in points]
+        caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
     findings = tuple(dict.fromkeys(f for p in parts for f in p.findings))

@@ -26,8 +26,8 @@ DIRECTIONS, STRATA = 4, 4
 #: Single coordinates measured of a larger argument: this many at random, and this many of the largest and of
 #: the smallest.
 SAMPLED, EXTREME = 24, 8
-#: Outputs compared at most; more are sampled.
-ALL_OUTPUTS = 20_000
+#: Lines of a sampled argument, before any splitting.
+MOST_LINES = DIRECTIONS + STRATA + SAMPLED + 2 * EXTREME
 
 
 def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | None = None) -> list[Line]:
