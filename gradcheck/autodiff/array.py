@@ -412,7 +412,7 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
     d0: Any
     d1: Any
     d0, d1 = rule.partials
-    linear = not callable(d0)  # add and subtract: the partials are constants
+    linear = not callable(d0) and not callable(d1)  # add and subtract: the partials are constants
 
     def forward(self: Any, other: Any) -> Any:
         slot = self.slot

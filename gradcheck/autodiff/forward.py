@@ -106,10 +106,15 @@ class Forward(Trace):
             t = t + term
         if not is_complex(y) and is_complex(t):
             t = np.real(t)
-        if is_array(y):  # memory of its own, to be written to as the value is
-            shape = shape_of(y)
-            t = np.broadcast_to(t, shape) if shape_of(t) != shape else t
-            t = np.array(t) if type(t) not in TRACED else np.copy(t)
+        value = plain(y)
+        if isinstance(value, np.ndarray):  # memory of its own, to be written to as the value is
+            t = np.broadcast_to(t, value.shape) if shape_of(t) != value.shape else t
+            if type(t) in TRACED:
+                t = np.copy(t) if t.dtype == value.dtype else t.astype(value.dtype)
+            else:
+                t = np.array(t, value.dtype)
+        elif type(t) not in TRACED and type(t) is not type(value):
+            t = type(value)(t)
         return Dual(y, self, t, None)
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:

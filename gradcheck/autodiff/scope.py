@@ -262,8 +262,10 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
         for name in names:
             value = namespace.get(name)
             members = [value]
-            if isinstance(value, type) and value.__module__ == namespace.get("__name__"):
-                members = list(vars(value).values())
+            if isinstance(value, type):
+                members = list(vars(value).values()) if value.__module__ == namespace.get("__name__") else []
+            elif getattr(value, "__globals__", namespace) is not namespace:
+                members = []  # imported from another module
             todo += [c for c in map(_code_of, members) if c is not None]
         names = []
         if todo:
@@ -278,7 +280,7 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
 
 def _bindings(namespace: Namespace, used: set[str]) -> dict[str, Any]:
     """What must be replaced in a user's module: names bound to originals, and casts that its code uses."""
-    by_id = {id(getattr(new, "__wrapped__", None)): new for _, names in SHADOWED for new in names.values()}
+    by_id = {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()}
     by_id |= {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
     found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
     if (namespace.get("__file__") or "").startswith(_FOLDERS):
@@ -299,7 +301,9 @@ def _numpy_with_casts() -> types.ModuleType:
     if _shadow_numpy is None:
         _shadow_numpy = types.ModuleType("numpy", np.__doc__)
         _shadow_numpy.__dict__.update(vars(np))
-        _shadow_numpy.__dict__.update(SHADOWED[0][1])
+        for module, names in SHADOWED:
+            if module is np:
+                _shadow_numpy.__dict__.update(names)
         _shadow_numpy.__dict__.update(scalars.NUMPY_CASTS)
     return _shadow_numpy
 

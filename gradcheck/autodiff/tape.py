@@ -818,10 +818,10 @@ def _evaluate(function: Callable[..., Any], raws: Sequence[Any], mask: Any, dtyp
     if mask is True:
         return function(*raws, **keywords)
     # NumPy leaves the places that `where` excludes as they are in `out`; the caller puts those in. Zero till then.
-    y = function(*(plain(r) for r in raws), **keywords, where=mask)
+    y = function(*(plain(r) for r in raws), **keywords, where=mask, out=None)
     y = np.where(mask, y, np.zeros((), y.dtype))
     if any(type(r) in TRACED for r in raws):
-        return function(*raws, **keywords, where=mask)
+        return function(*raws, **keywords, where=mask, out=None)
     return y
 
 

@@ -637,12 +637,14 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
 
 # -- copies and writes ---------------------------------------------------------------------------------------------
 
-COPY = Primitive(lambda x: np.copy(x), [lambda _y, _x: lambda g: g], "linear", name="copy")
+COPY = Primitive(
+    lambda x, *, order: np.copy(x, order=order), [lambda _y, _x, order: lambda g: g], "linear", name="copy"
+)
 
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    return COPY(as_traced(a))
+    return COPY(as_traced(a), order=order)
 
 
 def _writable(a: Any, name: str) -> Any:
@@ -664,7 +666,10 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     _writable(a, "put")
     index = np.ravel(np.arange(a.size).take(plain_tree(ind), mode=mode))  # type: ignore[call-overload]
     values = np.resize(as_traced(v), index.shape)
-    a[np.unravel_index(index, a.shape)] = values
+    if a.shape:
+        a[np.unravel_index(index, a.shape)] = values
+    elif index.size:
+        a[...] = values[-1]
 
 
 @implements(np.place)
