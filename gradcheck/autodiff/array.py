@@ -31,6 +31,7 @@ from gradcheck.autodiff.core import (
     innermost,
     is_active,
     is_array,
+    is_complex,
     plain,
     plain_tree,
 )
@@ -292,6 +293,9 @@ class ArrayInterface(Traced):
     def tolist(self) -> Any:
         return [row.tolist() for row in self] if is_array(self) and self.ndim else self.item()
 
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        return FUNCTIONS[np.compress](condition, self, axis=axis, out=out)
+
     def fill(self, value: Any) -> None:
         self[...] = value
 
@@ -363,6 +367,8 @@ class Flat:
 def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, Any]) -> Any:
     """A ufunc call that is not the plain one: with keywords, a method such as ``reduce``, or without a rule."""
     out = keywords.pop("out", None)
+    if type(rule) is not Elementwise and not any(is_complex(x) for x in inputs):
+        rule = table.REAL.get(ufunc, rule)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method != "__call__":
         handler = FUNCTIONS.get((ufunc, method))
@@ -377,7 +383,8 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
     else:
         handler = rule
     if handler is not None:
-        return _store_out(handler(*inputs, **keywords), out, True, name)
+        mask = plain(keywords.get("where", True)) if method == "__call__" else True
+        return _store_out(handler(*inputs, **keywords), out, mask, name)
     if any_active(inputs):
         raise unsupported(f"no derivative rule for np.{name}")
     return _store_out(getattr(ufunc, method)(*plain_tree(inputs), **plain_tree(keywords)), out, True, name)
@@ -407,12 +414,19 @@ def _store_out(result: Any, out: Any, mask: Any, name: str) -> Any:
 # -- operators -----------------------------------------------------------------------------------------------------
 
 
+def _function_of(partial: Any) -> Callable[..., Any]:
+    """A constant partial as the function that it is."""
+    return partial if callable(partial) else lambda _y, _a, _b: partial
+
+
 def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """``x op y`` and its reflection ``y op x``, for values on a tape."""
     d0: Any
     d1: Any
     d0, d1 = rule.partials
     linear = not callable(d0) and not callable(d1)  # add and subtract: the partials are constants
+    if not linear:
+        d0, d1 = _function_of(d0), _function_of(d1)
 
     def forward(self: Any, other: Any) -> Any:
         slot = self.slot
@@ -527,7 +541,6 @@ METHODS = [
     "nonzero",
     "argsort",
     "searchsorted",
-    "compress",
     "choose",
 ]
 

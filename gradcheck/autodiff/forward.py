@@ -66,6 +66,20 @@ def tangent_of(x: DualBase) -> Any:
     return None if root.tangent is None else x.link.of(root.tangent)
 
 
+def aligned(t: Any, value: Any) -> Any:
+    """A tangent in the value's type and, for an array, in memory of its own that lies as the value does.
+
+    What is a view of the value is then a view of the tangent, and what is written to the one is written to the other.
+    """
+    if not isinstance(value, np.ndarray):
+        return t if type(t) in TRACED or type(t) is type(value) else type(value)(t)
+    fresh = np.empty_like(value)
+    if type(t) in TRACED:
+        fresh = t.owner.constant(fresh)
+    fresh[...] = t
+    return fresh
+
+
 class Forward(Trace):
     """The forward trace."""
 
@@ -106,16 +120,7 @@ class Forward(Trace):
             t = t + term
         if not is_complex(y) and is_complex(t):
             t = np.real(t)
-        value = plain(y)
-        if isinstance(value, np.ndarray):  # memory of its own, to be written to as the value is
-            t = np.broadcast_to(t, value.shape) if shape_of(t) != value.shape else t
-            if type(t) in TRACED:
-                t = np.copy(t) if t.dtype == value.dtype else t.astype(value.dtype)
-            else:
-                t = np.array(t, value.dtype)
-        elif type(t) not in TRACED and type(t) is not type(value):
-            t = type(value)(t)
-        return Dual(y, self, t, None)
+        return Dual(y, self, aligned(t, plain(y)), None)
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, tangents = self._open(args)
@@ -183,7 +188,7 @@ class Forward(Trace):
         if root.tangent is None:
             if t is None or plain(root.value).dtype.kind not in FLOAT_KINDS:
                 return None
-            root.tangent = np.zeros(plain(root.value).shape, plain(root.value).dtype)
+            root.tangent = np.zeros_like(plain(root.value))
         if type(t) in TRACED and (type(root.tangent) not in TRACED or root.tangent.owner.level < t.owner.level):
             root.tangent = t.owner.constant(root.tangent)
         return tangent_of(target)

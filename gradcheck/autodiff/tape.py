@@ -275,7 +275,8 @@ class Tape(Trace):
             if ry is None or d1 is None:
                 return Taped(v, self, None, None)
             bits = 2
-            operands: tuple[Any, ...] = ((ry, d1, None if b.shape == shape else b.shape),)
+            own = b.shape if type(b) is np.ndarray else shape_of(b)
+            operands: tuple[Any, ...] = ((ry, d1, None if own == shape else own),)
         else:
             own = a.shape if type(a) is np.ndarray else shape_of(a)
             if ry is None or d1 is None:
@@ -759,9 +760,9 @@ def _pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> N
     sweep.accumulate(ref, _fit(d, *spec), fresh=True)
 
 
-def _pull_increment(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
+def _pull_increment(sweep: Sweep, _slot: int, _g: Any, ref: Any, payload: Any) -> None:
     place, sign, shape, holomorphic = payload
-    part = place.of(g) if type(place) is View else g
+    part = sweep.buffer(place)
     d = np.copy(part) if sign > 0 else -part
     sweep.accumulate(ref, _fit(d, shape, holomorphic), fresh=True)
 

@@ -18,7 +18,7 @@ import numpy as np
 from gradcheck.autodiff import array as _interface  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import SCALARS, TRACED, constant, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, unsupported
-from gradcheck.autodiff.forward import Forward, tangent_of
+from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.scope import escalate, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, tree_map
@@ -374,7 +374,7 @@ def _unit(y: Any, i: int) -> Any:
 
 def _along(j: int) -> Callable[[Any, int, Any], Any]:
     """Start forward mode along coordinate j."""
-    return lambda trace, _i, value: trace.variable(value, _unit(value, j))
+    return lambda trace, _i, value: trace.variable(value, aligned(_unit(value, j), plain(value)))
 
 
 def _columns(fun: Function, argnum: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
@@ -447,11 +447,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple
     def start(trace: Forward, i: int, v: Any) -> Any:
         if i >= len(flat) or shape_of(flat[i]) != shape_of(v):
             raise AutodiffError(f"tangent {i} does not have the shape {shape_of(v)} of its argument")
-        t = flat[i]
-        if type(t) not in TRACED:
-            dtype = np.result_type(plain(v), np.float32) if isinstance(plain(v), np.ndarray) else None
-            t = np.array(t, dtype=dtype) if is_array(v) else (t if isinstance(t, complex) else float(t))
-        return trace.variable(v, t)
+        return trace.variable(v, aligned(flat[i], plain(v)))
 
     run = _Traced(fun, tuple(range(len(primals))), tuple(primals), {}, Forward, start)
 

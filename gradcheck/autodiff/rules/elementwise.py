@@ -184,6 +184,8 @@ def conjugate(x: Any) -> Any:
     return CONJUGATE(x) if is_complex(x) else elementwise(POSITIVE, (x,))
 
 
+# What these two are for real operands.
+REAL: dict[Any, Elementwise] = {np.absolute: ABSOLUTE, np.conjugate: Elementwise(np.conjugate, 1.0)}
 UFUNCS[np.absolute] = absolute
 UFUNCS[np.conjugate] = conjugate
 

@@ -36,8 +36,17 @@ def _plain(function: Any) -> Any:
 
 for _function in dict.fromkeys(PLAIN):
     FUNCTIONS[_function] = _plain(_function)
+def _plain_ufunc(ufunc: Any) -> Any:
+    def handler(*args: Any, **keywords: Any) -> Any:
+        if "where" in keywords:
+            keywords["out"] = None  # meant: whoever calls puts the rest in its place
+        return ufunc(*plain_tree(args), **plain_tree(keywords))
+
+    return handler
+
+
 for _ufunc in PLAIN_UFUNCS:
-    UFUNCS[_ufunc] = _plain(_ufunc)
+    UFUNCS[_ufunc] = _plain_ufunc(_ufunc)
 
 
 def _like(function: Any) -> Any:
