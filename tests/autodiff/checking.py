@@ -17,7 +17,7 @@ import numpy as np
 
 from gradcheck.autodiff import grad, jvp, vjp
 
-STEP = 1e-3
+STEP = 4e-4
 
 
 @dataclass(frozen=True)

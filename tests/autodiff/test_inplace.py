@@ -1,0 +1,222 @@
+"""In-place code: random programs of assignments through views, and values that are overwritten after they were saved.
+
+A program works on a pool of arrays that hold functions of the input; every step writes into one of them, through a view of a view
+as likely as not, or makes a new one from others. The same program runs on plain NumPy: that is its value, and by differences its
+derivative. Programs are smooth by construction: indices come from the program, never from the values (but for sorting and
+masks, whose outcome is taken at the point).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gradcheck.autodiff import grad, hvp, jacobian, jvp
+
+from .checking import STEP, assert_close, difference, numeric_gradient
+
+SHAPE = (3, 4)
+POINT = np.array([0.31, -0.83, 1.27, 0.59])
+DIRECTION = np.array([0.7, -0.4, 0.2, 1.1])
+WEIGHTS = np.random.default_rng(5).normal(size=(3, 4))
+
+# -- the vocabulary of programs ---------------------------------------------------------------------------------------------
+
+VIEWS: dict[str, Callable[[Any], Any]] = {
+    "whole": lambda y: y,
+    "ellipsis": lambda y: y[...],
+    "row": lambda y: y[1],
+    "last row": lambda y: y[-1],
+    "column": lambda y: y[:, 2],
+    "block": lambda y: y[1:, :2],
+    "backwards": lambda y: y[::-1, ::-2],
+    "steps": lambda y: y[::2, 1::2],
+    "transpose": lambda y: y.T,
+    "transposed block": lambda y: y.T[1:3],
+    "new axis": lambda y: y[:, None, :],
+    "ravel": lambda y: y.ravel(),
+    "reshape": lambda y: y.reshape(2, 6),
+    "reshape part": lambda y: y.reshape(2, 6)[1, ::2],
+    "transposed reshape": lambda y: y.T.reshape(6, 2),  # a copy: what is written to it is lost
+    "fortran": lambda y: y.T.reshape(12, order="F")[3:8],
+    "swapped": lambda y: np.swapaxes(y, 0, 1)[::-1],
+    "moved": lambda y: np.moveaxis(y, 0, -1)[1],
+    "flipped": lambda y: np.flip(y, 1),
+    "squeezed": lambda y: y[1:2].squeeze(0),
+    "expanded": lambda y: np.expand_dims(y, 0)[0, 2],
+    "empty": lambda y: y[:0],
+    "zero-d": lambda y: y[1, 2, ...],
+    "split": lambda y: np.split(y, 2, axis=1)[1],
+    "at least 3-d": lambda y: np.atleast_3d(y)[:, 1],
+}
+KEYS: dict[str, Any] = {
+    "all": ...,
+    "slice": slice(1, None),
+    "first": 0,
+    "negative": -1,
+    "reverse": slice(None, None, -1),
+    "list": [0, -1],
+    "repeated": [0, 0],
+    "array": np.array([0, -1, 0]),
+    "none": None,
+    "tail": (..., slice(-1, None)),
+}
+
+
+def part(y: Any, key: Any) -> Any:
+    """The key, if it fits the array; else everything."""
+    if y.ndim == 0 or (y.shape[0] < 1 and not isinstance(key, slice)):
+        return ...
+    return key
+
+
+WRITES: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
+    # y: the view to write into; key; v: a value of the pool; s: a number that depends on the input
+    "assign number": lambda y, k, v, s: y.__setitem__(k, s),
+    "assign constant": lambda y, k, v, s: y.__setitem__(k, 0.25),
+    "assign function": lambda y, k, v, s: y.__setitem__(k, np.sin(y[k]) * s),
+    "assign itself": lambda y, k, v, s: y.__setitem__(k, y[k]),
+    "assign row": lambda y, k, v, s: y.__setitem__(..., np.resize(v.ravel()[:4], y.shape)),
+    "add": lambda y, k, v, s: augment(y, k, "+", s),
+    "subtract": lambda y, k, v, s: augment(y, k, "-", s * s),
+    "multiply": lambda y, k, v, s: augment(y, k, "*", s),
+    "divide": lambda y, k, v, s: augment(y, k, "/", 2.0 + s * s),
+    "power": lambda y, k, v, s: augment(y, k, "**", 2),
+    "add itself": lambda y, k, v, s: augment(y, k, "+", y[k] * 1.0),
+    "add view of itself": lambda y, k, v, s: augment(y, ..., "+", y[..., ::-1] if y.ndim else y),
+    "out": lambda y, k, v, s: np.multiply(y, s, out=y),
+    "exp out": lambda y, k, v, s: np.exp(0.3 * y, out=y),
+    "masked out": lambda y, k, v, s: np.multiply(y, s, out=y, where=np.arange(y.size).reshape(y.shape) % 2 == 0),
+    "add.at": lambda y, k, v, s: np.add.at(y, k, s) if y.size else None,
+    "put": lambda y, k, v, s: np.put(y, [0, -1, 1], [s, 0.5, s * s], mode="wrap") if y.size else None,
+    "copyto": lambda y, k, v, s: np.copyto(y, s * np.ones(y.shape), where=np.arange(y.size).reshape(y.shape) % 3 == 0),
+    "fill": lambda y, k, v, s: y.fill(s),
+    "flat": lambda y, k, v, s: y.flat.__setitem__(slice(None, None, 2), s),
+    "flat element": lambda y, k, v, s: y.flat.__setitem__(0, s) if y.size else None,
+    "sort": lambda y, k, v, s: y.sort() if y.ndim else None,
+    "mask": lambda y, k, v, s: y.__setitem__(np.arange(y.size).reshape(y.shape) % 2 == 1, s),
+    "mask of values": lambda y, k, v, s: y.__setitem__(y > 0.2, s),
+    "fill diagonal": lambda y, k, v, s: np.fill_diagonal(y, s) if y.ndim == 2 and y.size else None,
+    "putmask": lambda y, k, v, s: np.putmask(y, np.arange(y.size).reshape(y.shape) % 2 == 1, s),
+}
+
+
+def augment(y: Any, key: Any, op: str, value: Any) -> None:
+    if op == "+":
+        y[key] += value
+    elif op == "-":
+        y[key] -= value
+    elif op == "*":
+        y[key] *= value
+    elif op == "/":
+        y[key] /= value
+    else:
+        y[key] **= value
+
+
+USES: dict[str, Callable[[Any, Any], Any]] = {
+    # what is saved on the tape, and damaged by a later write if nobody takes care
+    "sine": lambda a, b: np.sin(a),
+    "square": lambda a, b: a * a,
+    "product": lambda a, b: a * b,
+    "exponential": lambda a, b: np.exp(0.2 * a),
+    "tanh": lambda a, b: np.tanh(a),
+    "matrix product": lambda a, b: (a @ b.T) @ a * 0.1,
+    "dot": lambda a, b: np.dot(a, b.T) @ b * 0.1,
+    "einsum": lambda a, b: np.einsum("ij,kj->ik", a, b) @ a * 0.1,
+    "copy": lambda a, b: a.copy(),
+    "sum": lambda a, b: a + np.sum(b * b) * 0.1,
+    "norm": lambda a, b: a * np.linalg.norm(b),
+    "views": lambda a, b: a[::-1] * b[:, ::-1],
+    "gathered": lambda a, b: a[[2, 0, 0]] * b,
+    "stacked": lambda a, b: np.concatenate([a[:1], b[1:]]),
+    "same": lambda a, b: a,
+    "division": lambda a, b: a / (1.5 + b * b),
+    "power": lambda a, b: (1.5 + a * a) ** 0.5,
+    "where": lambda a, b: np.where(np.arange(12).reshape(3, 4) % 2 == 0, a, b * b),
+    "fortran copy": lambda a, b: a.copy(order="F"),
+}
+STARTS: dict[str, Callable[[Any], Any]] = {
+    "zeros": lambda x: np.zeros(SHAPE),
+    "zeros in Fortran order": lambda x: np.zeros(SHAPE, order="F"),
+    "ones": lambda x: np.ones(SHAPE),
+    "array": lambda x: np.array([x, 2.0 * x, x * x]),
+    "outer": lambda x: np.outer(x[:3], x),
+    "zeros_like": lambda x: np.zeros_like(np.outer(x[:3], x)),
+    "plain": lambda x: np.arange(12.0).reshape(SHAPE) * 0.1,
+}
+
+names = {kind: st.sampled_from(sorted(table)) for kind, table in
+         {"view": VIEWS, "key": KEYS, "write": WRITES, "use": USES, "start": STARTS}.items()}  # fmt: skip
+writes = st.tuples(st.just("write"), st.integers(0, 3), names["view"], names["key"], names["write"], st.integers(0, 3))
+uses = st.tuples(st.just("use"), st.integers(0, 3), st.integers(0, 3), names["use"], st.booleans())
+programs = st.tuples(st.lists(names["start"], min_size=2, max_size=2), st.lists(st.one_of(writes, writes, uses), max_size=7))
+
+
+def run(program: Any, x: Any) -> Any:
+    starts, steps = program
+    pool = [STARTS[name](x) for name in starts]
+    pool[0][0, 1] = x[0] * x[1]
+    total: Any = 0.0
+    for step in steps:
+        if step[0] == "write":
+            _, i, view, key, write, j = step
+            y = VIEWS[view](pool[i % len(pool)])
+            v = pool[j % len(pool)]
+            s = v[2, j] * 0.5 + x[j] * x[0]
+            k = part(y, KEYS[key])
+            if y.size or isinstance(k, slice) or k is ...:
+                WRITES[write](y, k, v, s)
+        else:
+            _, i, j, use, keep = step
+            new = USES[use](pool[i % len(pool)], pool[j % len(pool)])
+            if keep and len(pool) < 4:
+                pool.append(new)
+            else:
+                total = total + np.sum(new * WEIGHTS)
+    for n, y in enumerate(pool):
+        total = total + np.sum(np.cos(y) * WEIGHTS) * (n + 1.0)
+    return total
+
+
+def smooth(program: Any) -> bool:
+    """Masks and sorting switch somewhere: not within the steps of the difference; and values stay moderate."""
+    values = [float(run(program, POINT + k * STEP * DIRECTION)) for k in (-4, -3, -2, -1, 0, 1, 2, 3, 4)]
+    if not all(np.isfinite(values)) or max(map(abs, values)) > 1e4:
+        return False
+    second = np.diff(values, 4)
+    return bool(np.max(np.abs(second)) < 1e-6 * max(1.0, max(map(abs, values))))
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(programs)
+def test_random_programs(program: Any) -> None:
+    with np.errstate(all="ignore"):
+        if not smooth(program):
+            return
+
+        def f(x: Any) -> Any:
+            return run(program, x)
+
+        expected = numeric_gradient(f, (POINT,), 0)
+        size = max(1.0, float(np.max(np.abs(expected))), abs(float(f(POINT))))
+        if size > 100.0:
+            return  # cosines of large numbers: no measure
+        found = grad(f)(POINT)
+        assert_close(found, expected, 1e-6, "reverse", 1e-7 * size)
+        value, tangent = jvp(f, (POINT,), (DIRECTION,))
+        assert value == pytest.approx(f(POINT), rel=1e-14)
+        assert_close(tangent, expected @ DIRECTION, 1e-6, "forward", 1e-7 * size)
+        second = difference(grad(f), (POINT,), (DIRECTION,))[0]
+        size = max(size, float(np.max(np.abs(second))))
+        for way, product in (
+            ("forward over reverse", hvp(f)(POINT, DIRECTION)),
+            ("reverse over reverse", grad(lambda x: np.sum(grad(f)(x) * DIRECTION))(POINT)),
+            ("reverse over forward", grad(lambda x: jvp(f, (x,), (DIRECTION,))[1])(POINT)),
+        ):
+            assert_close(product, second, 1e-5, way, 1e-6 * size)
