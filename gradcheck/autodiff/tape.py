@@ -331,6 +331,8 @@ class Tape(Trace):
 
     def _scalar(self, rule: Elementwise, y: Any, raws: Sequence[Any], refs: Sequence[Any]) -> Any:
         """Record a scalar operation with its partials as numbers."""
+        # A partial may be an operand itself; a 0-d array among them is memory that may be written to later.
+        raws = [r[()] if type(r) is np.ndarray else r for r in raws]
         slot = len(self.records)
         pairs = [(r, _number(p, y, raws)) for r, p in zip(refs, rule.partials, strict=True) if r is not None]
         (a, da), (b, db) = pairs if len(pairs) == 2 else (*pairs, (None, None))

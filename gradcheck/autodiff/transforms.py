@@ -37,7 +37,7 @@ def _numeric(x: Any) -> Any:
     if type(x) is float or type(x) in TRACED:
         return x
     if type(x) is np.ndarray and x.dtype.char == "d":
-        return x.copy()
+        return x.copy("K")
     if isinstance(x, bool) or not isinstance(x, int | float | complex | np.ndarray | np.generic):
         raise unsupported(f"cannot differentiate with respect to a {type(x).__name__}")
     if isinstance(x, np.ndarray | np.generic):
@@ -45,7 +45,7 @@ def _numeric(x: Any) -> Any:
             return x.astype(float)
         if x.dtype.kind not in "fc":
             raise unsupported(f"cannot differentiate with respect to an array of dtype {x.dtype}")
-        return x.copy() if isinstance(x, np.ndarray) else x
+        return x.copy("K") if isinstance(x, np.ndarray) else x
     return float(x) if isinstance(x, int) else x
 
 
