@@ -116,7 +116,7 @@ def check_points(
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
-    findings = tuple(dict.fromkeys(f for p in parts for f in p.findings))
+    findings = tuple(dict.fromkeys([f for p in parts for f in p.findings] + _agreed(parts)))
     return Result(
         target=name,
         argnum=position,
@@ -146,6 +146,13 @@ class Part:
     findings: tuple[Finding, ...]
     total: int
     value: str
+    diagnosis: tuple[Finding, ...] = ()
+
+
+def _agreed(parts: Sequence[Part]) -> list[Finding]:
+    """The diagnoses that hold at every point that fails: a factor that changes with the point is not a constant one."""
+    failing = [p.diagnosis for p in parts if any(e.verdict is Verdict.FAIL for e in p.entries)]
+    return [f for f in failing[0] if all(f in d for d in failing)] if failing else []
 
 
 def _worst(entries: Sequence[Entry], findings: Sequence[Finding]) -> Verdict:
@@ -229,8 +236,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
-    findings += diagnose(scene, measured, entries, yours.function if yours else None)
-    return Part(tuple(entries), tuple(findings), total, scene.text)
+    diagnosis = diagnose(scene, measured, entries, yours.function if yours else None)
+    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis))
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
