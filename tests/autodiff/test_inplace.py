@@ -220,3 +220,216 @@ def test_random_programs(program: Any) -> None:
             ("reverse over forward", grad(lambda x: jvp(f, (x,), (DIRECTION,))[1])(POINT)),
         ):
             assert_close(product, second, 1e-5, way, 1e-6 * size)
+
+
+# -- named cases ----------------------------------------------------------------------------------------------------------
+
+
+def check(f: Callable[[Any], Any], x: Any = POINT) -> None:
+    """Value and both modes of a function against plain NumPy."""
+    y = f(x)
+    value, tangent = jvp(f, (x,), (DIRECTION[: x.size].reshape(x.shape),))
+    assert np.array_equal(value, y)
+    measured = difference(f, (x,), (DIRECTION[: x.size].reshape(x.shape),))[0]
+    assert_close(tangent, measured, 1e-7, "forward")
+    J = jacobian(f)(x)
+    assert_close(np.tensordot(J, DIRECTION[: x.size].reshape(x.shape), x.ndim), measured, 1e-7, "reverse")
+
+
+def overwritten_operand(x: Any) -> Any:
+    y = x * 1.0
+    z = np.sin(y) + y * y
+    y[0] = 5.0
+    return z * y
+
+
+def overwritten_result(x: Any) -> Any:
+    y = np.exp(x)  # the partial is the result itself
+    z = y * 2.0
+    y[1:] = 0.0
+    y *= x
+    return z + y
+
+
+def overwritten_dot(x: Any) -> Any:
+    a = np.outer(x, x)
+    y = a @ x
+    a[:, 0] = x
+    a.T[1] *= 2.0
+    return y + a @ y
+
+
+def overwritten_through_view_made_before(x: Any) -> Any:
+    y = x * 2.0
+    v = y[::-1]
+    z = np.tanh(y)
+    v[1:3] = x[0]
+    return z * y
+
+
+def overwritten_solve(x: Any) -> Any:
+    a = np.diag(2.0 + x) + 0.1
+    y = np.linalg.solve(a, x)
+    a[...] = 0.0
+    y2 = y * y
+    y[:] = 1.0
+    return y2 + y
+
+
+def overwritten_einsum_and_where(x: Any) -> Any:
+    a = np.outer(x, x)
+    e = np.einsum("ij,j->i", a, x)
+    w = np.where(x > 0, a[0], a[1])
+    a[0] = 7.0
+    np.negative(a, out=a)
+    return e * w + a.sum(axis=0)
+
+
+def swap_rows(x: Any) -> Any:
+    y = np.array([x, x * x, np.sin(x)])
+    y[[0, 2]] = y[[2, 0]]
+    y[0], y[1] = y[1].copy(), y[0].copy()
+    return y
+
+
+def overlapping(x: Any) -> Any:
+    y = x * x
+    y[1:] += y[:-1]
+    y[:-1] *= y[1:]
+    y[::2] = y[1::2] * y[::-2][:2]
+    return y
+
+
+def assign_in_loop(x: Any) -> Any:
+    y = np.zeros(6)
+    y[0] = x[0]
+    for i in range(1, 6):
+        y[i] = 0.5 * y[i - 1] + np.sin(y[i - 1]) * x[i % 4]
+    return y
+
+
+def in_place_operators_on_names(x: Any) -> Any:
+    y = x.copy()
+    z = y  # the same array
+    y += x
+    y *= z
+    y -= 0.5
+    y /= 2.0 + x * x
+    y **= 3
+    s = x[0]
+    s += 1.0  # a number: rebinds
+    s *= s
+    return y + z * s + x[0]
+
+
+def argument_written_to(x: Any) -> Any:
+    before = x * 3.0
+    x[0] = x[1] * x[2]
+    x += before
+    return x
+
+
+def broadcast_writes(x: Any) -> Any:
+    y = np.zeros((3, 4))
+    y[...] = x
+    y[1:, :2] = x[:1]
+    y[:, 3] = x[0]
+    y[0] += x[None, :][0]
+    y += x[:, None][:3]
+    return y
+
+
+def array_of_arrays(x: Any) -> Any:
+    y = np.empty((2, 2))
+    y[0, 0], y[0, 1] = x[0], x[1] ** 2
+    y[1] = [x[2] * 2.0, 1.0]
+    y[:, 1] = (x[0], 3)
+    return np.linalg.inv(y + 3.0 * np.eye(2))
+
+
+def fancy_reads_then_writes(x: Any) -> Any:
+    y = np.arange(12.0).reshape(3, 4) * x
+    picked = y[[0, 2, 2], [1, 1, 3]]
+    y[[0, 1], [0, 1]] = picked[:2]
+    y[np.array([True, False, True]), 2:] *= 2.0
+    y[np.ix_([0, 2], [1, 3])] += x[:2]
+    return y * picked[0]
+
+
+def integer_array_stays_plain(x: Any) -> Any:
+    count = np.zeros(4, dtype=int)
+    count[1] = 3
+    count += 1
+    return x * count
+
+
+@pytest.mark.parametrize(
+    "f",
+    [overwritten_operand, overwritten_result, overwritten_dot, overwritten_through_view_made_before, overwritten_solve,
+     overwritten_einsum_and_where, swap_rows, overlapping, assign_in_loop, in_place_operators_on_names, argument_written_to,
+     broadcast_writes, array_of_arrays, fancy_reads_then_writes, integer_array_stays_plain],
+    ids=lambda f: f.__name__,
+)  # fmt: skip
+def test_named(f: Callable[[Any], Any]) -> None:
+    check(lambda x: f(x.copy()))
+    if f is argument_written_to:
+        x = POINT.copy()
+        jacobian(f)(x)
+        assert np.array_equal(x, POINT), "the user's argument was changed"
+
+
+def test_element_loop_is_linear() -> None:
+    """A loop of n element writes must not copy the array n times: the tape stays as long as the loop."""
+
+    def f(x: Any, n: int) -> Any:
+        y = np.zeros(n)
+        y[0] = x
+        for i in range(1, n):
+            y[i] = y[i - 1] * 0.999
+        return y[n - 1]
+
+    assert grad(f)(1.0, 3000) == pytest.approx(0.999**2999)
+
+
+def test_complex_parts_are_written() -> None:
+    def f(x: Any) -> Any:
+        z = np.zeros(2, dtype=complex)
+        z[0] = x[0] + 1j * x[1]
+        z[1] = x[2]
+        z *= 1j
+        z.real[1] = x[3]
+        return np.array([z[0].real, z[0].imag, np.abs(z[1])])
+
+    check(f)
+
+
+def test_write_to_imaginary_part_is_refused_not_lost() -> None:
+    def f(x: Any) -> Any:
+        z = np.zeros(2, dtype=complex) + x[0]
+        z.imag[0] = x[1]
+        return np.sum(np.abs(z))
+
+    with pytest.raises(ValueError, match="read-only"):
+        grad(f)(POINT)
+
+
+def test_read_only_broadcast() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        grad(lambda x: np.broadcast_to(x, (2, 4)).__setitem__(0, 1.0))(POINT)
+
+
+def test_write_of_wrong_shape_is_numpys_error() -> None:
+    def f(x: Any) -> Any:
+        y = np.zeros(3)
+        y[:] = x
+        return y
+
+    with pytest.raises(ValueError, match="could not broadcast input array from shape \\(4,\\) into shape \\(3,\\)"):
+        grad(f)(POINT)
+    with pytest.raises(IndexError, match="out of bounds"):
+        grad(lambda x: x[7])(POINT)
+
+
+def test_imaginary_value_into_real_array() -> None:
+    with pytest.raises((TypeError, ValueError)):
+        grad(lambda x: np.multiply(x, 1j, out=np.zeros(4)))(POINT)
