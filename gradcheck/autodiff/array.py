@@ -36,9 +36,9 @@ from gradcheck.autodiff.core import (
     plain_tree,
 )
 from gradcheck.autodiff.errors import AutodiffError, unsupported, user_frame
+from gradcheck.autodiff.memory import View
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.tape import View
 
 
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
@@ -567,9 +567,10 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
         value = self.value
         if type(key) is slice and type(value) is np.ndarray:
             link = self.link
+            owner: Any = self.owner
             if type(link) is View:
-                return taped(value[key], self.owner, None, View(link.root, link, key))
-            return taped(value[key], self.owner, None, View(self, None, key))
+                return taped(value[key], owner, None, View(link.root, link, key))
+            return taped(value[key], owner, None, View(self, None, key))
         return self.owner.getitem(self, key)
 
     def __neg__(self) -> Any:

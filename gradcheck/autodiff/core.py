@@ -334,3 +334,17 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         have = have[extra:]
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and have[i] != 1)
     return np.sum(g, axis=stretched, keepdims=True) if stretched else g
+
+
+def evaluate(function: Callable[..., Any], raws: Sequence[Any], mask: Any, dtype: Any) -> Any:
+    if mask is True and dtype is None:
+        return function(*raws)
+    keywords: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    if mask is True:
+        return function(*raws, **keywords)
+    # NumPy leaves the places that `where` excludes as they are in `out`; the caller puts those in. Zero till then.
+    y = function(*(plain(r) for r in raws), **keywords, where=mask, out=None)
+    y = np.where(mask, y, np.zeros((), y.dtype))
+    if any(type(r) in TRACED for r in raws):
+        return function(*raws, **keywords, where=mask, out=None)
+    return y

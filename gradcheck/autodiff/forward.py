@@ -23,13 +23,15 @@ from gradcheck.autodiff.core import (
     Primitive,
     Trace,
     Traced,
+    evaluate,
     is_array,
     is_complex,
     plain,
     plain_tree,
     shape_of,
 )
-from gradcheck.autodiff.tape import Tape, View, _evaluate, _is_basic, _same_memory, _store
+from gradcheck.autodiff.memory import View, is_basic, same_memory, store
+from gradcheck.autodiff.tape import Tape
 
 
 class DualBase(Traced):
@@ -124,7 +126,7 @@ class Forward(Trace):
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, tangents = self._open(args)
-        y = _evaluate(rule.function, raws, mask, dtype)
+        y = evaluate(rule.function, raws, mask, dtype)
         terms = []
         with np.errstate(all="ignore"):
             for t, partial in zip(tangents, rule.partials, strict=True):
@@ -156,7 +158,7 @@ class Forward(Trace):
     def getitem(self, source: Any, key: Any) -> Any:
         key = plain_tree(key)
         y = source.value[key]
-        if is_array(y) and _is_basic(key):
+        if is_array(y) and is_basic(key):
             return Dual(y, self, None, View(_root(source), source.link, key))
         t = tangent_of(source)
         return self.constant(y) if t is None else Dual(y, self, t[key], None)
@@ -164,10 +166,10 @@ class Forward(Trace):
     def setitem(self, target: Any, key: Any, value: Any) -> None:
         (raw,), (t,) = self._open([value])
         if type(value) is Dual and value.link is not None and value.link.root is _root(target):
-            if _same_memory(target.value, key, raw):
+            if same_memory(target.value, key, raw):
                 return  # the last step of `x[a:b] += y`
             t = None if t is None else np.copy(t)  # the store below may overlap it
-        _store(target.value, key, raw)
+        store(target.value, key, raw)
         part = self._writable_tangent(target, t)
         if part is not None:
             part[key] = 0.0 if t is None else t

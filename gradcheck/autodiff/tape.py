@@ -1,4 +1,4 @@
-"""Reverse mode: the tape, and the sweep that runs it backwards.
+"""Reverse mode: the tape. ``sweep.py`` runs it backwards, ``memory.py`` looks after arrays and their views.
 
 The tape is a list of records in the order of execution. A record's position is its *slot*, the name of what it
 produced; during the sweep ``cotangents[slot]`` is what has flowed back to it. Three ideas keep it small and fast:
@@ -9,9 +9,8 @@ produced; during the sweep ``cotangents[slot]`` is what has flowed back to it. T
   cotangent. Reading an element adds into that buffer, writing one takes its cotangent out: loops are linear.
 * **Write in place unless a saved value would be damaged.** What a record saves is remembered by the array it came from;
   a write first gives those records copies of their own (of just what they saved), then writes where NumPy would.
-* **Nothing is saved that no partial reads**: see ``Elementwise.needs``; a primitive's pullback is a closure, and a
-closure
-  holds only what it uses.
+* **Nothing is saved that no partial reads**: see ``Elementwise.plans``; a primitive's pullback is a closure, and a
+  closure holds only what it uses.
 
 Cotangents pair with tangents bilinearly (no conjugate), autograd's convention: for a complex operand z = x + iy of a
 real function the cotangent is ∂f/∂x − i ∂f/∂y.
@@ -23,7 +22,6 @@ Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIA
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -36,39 +34,41 @@ from gradcheck.autodiff.core import (
     Primitive,
     Trace,
     Traced,
+    evaluate,
     is_array,
     is_complex,
     plain,
     plain_tree,
     shape_of,
-    unbroadcast,
 )
-from gradcheck.autodiff.errors import AutodiffError, unsupported
-
-Record = tuple[int, Any, Any, Any, Any]
-
-# From this many elements on, a temporary array costs more than finding out that one can be reused.
-_LARGE = 4096
-
-
-class View:
-    """How a view's part is found in a buffer that is laid out as its root's: from the parent view's part (None: the
-    root's) by a key, or by a step of another kind."""
-
-    __slots__ = ("key", "parent", "root", "step")
-
-    def __init__(
-        self, root: TapedBase, parent: View | None, key: Any, step: Callable[[Any], Any] | None = None
-    ) -> None:
-        self.root = root
-        self.parent = parent
-        self.key = key
-        self.step = step
-
-    def of(self, buffer: Any) -> Any:
-        if self.parent is not None:
-            buffer = self.parent.of(buffer)
-        return buffer[self.key] if self.step is None else self.step(buffer)
+from gradcheck.autodiff.errors import AutodiffError
+from gradcheck.autodiff.memory import (
+    LARGE,
+    View,
+    is_basic,
+    origin,
+    protect,
+    reference,
+    remember,
+    same_memory,
+    sample_of,
+    store,
+)
+from gradcheck.autodiff.sweep import (
+    Record,
+    Sweep,
+    pull_carefully,
+    pull_component,
+    pull_element,
+    pull_elementwise,
+    pull_gather,
+    pull_general,
+    pull_increment,
+    pull_input,
+    pull_one,
+    pull_setitem,
+    pull_tuple,
+)
 
 
 class TapedBase(Traced):
@@ -99,52 +99,6 @@ def set_taped(cls: type[TapedBase]) -> None:
     TRACED.add(cls)
 
 
-def _origin(x: TapedBase) -> TapedBase:
-    return x.link.root if type(x.link) is View else x
-
-
-def _sample(a: np.ndarray[Any, Any]) -> bytes:
-    """About five hundred of an array's values, evenly spread, as bytes (so that nan is equal to itself)."""
-    step = a.size // 512
-    return (a.reshape(-1)[::step] if a.flags.c_contiguous else a.flat[::step]).tobytes()
-
-
-def _remember(x: Any, saved: Any) -> None:
-    """Note on the array x that a record has saved (parts of) its buffer: see :func:`_protect`."""
-    root = _origin(x)
-    if root.link is None:
-        root.link = [saved]
-    else:
-        root.link.append(saved)
-
-
-def _protect(root: TapedBase) -> None:
-    """Before root's buffer is written: give every record that saved a part of it a copy of its own."""
-    if not root.link:
-        return
-    buffer = plain(root.value)
-
-    def detach(x: Any) -> Any:
-        if type(x) in TRACED:
-            # Of an outer trace: its values are copied by value, its own tape by a recorded copy.
-            return np.copy(x) if is_array(x) and np.may_share_memory(plain(x), buffer) else x
-        if isinstance(x, np.ndarray):
-            return x.copy() if np.may_share_memory(x, buffer) else x
-        if type(x) in (tuple, list):
-            return type(x)(detach(e) for e in x)
-        if type(x) is FunctionType:
-            for cell in x.__closure__ or ():
-                cell.cell_contents = detach(cell.cell_contents)
-        return x
-
-    for saved in root.link:
-        if type(saved) is list:
-            saved[:] = [detach(x) for x in saved]
-        else:
-            detach(saved)
-    root.link = None
-
-
 class Tape(Trace):
     """The reverse trace."""
 
@@ -161,7 +115,7 @@ class Tape(Trace):
     def variable(self, value: Any) -> Any:
         """An input: a value that the derivative is taken with respect to."""
         slot = len(self.records)
-        self.records.append((slot, None, _input, None, None))
+        self.records.append((slot, None, pull_input, None, None))
         return Taped(value, self, slot, None)
 
     def constant(self, value: Any) -> Any:
@@ -170,11 +124,11 @@ class Tape(Trace):
         return value
 
     def active(self, value: Any) -> bool:
-        return value.slot is not None or _reference(value) is not None
+        return value.slot is not None or reference(value) is not None
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
         parent = source.link if type(source.link) is View else None
-        return Taped(step(source.value), self, None, View(_origin(source), parent, None, step))
+        return Taped(step(source.value), self, None, View(origin(source), parent, None, step))
 
     def _new(self, value: Any, pull: Callable[..., None], refs: Any, payload: Any) -> Any:
         """Record an operation with a fresh value."""
@@ -192,7 +146,7 @@ class Tape(Trace):
                 raws.append(a.value)
                 ref = a.slot
                 if ref is None:
-                    ref = _reference(a)
+                    ref = reference(a)
                 refs.append(ref)
                 if ref is not None:
                     found = True
@@ -208,17 +162,17 @@ class Tape(Trace):
         """
         if type(a) is not np.ndarray:
             return a
-        if a.size <= _LARGE:
+        if a.size <= LARGE:
             return a.copy()
         if not any(a is known for known, _ in self.foreign):
-            self.foreign.append((a, _sample(a)))
+            self.foreign.append((a, sample_of(a)))
         return a
 
     # -- operations ------------------------------------------------------------------------------------------------
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, refs, found = self._open(args)
-        y = rule.function(*raws) if mask is True and dtype is None else _evaluate(rule.function, raws, mask, dtype)
+        y = rule.function(*raws) if mask is True and dtype is None else evaluate(rule.function, raws, mask, dtype)
         if not found:
             return self.constant(y)
         bits = 0
@@ -246,11 +200,11 @@ class Tape(Trace):
             if keep[k] and type(raw) not in SCALARS:
                 a = args[k]
                 if type(a) is Taped and a.owner is self:
-                    _remember(a, saved)
+                    remember(a, saved)
                 else:
                     saved[k + 1] = self._keep(raw)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_carefully, operands, saved))
+        self.records.append((slot, None, pull_carefully, operands, saved))
         return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
 
     def binary(self, rule: Elementwise, x: Any, y: Any) -> Any:
@@ -261,11 +215,11 @@ class Tape(Trace):
         if type(x) is Taped:
             a, rx = x.value, x.slot
             if rx is None and x.link is not None:
-                rx = _reference(x)
+                rx = reference(x)
         if type(y) is Taped:
             b, ry = y.value, y.slot
             if ry is None and y.link is not None:
-                ry = _reference(y)
+                ry = reference(y)
         v = rule.function(a, b)
         if type(v) is not np.ndarray or v.dtype.kind != "f":
             return self.elementwise(rule, (x, y), True, None)
@@ -298,23 +252,23 @@ class Tape(Trace):
                     if x.link is None:
                         x.link = [saved]
                     else:
-                        _remember(x, saved)
+                        remember(x, saved)
                 else:
                     saved[1] = self._keep(a)
             if keep_b and type(b) is np.ndarray:
                 if type(y) is Taped:
-                    _remember(y, saved)
+                    remember(y, saved)
                 else:
                     saved[2] = self._keep(b)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_elementwise, operands, saved))
+        self.records.append((slot, None, pull_elementwise, operands, saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
 
     def unary(self, rule: Elementwise, x: Any) -> Any:
         """:meth:`elementwise` of one operand of this tape, written out."""
         a, ref = x.value, x.slot
         if ref is None and x.link is not None:
-            ref = _reference(x)
+            ref = reference(x)
         partial = rule.partials[0]
         if type(a) is not np.ndarray or a.dtype.kind != "f" or partial is None or ref is None:
             return self.elementwise(rule, (x,), True, None)
@@ -324,9 +278,9 @@ class Tape(Trace):
         keep_v, keep_a = rule.plans[1]
         saved = [v if keep_v else None, a if keep_a else None]
         if keep_a:
-            _remember(x, saved)
+            remember(x, saved)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_elementwise, ((ref, partial, None),), saved))
+        self.records.append((slot, None, pull_elementwise, ((ref, partial, None),), saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
 
     def _scalar(self, rule: Elementwise, y: Any, raws: Sequence[Any], refs: Sequence[Any]) -> Any:
@@ -340,7 +294,7 @@ class Tape(Trace):
             self.records.append((slot, a, da, b, db))
         else:  # a 0-d view is among the operands
             pulls = [_scale(d) for _, d in pairs]
-            self.records.append((slot, None, _pull_general, [r for r, _ in pairs], pulls))
+            self.records.append((slot, None, pull_general, [r for r, _ in pairs], pulls))
         return Taped(y, self, slot, None)
 
     def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
@@ -358,7 +312,7 @@ class Tape(Trace):
         if not live:
             return self.constant(y)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_general, live, pulls))
+        self.records.append((slot, None, pull_general, live, pulls))
         out = Taped(y, self, slot, None)
         if primitive.jvps != "linear":  # the pullback of a linear function depends on no value
             self._remember_all(args, pulls)
@@ -370,7 +324,7 @@ class Tape(Trace):
         """:meth:`apply` for one operand and one value, written out."""
         raw, ref = x.value, x.slot
         if ref is None:
-            ref = _reference(x)
+            ref = reference(x)
         y = primitive.function(raw, **static)
         make = primitive.vjps[0]  # type: ignore[index]
         if ref is None or make is None:
@@ -380,11 +334,11 @@ class Tape(Trace):
         if kind not in SCALARS and is_complex(y) and not is_complex(raw):
             pull = _real(pull)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_one, ref, pull))
+        self.records.append((slot, None, pull_one, ref, pull))
         if primitive.jvps == "linear":  # the pullback depends on no value
             return Taped(y, self, slot, None)
         if type(raw) not in SCALARS:
-            _remember(x, pull)
+            remember(x, pull)
         return Taped(y, self, slot, [pull] if kind not in SCALARS else None)
 
     def _pulls(
@@ -413,7 +367,7 @@ class Tape(Trace):
         for a in args:
             if type(a) is Taped and a.owner is self and type(a.value) not in SCALARS:
                 for pull in pulls:
-                    _remember(a, pull)
+                    remember(a, pull)
 
     def _apply_tuple(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any], raws: list[Any],
                      refs: list[Any], y: tuple[Any, ...]) -> tuple[Any, ...]:  # fmt: skip
@@ -422,14 +376,14 @@ class Tape(Trace):
         if not live:
             return tuple(self.constant(e) for e in y)
         hub = len(self.records)
-        self.records.append((hub, None, _pull_tuple, live, (pulls, y)))
+        self.records.append((hub, None, pull_tuple, live, (pulls, y)))
         out = []
         for k, e in enumerate(y):
             if plain(e).dtype.kind not in FLOAT_KINDS:
                 out.append(e)
                 continue
             slot = len(self.records)
-            self.records.append((slot, None, _pull_component, hub, (k, len(y))))
+            self.records.append((slot, None, pull_component, hub, (k, len(y))))
             out.append(Taped(e, self, slot, None))
         self._remember_all([*args, *out], pulls)
         return tuple(out)
@@ -442,31 +396,31 @@ class Tape(Trace):
         if kind is not int:
             key = plain_tree(key)
         y = value[key]
-        basic = kind is int or _is_basic(key)
+        basic = kind is int or is_basic(key)
         if basic and type(y) not in SCALARS and is_array(y):
             link = source.link
             if type(link) is View:
                 return Taped(y, self, None, View(link.root, link, key))
             return Taped(y, self, None, View(source, None, key))
-        place = source if source.slot is not None else _reference(source)
+        place = source if source.slot is not None else reference(source)
         if place is None:
             return self.constant(y)
         slot = len(self.records)
-        self.records.append((slot, None, _pull_element if basic else _pull_gather, place, key))
+        self.records.append((slot, None, pull_element if basic else pull_gather, place, key))
         return Taped(y, self, slot, None)
 
     def setitem(self, target: Any, key: Any, value: Any) -> None:
-        root = _origin(target)
+        root = origin(target)
         if type(value) is Taped and value.owner is self:
-            if type(value.link) is View and value.link.root is root and _same_memory(target.value, key, value.value):
+            if type(value.link) is View and value.link.root is root and same_memory(target.value, key, value.value):
                 return  # the last step of `x[a:b] += y`: the view is assigned to itself
             raw = value.value
-            ref = value.slot if value.slot is not None else _reference(value)
+            ref = value.slot if value.slot is not None else reference(value)
         else:
             raw, ref = value, None
         if root.link is not None:
-            _protect(root)
-        _store(target.value, key, raw)
+            protect(root)
+        store(target.value, key, raw)
         if ref is None and root.slot is None:
             return
         if plain(root.value).dtype.kind not in FLOAT_KINDS:
@@ -476,14 +430,14 @@ class Tape(Trace):
             root.slot = slot
         place = target.link if type(target.link) is View else target
         spec = None if ref is None else (shape_of(raw), is_complex(raw))
-        self.records.append((root.slot, None, _pull_setitem, ref, (place, key, spec)))
+        self.records.append((root.slot, None, pull_setitem, ref, (place, key, spec)))
 
     def increment(self, target: Any, value: Any, sign: int) -> None:
-        root = _origin(target)
+        root = origin(target)
         raws, refs, _ = self._open([value])
         raw, ref = raws[0], refs[0]
         if root.link is not None:
-            _protect(root)
+            protect(root)
         update = np.add if sign > 0 else np.subtract
         if type(target.value) is np.ndarray:
             update(target.value, raw, out=target.value)
@@ -495,7 +449,7 @@ class Tape(Trace):
         if root.slot is None:
             root.slot = slot
         place = target.link if type(target.link) is View else target
-        self.records.append((root.slot, None, _pull_increment, ref, (place, sign, shape_of(raw), is_complex(raw))))
+        self.records.append((root.slot, None, pull_increment, ref, (place, sign, shape_of(raw), is_complex(raw))))
 
     # -- the sweep -------------------------------------------------------------------------------------------------
 
@@ -510,322 +464,19 @@ class Tape(Trace):
                 when a sweep has produced nan.
         """
         for array, sample in self.foreign:
-            if _sample(array) != sample:
+            if sample_of(array) != sample:
                 raise AutodiffError(
                     f"an array of shape {array.shape} was changed in place after the function had used it",
                     hint="make a new array instead (w = w * 0.5), or make it inside the function with np.array(w)",
                 )
         sweep = Sweep(len(self.records), careful)
         for output, g in seeds:
-            ref = output.slot if output.slot is not None else _reference(output)
+            ref = output.slot if output.slot is not None else reference(output)
             if ref is not None:
                 sweep.accumulate(ref, g)
         with np.errstate(all="ignore"):
             sweep.run(self.records)
         return [sweep.result(x.slot) for x in wanted]
-
-
-class Sweep:
-    """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
-
-    __slots__ = ("careful", "cotangents", "owned", "shaped")
-
-    def __init__(self, slots: int, careful: bool) -> None:
-        self.cotangents: list[Any] = [None] * slots
-        # Slots whose buffer is ours to write to, and those among them whose buffer also lies as the array itself does.
-        self.owned: set[int] = set()
-        self.shaped: set[int] = set()
-        self.careful = careful
-
-    def run(self, records: list[Record]) -> None:
-        cotangents = self.cotangents
-        careful = self.careful
-        for slot, a, da, b, db in reversed(records):
-            g = cotangents[slot]
-            if g is None:
-                continue
-            if a is None:
-                if careful and da is _pull_elementwise:
-                    da = _pull_carefully
-                da(self, slot, g, b, db)
-                continue
-            # A scalar operation. An exact zero stops here: it says nothing, and 0 · ∞ would say nan. (A traced
-            # zero may have a derivative and goes on.)
-            if type(g) in SCALARS and not g:
-                continue
-            c = cotangents[a]
-            cotangents[a] = g * da if c is None else c + g * da
-            if b is not None:
-                c = cotangents[b]
-                cotangents[b] = g * db if c is None else c + g * db
-
-    def result(self, slot: int) -> Any:
-        """The cotangent at a slot, in memory that is nobody else's."""
-        c = self.cotangents[slot]
-        return c if type(c) is not np.ndarray or slot in self.owned else c.copy()
-
-    def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
-        """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
-        if type(ref) is int:
-            c = self.cotangents[ref]
-            if c is None:
-                self.cotangents[ref] = d
-                if fresh:
-                    self.owned.add(ref)
-            elif type(c) is np.ndarray and ref in self.owned and type(d) not in TRACED:
-                np.add(c, d, out=c, casting="unsafe")
-            else:
-                self.cotangents[ref] = c + d
-                self.owned.add(ref)
-                self.shaped.discard(ref)
-        else:
-            part = self.buffer(ref, d)
-            if type(part) is np.ndarray:
-                np.add(part, d, part)
-            else:
-                part += d
-
-    def buffer(self, place: Any, d: Any = None) -> Any:
-        """The cotangent of an array (a Taped) or of a view (a View) as memory that may be written to.
-
-        A traced d, of an outer trace, needs a buffer of that trace.
-        """
-        viewed = type(place) is View
-        root = place.root if viewed else place
-        slot = root.slot
-        if slot not in self.shaped or type(d) in TRACED:
-            self._make_buffer(root, slot, d)
-        c = self.cotangents[slot]
-        if not viewed:
-            return c
-        if place.parent is None and place.step is None:
-            return c[place.key]
-        return place.of(c)
-
-    def _make_buffer(self, root: Any, slot: int, d: Any) -> None:
-        """Make the cotangent of root memory of our own that lies as root's value does, so that views of them agree."""
-        value = root.value if type(root.value) is np.ndarray else plain(root.value)
-        c = self.cotangents[slot]
-        if c is None:
-            c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
-        elif slot not in self.owned or type(c) in SCALARS or not _same_order(c, value):
-            fresh = np.empty_like(value)
-            if type(c) in TRACED:
-                fresh = c.owner.constant(fresh)
-            fresh[...] = c
-            c = fresh
-        if type(d) in TRACED and (type(c) not in TRACED or c.owner.level < d.owner.level):
-            c = d.owner.constant(c)
-        self.cotangents[slot] = c
-        self.owned.add(slot)
-        self.shaped.add(slot)
-
-
-# -- pulls: what a record does in the sweep -------------------------------------------------------------------------
-#
-# Each takes the sweep, the record's slot, the cotangent found there, and the record's last two fields.
-
-
-def _input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> None:
-    """An input has no operands: its cotangent stays where it is."""
-
-
-def _pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
-    """Real arrays, nothing masked: the short way."""
-    if type(g) is np.ndarray and g.size > _LARGE:
-        _pull_large(sweep, slot, g, operands, saved)
-        return
-    cotangents = sweep.cotangents
-    cotangents[slot] = None
-    for ref, partial, shape in operands:
-        if type(partial) is not float:
-            d = g * partial(*saved)
-        elif partial == 1.0:
-            d = g
-        else:
-            d = g * partial
-        if shape is not None:
-            d = unbroadcast(d, shape)
-        if type(ref) is int and cotangents[ref] is None:
-            cotangents[ref] = d
-        else:
-            sweep.accumulate(ref, d)
-
-
-def _pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
-    """The same for arrays so large that it pays to use memory again."""
-    cotangents = sweep.cotangents
-    cotangents[slot] = None
-    # With one operand g ends here, and whoever owned it may use its memory again.
-    ours = slot in sweep.owned and len(operands) == 1
-    for ref, partial, shape in operands:
-        if type(partial) is not float:
-            d = _times(g, partial(*saved), saved, ours)
-        elif partial == 1.0:
-            d = g
-        else:
-            d = np.multiply(g, partial, out=g) if ours else g * partial
-        if shape is not None:
-            d = unbroadcast(d, shape)
-        if type(ref) is int and cotangents[ref] is None:
-            cotangents[ref] = d
-            if d is not g or ours:
-                sweep.owned.add(ref)
-        else:
-            sweep.accumulate(ref, d)
-
-
-def _times(g: Any, p: Any, saved: Sequence[Any], ours: bool) -> Any:
-    """g · p for a large g, in the memory of p unless that is a saved value itself, or in that of g if it is ours."""
-    if type(p) is np.ndarray and p.shape == g.shape and p.dtype == g.dtype:
-        if p.base is None and not any(p is s for s in saved):
-            return np.multiply(g, p, out=p)
-        if ours:
-            return np.multiply(g, p, out=g)
-    return g * p
-
-
-def _pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
-    """Complex or traced values, ``where=``, and any sweep that takes 0 · ∞ for 0."""
-    sweep.cotangents[slot] = None
-    for ref, partial, shape, *rest in operands:
-        real, mask = rest or (False, None)
-        d = g if mask is None else np.where(mask, g, 0.0)
-        if type(partial) is not float:
-            d = d * partial(*saved)
-        elif partial != 1.0:
-            d = d * partial
-        if mask is not None:
-            d = np.where(mask, d, 0.0)
-        if sweep.careful:
-            d = np.where((plain(g) == 0) & np.isnan(plain(d)), 0.0, d)
-        if shape is not None:
-            d = unbroadcast(d, shape)
-        sweep.accumulate(ref, np.real(d) if real and is_complex(d) else d)
-
-
-def _pull_general(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], pulls: Sequence[Any]) -> None:
-    sweep.cotangents[slot] = None
-    for ref, pull in zip(refs, pulls, strict=True):
-        sweep.accumulate(ref, pull(g))
-
-
-def _pull_one(sweep: Sweep, slot: int, g: Any, ref: Any, pull: Any) -> None:
-    sweep.cotangents[slot] = None
-    if type(ref) is int and sweep.cotangents[ref] is None:
-        sweep.cotangents[ref] = pull(g)
-    else:
-        sweep.accumulate(ref, pull(g))
-
-
-def _pull_component(sweep: Sweep, slot: int, g: Any, hub: int, payload: tuple[int, int]) -> None:
-    k, n = payload
-    sweep.cotangents[slot] = None
-    if sweep.cotangents[hub] is None:
-        sweep.cotangents[hub] = [None] * n
-    sweep.cotangents[hub][k] = g
-
-
-def _pull_tuple(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: Any) -> None:
-    pulls, y = payload
-    sweep.cotangents[slot] = None
-    g = tuple(np.zeros_like(plain(e)) if d is None else d for d, e in zip(g, y, strict=True))
-    for ref, pull in zip(refs, pulls, strict=True):
-        sweep.accumulate(ref, pull(g))
-
-
-def _pull_element(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
-    sweep.cotangents[slot] = None
-    part = sweep.buffer(place, g)
-    part[key] += g
-
-
-def _pull_gather(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
-    sweep.cotangents[slot] = None
-    part = sweep.buffer(place, g)
-    np.add.at(part, key, g)
-
-
-def _pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
-    place, key, spec = payload
-    part = sweep.buffer(place, g)
-    if ref is None:
-        part[key] = 0.0
-        return
-    d = part[key]
-    if is_array(d):
-        d = np.copy(d)
-        winners = _last_writes(part, key)
-        if winners is not None:
-            d = np.where(winners, d, 0.0)
-    part[key] = 0.0
-    sweep.accumulate(ref, _fit(d, *spec), fresh=True)
-
-
-def _pull_increment(sweep: Sweep, _slot: int, _g: Any, ref: Any, payload: Any) -> None:
-    place, sign, shape, holomorphic = payload
-    part = sweep.buffer(place)
-    d = np.copy(part) if sign > 0 else -part
-    sweep.accumulate(ref, _fit(d, shape, holomorphic), fresh=True)
-
-
-# -- helpers -------------------------------------------------------------------------------------------------------
-
-
-def _same_order(c: Any, value: Any) -> bool:
-    """Whether a cotangent lies in memory as its root does, so that a view of the one is a view of the other."""
-    flags, wanted = plain(c).flags, value.flags
-    return bool(flags.c_contiguous or not wanted.c_contiguous) and bool(flags.f_contiguous or not wanted.f_contiguous)
-
-
-_INTEGERS = frozenset({int, np.int64, np.int32, np.intp})
-_BASIC = _INTEGERS | {slice, type(None), type(Ellipsis)}
-
-
-def _is_basic(key: Any) -> bool:
-    """Whether NumPy answers this key with a view or an element, not with a copy."""
-    if type(key) in _BASIC:
-        return True
-    if type(key) is tuple:
-        return all(type(k) in _BASIC or (isinstance(k, np.integer)) for k in key)
-    return isinstance(key, np.integer)
-
-
-def _reference(x: TapedBase) -> Any:
-    """Where the cotangent of a value without a slot goes: a view of an active array has its View, else None."""
-    link = x.link
-    return link if type(link) is View and link.root.slot is not None else None
-
-
-def _same_memory(target: Any, key: Any, value: Any) -> bool:
-    part = plain(target)[plain_tree(key)]
-    value = plain(value)
-    if type(part) is not np.ndarray or part.shape != value.shape or part.strides != value.strides:
-        return False
-    return bool(part.__array_interface__["data"] == value.__array_interface__["data"])
-
-
-def _store(target: Any, key: Any, raw: Any) -> None:
-    if type(target) is np.ndarray and type(raw) in TRACED:
-        raise unsupported(
-            "a value of an outer differentiation is assigned to an array that was made outside of it",
-            "make the array inside the function that is differentiated",
-        )
-    target[key] = raw
-
-
-def _evaluate(function: Callable[..., Any], raws: Sequence[Any], mask: Any, dtype: Any) -> Any:
-    if mask is True and dtype is None:
-        return function(*raws)
-    keywords: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
-    if mask is True:
-        return function(*raws, **keywords)
-    # NumPy leaves the places that `where` excludes as they are in `out`; the caller puts those in. Zero till then.
-    y = function(*(plain(r) for r in raws), **keywords, where=mask, out=None)
-    y = np.where(mask, y, np.zeros((), y.dtype))
-    if any(type(r) in TRACED for r in raws):
-        return function(*raws, **keywords, where=mask, out=None)
-    return y
 
 
 def _number(partial: Any, y: Any, raws: Sequence[Any]) -> Any:
@@ -845,25 +496,3 @@ def _scale(d: Any) -> Callable[[Any], Any]:
 
 def _real(pull: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda g: np.real(pull(g))
-
-
-def _fit(d: Any, shape: tuple[int, ...], holomorphic: bool) -> Any:
-    """A cotangent of an assigned value: undo NumPy's broadcasting (which here also drops leading 1s), and be real."""
-    core = shape
-    while len(core) > len(shape_of(d)) and core[0] == 1:
-        core = core[1:]
-    d = unbroadcast(d, core)
-    if core != shape:
-        d = np.reshape(d, shape)
-    return d if holomorphic or not is_complex(d) else np.real(d)
-
-
-def _last_writes(part: Any, key: Any) -> Any:
-    """For an index with integer arrays: which of the writes survived. None where no place can be written twice."""
-    parts = key if type(key) is tuple else (key,)
-    if not any(isinstance(k, (list, np.ndarray)) and np.asarray(k).dtype.kind in "iu" for k in parts):
-        return None
-    order = np.zeros(plain(part).shape, dtype=np.intp)
-    count = np.arange(order[key].size).reshape(order[key].shape)
-    order[key] = count
-    return order[key] == count

@@ -1,0 +1,286 @@
+"""The sweep: a tape run backwards.
+
+Each record names the function that takes its cotangent further, a *pull*. A scalar operation needs none: its
+partials are numbers, and :meth:`Sweep.run` multiplies. Cotangents of arrays are added up in place as soon as nobody
+else can hold the buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import SCALARS, TRACED, is_array, is_complex, plain, shape_of, unbroadcast
+from gradcheck.autodiff.memory import LARGE, View, same_order
+
+# slot, then: first operand's slot and partial, second operand's slot and partial (None: no second operand);
+# or, if the first is None: the pull, and two fields of its own.
+Record = tuple[int, Any, Any, Any, Any]
+
+
+class Sweep:
+    """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
+
+    __slots__ = ("careful", "cotangents", "owned", "shaped")
+
+    def __init__(self, slots: int, careful: bool) -> None:
+        self.cotangents: list[Any] = [None] * slots
+        # Slots whose buffer is ours to write to, and those among them whose buffer also lies as the array itself does.
+        self.owned: set[int] = set()
+        self.shaped: set[int] = set()
+        self.careful = careful
+
+    def run(self, records: list[Record]) -> None:
+        cotangents = self.cotangents
+        careful = self.careful
+        for slot, a, da, b, db in reversed(records):
+            g = cotangents[slot]
+            if g is None:
+                continue
+            if a is None:
+                if careful and da is pull_elementwise:
+                    da = pull_carefully
+                da(self, slot, g, b, db)
+                continue
+            # A scalar operation. An exact zero stops here: it says nothing, and 0 · ∞ would say nan. (A traced
+            # zero may have a derivative and goes on.)
+            if type(g) in SCALARS and not g:
+                continue
+            c = cotangents[a]
+            cotangents[a] = g * da if c is None else c + g * da
+            if b is not None:
+                c = cotangents[b]
+                cotangents[b] = g * db if c is None else c + g * db
+
+    def result(self, slot: int) -> Any:
+        """The cotangent at a slot, in memory that is nobody else's."""
+        c = self.cotangents[slot]
+        return c if type(c) is not np.ndarray or slot in self.owned else c.copy()
+
+    def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
+        """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
+        if type(ref) is int:
+            c = self.cotangents[ref]
+            if c is None:
+                self.cotangents[ref] = d
+                if fresh:
+                    self.owned.add(ref)
+            elif type(c) is np.ndarray and ref in self.owned and type(d) not in TRACED:
+                np.add(c, d, out=c, casting="unsafe")
+            else:
+                self.cotangents[ref] = c + d
+                self.owned.add(ref)
+                self.shaped.discard(ref)
+        else:
+            part = self.buffer(ref, d)
+            if type(part) is np.ndarray:
+                np.add(part, d, part)
+            else:
+                part += d
+
+    def buffer(self, place: Any, d: Any = None) -> Any:
+        """The cotangent of an array (a Taped) or of a view (a View) as memory that may be written to.
+
+        A traced d, of an outer trace, needs a buffer of that trace.
+        """
+        viewed = type(place) is View
+        root = place.root if viewed else place
+        slot = root.slot
+        if slot not in self.shaped or type(d) in TRACED:
+            self._make_buffer(root, slot, d)
+        c = self.cotangents[slot]
+        if not viewed:
+            return c
+        if place.parent is None and place.step is None:
+            return c[place.key]
+        return place.of(c)
+
+    def _make_buffer(self, root: Any, slot: int, d: Any) -> None:
+        """Make the cotangent of root memory of our own that lies as root's value does, so that views of them agree."""
+        value = root.value if type(root.value) is np.ndarray else plain(root.value)
+        c = self.cotangents[slot]
+        if c is None:
+            c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
+        elif slot not in self.owned or type(c) in SCALARS or not same_order(c, value):
+            fresh = np.empty_like(value)
+            if type(c) in TRACED:
+                fresh = c.owner.constant(fresh)
+            fresh[...] = c
+            c = fresh
+        if type(d) in TRACED and (type(c) not in TRACED or c.owner.level < d.owner.level):
+            c = d.owner.constant(c)
+        self.cotangents[slot] = c
+        self.owned.add(slot)
+        self.shaped.add(slot)
+
+
+# -- pulls: what a record does in the sweep -------------------------------------------------------------------------
+#
+# Each takes the sweep, the record's slot, the cotangent found there, and the record's last two fields.
+
+
+def pull_input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> None:
+    """An input has no operands: its cotangent stays where it is."""
+
+
+def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
+    """Real arrays, nothing masked: the short way."""
+    if type(g) is np.ndarray and g.size > LARGE:
+        pull_large(sweep, slot, g, operands, saved)
+        return
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    for ref, partial, shape in operands:
+        if type(partial) is not float:
+            d = g * partial(*saved)
+        elif partial == 1.0:
+            d = g
+        else:
+            d = g * partial
+        if shape is not None:
+            d = unbroadcast(d, shape)
+        if type(ref) is int and cotangents[ref] is None:
+            cotangents[ref] = d
+        else:
+            sweep.accumulate(ref, d)
+
+
+def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
+    """The same for arrays so large that it pays to use memory again."""
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    # With one operand g ends here, and whoever owned it may use its memory again.
+    ours = slot in sweep.owned and len(operands) == 1
+    for ref, partial, shape in operands:
+        if type(partial) is not float:
+            d = _times(g, partial(*saved), saved, ours)
+        elif partial == 1.0:
+            d = g
+        else:
+            d = np.multiply(g, partial, out=g) if ours else g * partial
+        if shape is not None:
+            d = unbroadcast(d, shape)
+        if type(ref) is int and cotangents[ref] is None:
+            cotangents[ref] = d
+            if d is not g or ours:
+                sweep.owned.add(ref)
+        else:
+            sweep.accumulate(ref, d)
+
+
+def _times(g: Any, p: Any, saved: Sequence[Any], ours: bool) -> Any:
+    """g · p for a large g, in the memory of p unless that is a saved value itself, or in that of g if it is ours."""
+    if type(p) is np.ndarray and p.shape == g.shape and p.dtype == g.dtype:
+        if p.base is None and not any(p is s for s in saved):
+            return np.multiply(g, p, out=p)
+        if ours:
+            return np.multiply(g, p, out=g)
+    return g * p
+
+
+def pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
+    """Complex or traced values, ``where=``, and any sweep that takes 0 · ∞ for 0."""
+    sweep.cotangents[slot] = None
+    for ref, partial, shape, *rest in operands:
+        real, mask = rest or (False, None)
+        d = g if mask is None else np.where(mask, g, 0.0)
+        if type(partial) is not float:
+            d = d * partial(*saved)
+        elif partial != 1.0:
+            d = d * partial
+        if mask is not None:
+            d = np.where(mask, d, 0.0)
+        if sweep.careful:
+            d = np.where((plain(g) == 0) & np.isnan(plain(d)), 0.0, d)
+        if shape is not None:
+            d = unbroadcast(d, shape)
+        sweep.accumulate(ref, np.real(d) if real and is_complex(d) else d)
+
+
+def pull_general(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], pulls: Sequence[Any]) -> None:
+    sweep.cotangents[slot] = None
+    for ref, pull in zip(refs, pulls, strict=True):
+        sweep.accumulate(ref, pull(g))
+
+
+def pull_one(sweep: Sweep, slot: int, g: Any, ref: Any, pull: Any) -> None:
+    sweep.cotangents[slot] = None
+    if type(ref) is int and sweep.cotangents[ref] is None:
+        sweep.cotangents[ref] = pull(g)
+    else:
+        sweep.accumulate(ref, pull(g))
+
+
+def pull_component(sweep: Sweep, slot: int, g: Any, hub: int, payload: tuple[int, int]) -> None:
+    k, n = payload
+    sweep.cotangents[slot] = None
+    if sweep.cotangents[hub] is None:
+        sweep.cotangents[hub] = [None] * n
+    sweep.cotangents[hub][k] = g
+
+
+def pull_tuple(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: Any) -> None:
+    pulls, y = payload
+    sweep.cotangents[slot] = None
+    g = tuple(np.zeros_like(plain(e)) if d is None else d for d, e in zip(g, y, strict=True))
+    for ref, pull in zip(refs, pulls, strict=True):
+        sweep.accumulate(ref, pull(g))
+
+
+def pull_element(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
+    sweep.cotangents[slot] = None
+    part = sweep.buffer(place, g)
+    part[key] += g
+
+
+def pull_gather(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
+    sweep.cotangents[slot] = None
+    part = sweep.buffer(place, g)
+    np.add.at(part, key, g)
+
+
+def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
+    place, key, spec = payload
+    part = sweep.buffer(place, g)
+    if ref is None:
+        part[key] = 0.0
+        return
+    d = part[key]
+    if is_array(d):
+        d = np.copy(d)
+        winners = _last_writes(part, key)
+        if winners is not None:
+            d = np.where(winners, d, 0.0)
+    part[key] = 0.0
+    sweep.accumulate(ref, _fit(d, *spec), fresh=True)
+
+
+def pull_increment(sweep: Sweep, _slot: int, _g: Any, ref: Any, payload: Any) -> None:
+    place, sign, shape, holomorphic = payload
+    part = sweep.buffer(place)
+    d = np.copy(part) if sign > 0 else -part
+    sweep.accumulate(ref, _fit(d, shape, holomorphic), fresh=True)
+
+
+def _fit(d: Any, shape: tuple[int, ...], holomorphic: bool) -> Any:
+    """A cotangent of an assigned value: undo NumPy's broadcasting (which here also drops leading 1s), and be real."""
+    core = shape
+    while len(core) > len(shape_of(d)) and core[0] == 1:
+        core = core[1:]
+    d = unbroadcast(d, core)
+    if core != shape:
+        d = np.reshape(d, shape)
+    return d if holomorphic or not is_complex(d) else np.real(d)
+
+
+def _last_writes(part: Any, key: Any) -> Any:
+    """For an index with integer arrays: which of the writes survived. None where no place can be written twice."""
+    parts = key if type(key) is tuple else (key,)
+    if not any(isinstance(k, (list, np.ndarray)) and np.asarray(k).dtype.kind in "iu" for k in parts):
+        return None
+    order = np.zeros(plain(part).shape, dtype=np.intp)
+    count = np.arange(order[key].size).reshape(order[key].shape)
+    order[key] = count
+    return order[key] == count
