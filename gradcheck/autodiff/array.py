@@ -11,8 +11,11 @@ neither a float nor an array, asks for a conversion, and is refused by name.
 
 from __future__ import annotations
 
+import dis
 import operator
+import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -48,6 +51,12 @@ def refuse(x: Any, what: str, hint: str) -> AutodiffError:
     error.frame = None if frame is None else (frame.f_globals, frame.f_code)
     x.owner.lost = x.owner.lost or error
     return error
+
+
+def _formats(frame: FrameType) -> bool:
+    """Whether the running instruction is ``"%.3f" % x``, the one binary operator that asks x for a float directly."""
+    instructions = dis.get_instructions(frame.f_code)
+    return max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset).opname == "BINARY_OP"
 
 
 class ArrayInterface(Traced):
@@ -90,9 +99,13 @@ class ArrayInterface(Traced):
         return np.array(plain(self), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        if is_active(self):
-            raise refuse(self, "float() of a traced value", "leave the conversion out, or make the array it is "
-                         "assigned to inside the function, with np.zeros or np.array")  # fmt: skip
+        if is_active(self) and not _formats(sys._getframe(1)):
+            raise refuse(
+                self,
+                "float() of a traced value",
+                "leave the conversion out, or make the array it is assigned to inside the function, with np.zeros or "
+                "np.array",
+            )
         return float(plain(self))
 
     def __complex__(self) -> complex:

@@ -68,14 +68,20 @@ def _is_user_call(frame: types.FrameType, name: str) -> bool:
     if module.partition(".")[0] in LIBRARIES and not module.startswith("gradcheck.numpy"):
         return False
     instructions = list(dis.get_instructions(frame.f_code))
-    calls = [i for i in instructions if i.offset == frame.f_lasti]
-    place = calls[0].positions if calls else None
+    # f_lasti may point into the inline cache that follows the call instruction.
+    place = max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset).positions
     if place is None or place.lineno is None or place.col_offset is None:
         return name in frame.f_code.co_names  # Python was told to leave columns out (-X no_debug_ranges)
     start = (place.lineno, place.col_offset)
     for i in instructions:
-        if i.positions is not None and (i.positions.lineno, i.positions.col_offset) == start and i.argval == name:
+        if i.positions is None or (i.positions.lineno, i.positions.col_offset) != start:
+            continue
+        if i.argval == name:
             return True
+        if i.opname.startswith("LOAD_") and isinstance(i.argval, str):  # bound to another name, perhaps
+            value = frame.f_locals.get(i.argval, frame.f_globals.get(i.argval))
+            if getattr(getattr(value, "__wrapped__", None), "__name__", None) == name:
+                return True
     return False
 
 
@@ -187,16 +193,30 @@ class _Swap:
 
     def __init__(self, space: Namespace, new: dict[str, Any]) -> None:
         self.space = space
-        self.new = new
+        self.new: dict[str, Any] = {}
         self.count = 0
-        names = tuple(new)
-        if len(names) > 1 and all(name in space for name in names):
-            self.read: Callable[[Namespace], tuple[Any, ...]] = operator.itemgetter(*names)
-        else:
-            self.read = lambda space: tuple([space.get(name, _ABSENT) for name in names])
         self.present: tuple[Any, ...] = ()
         self.old: dict[str, Any] = {}
         self.added: list[str] = []
+        self.extend(new)
+
+    def extend(self, more: dict[str, Any]) -> None:
+        """Replace further names of the namespace: at once, if the others are replaced now."""
+        more = {name: value for name, value in more.items() if name not in self.new}
+        self.new |= more
+        names = tuple(self.new)
+        if len(names) > 1 and all(name in self.space for name in names):
+            self.read: Callable[[Namespace], tuple[Any, ...]] = operator.itemgetter(*names)
+        else:
+            self.read = lambda space: tuple([space.get(name, _ABSENT) for name in names])
+        if self.count:
+            self.old |= {name: self.space.get(name, _ABSENT) for name in more}
+            self._note_added()
+            self.space.update(more)
+        self.present = ()
+
+    def _note_added(self) -> None:
+        self.added = [name for name, value in self.old.items() if value is _ABSENT]
 
     def install(self) -> None:
         self.count += 1
@@ -206,7 +226,7 @@ class _Swap:
         if present != self.present:
             self.present = present
             self.old = dict(zip(self.new, present, strict=True))
-            self.added = [name for name, value in self.old.items() if value is _ABSENT]
+            self._note_added()
         self.space.update(self.new)
 
     def restore(self) -> None:
@@ -322,8 +342,8 @@ class _Known:
 _lock = threading.RLock()
 # By code object, and whether all that may be needed was asked for.
 _known: dict[Any, _Known] = {}
-# The replacements that were made for a namespace, so that equal ones are one swap and counted as one.
-_user_swaps: list[_Swap] = []
+# The one swap of a user's namespace, by its id: two that overlap could not both be taken back.
+_user_swaps: dict[int, _Swap] = {}
 # Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
 _escalated: list[_Swap] = []
 
@@ -354,11 +374,14 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
             swaps.append(swap)
     bindings = _bindings(namespace, used)
     if bindings:
-        same = [swap for swap in _user_swaps if swap.space is namespace and swap.new == bindings]
-        if not same:
-            same = [_Swap(namespace, bindings)]
-            _user_swaps.extend(same)
-        swaps += same
+        own = _user_swaps.get(id(namespace))
+        if own is None:
+            own = _user_swaps[id(namespace)] = _Swap(namespace, bindings)
+        else:
+            own.extend(bindings)
+        swaps.append(own)
+    elif id(namespace) in _user_swaps:
+        swaps.append(_user_swaps[id(namespace)])
     _known[key] = _Known(namespace, tuple(swaps))
     return tuple(swaps)
 
@@ -368,10 +391,11 @@ def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
     if error.frame is None:
         return False
     namespace, code = error.frame
+    sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with _lock:
-        new = [s for s in _look_through(namespace, code, demand=True) if s not in used and s not in _escalated]
-        _escalated.extend(new)
-        return bool(new)
+        needed = _look_through(namespace, code, demand=True)
+        _escalated.extend(swap for swap in needed if id(swap) not in sizes)
+        return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
 
 
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
