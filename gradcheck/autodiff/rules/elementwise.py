@@ -23,6 +23,7 @@ from gradcheck.autodiff.core import (
     Primitive,
     elementwise,
     implements,
+    is_active,
     is_complex,
     plain,
 )
@@ -260,6 +261,8 @@ def astype(x: Any, dtype: Any, *, casting: str = "unsafe", copy: bool = True) ->
         value = np.asarray(value)
     if value.dtype == dtype and not copy:
         return x
+    if dtype.kind in "OV" and is_active(x):
+        raise unsupported(f"a traced value in an array of dtype {dtype}", "use an array of floats")
     if dtype.kind not in "fc" or value.dtype.kind not in "fc":
         return value.astype(dtype, casting=casting)
     if not np.can_cast(value.dtype, dtype, casting):
