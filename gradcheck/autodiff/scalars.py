@@ -30,7 +30,6 @@ def _traceable(original: Callable[..., Any], *partials: Any) -> Callable[..., An
         return original(*args)
 
     replacement.__name__ = original.__name__
-    replacement.__doc__ = original.__doc__
     replacement.__wrapped__ = original  # type: ignore[attr-defined]
     rule = Elementwise(replacement, *partials, name=f"math.{original.__name__}")
     return replacement

@@ -105,7 +105,6 @@ def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _named(replacement: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
     replacement.__name__ = original.__name__
-    replacement.__doc__ = original.__doc__
     replacement.__wrapped__ = original  # type: ignore[attr-defined]
     return replacement
 

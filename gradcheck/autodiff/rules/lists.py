@@ -15,12 +15,8 @@ import numpy as np
 from gradcheck.autodiff.core import FUNCTIONS, TRACED
 from gradcheck.autodiff.scope import shadow
 
-_NUMPY = (
-    "sum prod mean std var max min amax amin median average cumsum cumprod dot vdot inner outer cross diff sort "
-    "transpose reshape ravel clip where repeat tile interp polyval argmax argmin argsort any all diag trapezoid "
-    "concatenate stack vstack hstack column_stack append shape ndim size"
-).split()
-_LINALG = "norm det inv solve eigh eigvalsh cholesky slogdet".split()
+_NUMPY = ["sum", "prod", "mean", "std", "var", "max", "min", "amax", "amin", "median", "average", "cumsum", "cumprod", "dot", "vdot", "inner", "outer", "cross", "diff", "sort", "transpose", "reshape", "ravel", "clip", "where", "repeat", "tile", "interp", "polyval", "argmax", "argmin", "argsort", "any", "all", "diag", "trapezoid", "concatenate", "stack", "vstack", "hstack", "column_stack", "append", "shape", "ndim", "size"]
+_LINALG = ["norm", "det", "inv", "solve", "eigh", "eigvalsh", "cholesky", "slogdet"]
 
 
 def _traced_inside(x: Any) -> bool:
@@ -38,7 +34,6 @@ def _with_lists(function: Callable[..., Any], handler: Callable[..., Any]) -> Ca
         return function(*args, **keywords)
 
     replacement.__name__ = function.__name__
-    replacement.__doc__ = function.__doc__
     replacement.__wrapped__ = function  # type: ignore[attr-defined]
     # The rules look handlers up by NumPy's function, and find the replacement there while a trace is running.
     FUNCTIONS[replacement] = handler
