@@ -2,9 +2,9 @@
 
     python benchmarks/gradient.py [--seconds 1.0] [WORKLOAD...]
 
-For each workload the plain function, our gradient and autograd's are timed in turn, again and again, and the medians compared,
-so that a slow moment of the machine falls on all three. One thread (set before NumPy loads). autograd needs its own copy of NumPy's
-namespace, which is what ``make(np)`` receives; ours gets the plain one.
+For each workload the plain function, our gradient and autograd's are timed in turn, again and again, and the medians
+compared, so that a slow moment of the machine falls on all three. One thread (set before NumPy loads). autograd
+needs its own copy of NumPy's namespace, which is what ``make(np)`` receives; ours gets the plain one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
-import numpy
+import numpy  # noqa: E402
 
-from gradcheck import grad
+from gradcheck import grad  # noqa: E402
 
 Workload = tuple[Callable[[Any], Callable[..., Any]], tuple[Any, ...]]
 rng = numpy.random.default_rng(0)

@@ -48,7 +48,8 @@ def _power_base(_y: Any, a: Any, b: Any) -> Any:
 
 def _power_exponent(y: Any, a: Any, _b: Any) -> Any:
     """∂(a**b)/∂b = y·log a, with 0 where a = 0 (the limit for b > 0)."""
-    return y * np.log(np.where(plain(a) == 0, 1.0, a))
+    with np.errstate(invalid="ignore"):  # of a negative base: nan, though the power itself may exist
+        return y * np.log(np.where(plain(a) == 0, 1.0, a))
 
 
 def _ties(y: Any, a: Any, b: Any) -> Any:

@@ -353,6 +353,8 @@ def _scatter_add(a: Any, indices: Any, b: Any, sign: int) -> None:
 def _where_vjp(k: int, _y: Any, *args: Any, condition: Any) -> Any:
     shape = shape_of(args[k])
     chosen = condition if k == 0 else ~condition
+    if not shape:  # a number, so that an exact zero stops in the sweep: see Sweep.run
+        return lambda g: unbroadcast(np.where(chosen, g, 0.0), shape)[()]
     return lambda g: unbroadcast(np.where(chosen, g, 0.0), shape)
 
 
