@@ -170,13 +170,6 @@ class ArrayInterface(Traced):
     def __deepcopy__(self, memo: Any) -> Any:
         return self.__copy__()
 
-    def __getattr__(self, name: str) -> Any:
-        value = plain(self)
-        if name.startswith("__") or not hasattr(value, name):
-            raise AttributeError(f"'{type(value).__name__}' object has no attribute '{name}'")
-        kind = "ndarray" if is_array(self) else type(value).__name__
-        raise unsupported(f"{kind}.{name} is not supported for traced values")
-
     # -- items -----------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
@@ -617,6 +610,28 @@ for _name in ("mul", "truediv", "pow", "mod", "floordiv", "matmul"):
     setattr(ArrayInterface, f"__i{_name}__", _in_place(_name))
 for _name in METHODS:
     setattr(ArrayInterface, _name, _method(_name))
+
+
+
+def _refused(name: str) -> property:
+    """An attribute of ndarray or float that traced values do not have.
+
+    One property each, not ``__getattr__``: with that, every access to a slot would take Python's slow way.
+    """
+
+    def attribute(self: Any) -> Any:
+        value = plain(self)
+        if not hasattr(value, name):
+            raise AttributeError(f"'{type(value).__name__}' object has no attribute '{name}'")
+        kind = "ndarray" if is_array(self) else type(value).__name__
+        raise unsupported(f"{kind}.{name} is not supported for traced values")
+
+    return property(attribute)
+
+
+for _name in sorted({*dir(np.ndarray), *dir(np.float64), *dir(complex)}):
+    if not _name.startswith("__") and not hasattr(ArrayInterface, _name):
+        setattr(ArrayInterface, _name, _refused(_name))
 
 reverse_mode.set_taped(Taped)
 forward_mode.set_dual(Dual)

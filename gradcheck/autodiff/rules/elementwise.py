@@ -5,7 +5,8 @@ tape then does not keep it. A constant is a constant partial; None means zero by
 At points where one function has several subgradients the middle one is taken: sign(0) = 0 for ``abs``, one half each for
 ties of ``maximum``, so that a symmetric function has a symmetric derivative.
 
-Formulas: Abramowitz & Stegun, *Handbook of Mathematical Functions*, 1964, 4.1–4.6; NIST DLMF, https://dlmf.nist.gov, chapter 4.
+Formulas: Abramowitz & Stegun, *Handbook of Mathematical Functions*, 1964, 4.1–4.6; NIST DLMF, https://dlmf.nist.gov,
+chapter 4.
 """
 
 from __future__ import annotations
@@ -150,8 +151,8 @@ CONJUGATE = Primitive(np.conjugate, [lambda _y, _x: np.conjugate], [lambda t, _y
 
 
 def _imag(z: Any) -> Any:
-    # NumPy's answer is a view; ours is a copy, since the cotangent of the imaginary part has the other sign. Read-only, so that
-    # a write that should reach z is an error instead of being lost.
+    # NumPy's answer is a view; ours is a copy, since the cotangent of the imaginary part has the other sign. Read-
+    # only, so that a write that should reach z is an error instead of being lost.
     y = np.imag(z) if type(z) in TRACED else np.array(np.imag(z))[()]
     if isinstance(y, np.ndarray) and type(y) is np.ndarray:
         y.flags.writeable = False

@@ -1,10 +1,10 @@
 """``numpy.linalg``: solve, inv, det, slogdet, cholesky, eigh, svd, qr, pinv and what is composed of them.
 
-All rules work on stacks of matrices as NumPy does, and are written with NumPy functions on the last two axes, so that they
-can be differentiated again. Formulas, unless another source is named: M. Giles, *An extended collection of matrix derivative
-results for forward and reverse mode algorithmic differentiation*, Oxford NA-08/01, 2008. Where two eigenvalues or singular values
-coincide, the eigenvectors have no derivative; terms that would divide by such a gap are left out, which is exact for functions
-that do not depend on the choice of the basis.
+All rules work on stacks of matrices as NumPy does, and are written with NumPy functions on the last two axes, so that
+they can be differentiated again. Formulas, unless another source is named: M. Giles, *An extended collection of
+matrix derivative results for forward and reverse mode algorithmic differentiation*, Oxford NA-08/01, 2008. Where two
+eigenvalues or singular values coincide, the eigenvectors have no derivative; terms that would divide by such a gap
+are left out, which is exact for functions that do not depend on the choice of the basis.
 """
 
 from __future__ import annotations
@@ -186,7 +186,8 @@ CHOLESKY = Primitive(
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """NumPy reads one triangle only; the derivative is that for a symmetric perturbation, split evenly between the two."""
+    """NumPy reads one triangle only; the derivative is that for a symmetric perturbation, split evenly between the
+    two."""
     y = CHOLESKY(as_traced(a))
     return _t(y) if upper else y
 

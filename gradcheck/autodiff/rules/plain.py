@@ -36,6 +36,8 @@ def _plain(function: Any) -> Any:
 
 for _function in dict.fromkeys(PLAIN):
     FUNCTIONS[_function] = _plain(_function)
+
+
 def _plain_ufunc(ufunc: Any) -> Any:
     def handler(*args: Any, **keywords: Any) -> Any:
         if "where" in keywords:

@@ -1,7 +1,7 @@
 """Products: matmul, dot, tensordot, einsum and what is composed of them.
 
-Each is linear in each operand, so the jvp is the function itself and the vjp a product of the same kind with the axes in
-another order. Functions that NumPy composes of these are composed here as well.
+Each is linear in each operand, so the jvp is the function itself and the vjp a product of the same kind with the axes
+in another order. Functions that NumPy composes of these are composed here as well.
 
 Source: M. Giles, *An extended collection of matrix derivative results for forward and reverse mode algorithmic
 differentiation*, Oxford NA-08/01, 2008, section 2.1.

@@ -1,7 +1,8 @@
 """Reductions and cumulative functions: sum, prod, mean, var, max, cumsum and their kin.
 
-Every keyword of NumPy's is followed: ``where`` becomes a mask before the reduction, ``keepdims`` a reshape after it, ``initial``
-one more operand, ``out`` an assignment. The handlers have NumPy's signatures, so that Python itself rejects what NumPy rejects.
+Every keyword of NumPy's is followed: ``where`` becomes a mask before the reduction, ``keepdims`` a reshape after it,
+``initial`` one more operand, ``out`` an assignment. The handlers have NumPy's signatures, so that Python itself
+rejects what NumPy rejects.
 """
 
 from __future__ import annotations

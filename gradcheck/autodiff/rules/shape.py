@@ -1,8 +1,8 @@
 """Functions that move elements without changing them: shapes, axes, joining, splitting, indexing, sorting.
 
-Three tools do nearly all of it. What NumPy answers with a view stays a view (``_view``), so that a later write is seen on
-both sides and the sweep needs no record. What picks elements (``_moved``) is the function itself applied to the positions
-0, 1, 2, ..., and one fancy index with the result. What joins is ``CONCATENATE``.
+Three tools do nearly all of it. What NumPy answers with a view stays a view (``_view``), so that a later write is
+seen on both sides and the sweep needs no record. What picks elements (``_moved``) is the function itself applied to
+the positions 0, 1, 2, ..., and one fancy index with the result. What joins is ``CONCATENATE``.
 """
 
 from __future__ import annotations
@@ -399,7 +399,8 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 @implements(np.clip)
 def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None,
          **keywords: Any) -> Any:  # fmt: skip
-    """Inside the bounds the derivative is a's, outside it is the bound's; on a bound, where both slopes exist, one half."""
+    """Inside the bounds the derivative is a's, outside it is the bound's; on a bound, where both slopes exist, one
+    half."""
     low = min if a_min is None else a_min
     high = max if a_max is None else a_max
     y = as_traced(a)

@@ -1,11 +1,12 @@
 """``scipy.special``: the table of partials of its ufuncs, and rules for logsumexp and its kin.
 
-Loaded by :func:`gradcheck.autodiff.rules.load_for_loaded_modules` when the user's code has loaded ``scipy.special``. The partials are
-written with functions that have rules themselves, so that they can be differentiated again. A parameter whose derivative is not
-an elementary or special function of the same family (the order of a Bessel function, the shape of an incomplete gamma
-function) is refused by name.
+Loaded by :func:`gradcheck.autodiff.rules.load_for_loaded_modules` when the user's code has loaded ``scipy.special``.
+The partials are written with functions that have rules themselves, so that they can be differentiated again. A
+parameter whose derivative is not an elementary or special function of the same family (the order of a Bessel
+function, the shape of an incomplete gamma function) is refused by name.
 
-Formulas: NIST *Digital Library of Mathematical Functions* (DLMF), https://dlmf.nist.gov; the equation stands beside each line.
+Formulas: NIST *Digital Library of Mathematical Functions* (DLMF), https://dlmf.nist.gov; the equation stands beside
+each line.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ LN2, LN10 = math.log(2.0), math.log(10.0)
 DEGREE = PI / 180.0
 
 
-# -- helpers: removable singularities --------------------------------------------------------------------------------------
+# -- helpers: removable singularities --------------------------------------------------------------------------------
 
 
 def _near_zero(u: Any, radius: float, coefficients: Sequence[float], exact: Callable[[Any], Any]) -> Any:
@@ -145,7 +146,7 @@ def _inv_boxcox_lambda(grown: Any, y: Any, lam: Any) -> Any:
     return grown * y * y * _log1p_ratio_slope(lam * y)
 
 
-# -- the table: ufunc, then the partials; NO stands for a parameter that is refused ---------------------------------------
+# -- the table: ufunc, then the partials; NO stands for a parameter that is refused ----------------------------------
 
 
 def NO(_y: Any, *_args: Any) -> Any:
@@ -296,7 +297,7 @@ _register(sp._ufuncs._zeta, "zeta", (NO, lambda _y, s, q: -s * sp.zeta(s + 1.0, 
 _register(sp._ufuncs._lambertw, "lambertw", (lambda y, _z, _k, _tol: np.exp(-y) / (1.0 + y), NO, NO))
 
 
-# -- ufuncs with two values: DLMF 7.2.7, 7.2.8; 6.2.9, 6.2.11, 6.2.15, 6.2.16 ----------------------------------------------
+# -- ufuncs with two values: DLMF 7.2.7, 7.2.8; 6.2.9, 6.2.11, 6.2.15, 6.2.16 ----------------------------------------
 
 
 def _both(ufunc: Any, first: Any, second: Any) -> None:
@@ -317,7 +318,7 @@ _both(sp.sici, lambda _y, x: np.sinc(x / PI), lambda _y, x: np.cos(x) / x)
 _both(sp.shichi, lambda _y, x: _sinhc(x), lambda _y, x: np.cosh(x) / x)
 
 
-# -- Python functions: they are replaced while a trace is running ------------------------------------------------------------
+# -- Python functions: they are replaced while a trace is running ----------------------------------------------------
 
 
 def _nested(plain_function: Callable[[Any], Any], traced_function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -457,7 +458,8 @@ def _replacement(original: Callable[..., Any], handler: Callable[..., Any]) -> C
 
 
 _HANDLERS = {
-    "polygamma": polygamma, "logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax, "softplus": softplus,
+    "polygamma": polygamma, "logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax, "softplus":
+    softplus,
 }  # fmt: skip
 _ORIGINAL: dict[str, Callable[..., Any]] = {name: getattr(sp, name) for name in _HANDLERS if hasattr(sp, name)}
 REPLACEMENTS = {name: _replacement(original, _HANDLERS[name]) for name, original in _ORIGINAL.items()}
