@@ -447,7 +447,7 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                     n = len(records)
                     try:
                         records.append((n, slot, d0 if linear else d0(y, a, other), None, None))
-                    except ZeroDivisionError:
+                    except ArithmeticError:
                         return elementwise(rule, (self, other))
                     return taped(y, trace, n, None)
             elif kind is taped and other.owner is trace:
@@ -463,7 +463,7 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                                 records.append((n, slot, d0, other_slot, d1))
                             else:
                                 records.append((n, slot, d0(y, a, b), other_slot, d1(y, a, b)))
-                        except ZeroDivisionError:
+                        except ArithmeticError:
                             return elementwise(rule, (self, other))
                         return taped(y, trace, n, None)
         if (kind not in TRACED or (kind is taped and other.owner is self.owner)) and self.owner.live:
@@ -481,7 +481,7 @@ def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[
                 n = len(records)
                 try:
                     records.append((n, slot, d1 if linear else d1(y, other, b), None, None))
-                except ZeroDivisionError:
+                except ArithmeticError:
                     return elementwise(rule, (other, self))
                 return taped(y, trace, n, None)
         if type(other) not in TRACED and self.owner.live:
@@ -610,7 +610,6 @@ for _name in ("mul", "truediv", "pow", "mod", "floordiv", "matmul"):
     setattr(ArrayInterface, f"__i{_name}__", _in_place(_name))
 for _name in METHODS:
     setattr(ArrayInterface, _name, _method(_name))
-
 
 
 def _refused(name: str) -> property:

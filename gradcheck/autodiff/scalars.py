@@ -38,9 +38,12 @@ def _traceable(original: Callable[..., Any], *partials: Any) -> Callable[..., An
 def _psi(x: Any) -> Any:
     # ∂Γ needs the digamma function: SciPy loads only for code that differentiates math.gamma or math.lgamma. With it
     # the rules for it, for second derivatives.
-    from gradcheck.autodiff.rules.special import sp
+    import scipy.special
 
-    return sp.psi(x)
+    from gradcheck.autodiff.rules import load_for_loaded_modules
+
+    load_for_loaded_modules()
+    return scipy.special.psi(x)
 
 
 _ROOT_PI = math.sqrt(math.pi)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import array as _interface  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import SCALARS, TRACED, constant, is_array, is_complex, plain, shape_of
+from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.scope import escalate, tracing
@@ -160,7 +160,7 @@ def _like(g: Any, value: Any) -> Any:
     if not is_complex(value) and is_complex(g):
         g = np.real(g)
     if type(g) in TRACED:
-        return g
+        return g if plain(g).dtype == np.result_type(kind) else g.astype(np.result_type(kind))
     if isinstance(kind, np.ndarray):
         return np.array(np.broadcast_to(g, kind.shape), dtype=kind.dtype)
     return type(kind)(g)
@@ -201,9 +201,9 @@ def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
 
 def _scalar_output(y: Any) -> None:
     value = plain(y)
-    if type(value) in SCALARS and type(value) is not bool:
+    if type(value) is float or type(value) is np.float64:
         return
-    if isinstance(value, np.ndarray) and value.size == 1:
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fciu":
         return
     if isinstance(value, np.ndarray) or is_container(value):
         what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
@@ -215,8 +215,13 @@ def _scalar_output(y: Any) -> None:
 
 
 def _number(y: Any) -> None:
-    if not isinstance(plain(y), int | float | complex | np.number | np.ndarray) or isinstance(plain(y), bool):
-        raise AutodiffError(f"the function returned {'None' if y is None else 'a ' + type(y).__name__}, not a number")
+    value = plain(y)
+    numeric = isinstance(value, int | float | complex | np.number) and not isinstance(value, bool)
+    if not numeric and not (isinstance(value, np.ndarray) and value.dtype.kind in "fciu"):
+        what = "None" if value is None else f"a {type(value).__name__}"
+        if isinstance(value, np.ndarray):
+            what = f"an array of {value.dtype}"
+        raise AutodiffError(f"the function returned {what}, not a number")
 
 
 # -- reverse mode ------------------------------------------------------------------------------------------------------
@@ -340,7 +345,7 @@ def value_and_jacobian(fun: Function, argnum: int = 0) -> Function:
         y = run.output
         value, shape = run.value(y), shape_of(y)
         m, n = int(np.prod(shape, dtype=int)), _flat_size(run)
-        if not run.owns(y) or m <= max(n, 16) or is_container(run.tree[0]):
+        if not m or not n or not run.owns(y) or m <= max(n, 16) or is_container(run.tree[0]):
             rows = _gather(run, argnum, _rows(run, y, shape, m))
             run.close()
             return value, rows

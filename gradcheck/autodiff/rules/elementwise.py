@@ -1,9 +1,9 @@
 """The table of partials: every elementwise function of NumPy, one line each, for forward and reverse mode alike.
 
-``lambda y, x: ...`` reads "the partial of y = f(x) is ..."; a leading underscore marks what the partial does not use, and the
-tape then does not keep it. A constant is a constant partial; None means zero by nature (floor, sign: piecewise constant).
-At points where one function has several subgradients the middle one is taken: sign(0) = 0 for ``abs``, one half each for
-ties of ``maximum``, so that a symmetric function has a symmetric derivative.
+``lambda y, x: ...`` reads "the partial of y = f(x) is ..."; a leading underscore marks what the partial does not use,
+and the tape then does not keep it. A constant is a constant partial; None means zero by nature (floor, sign: piecewise
+constant). At points where one function has several subgradients the middle one is taken: sign(0) = 0 for ``abs``, one
+half each for ties of ``maximum``, so that a symmetric function has a symmetric derivative.
 
 Formulas: Abramowitz & Stegun, *Handbook of Mathematical Functions*, 1964, 4.1–4.6; NIST DLMF, https://dlmf.nist.gov,
 chapter 4.
@@ -151,8 +151,8 @@ CONJUGATE = Primitive(np.conjugate, [lambda _y, _x: np.conjugate], [lambda t, _y
 
 
 def _imag(z: Any) -> Any:
-    # NumPy's answer is a view; ours is a copy, since the cotangent of the imaginary part has the other sign. Read-
-    # only, so that a write that should reach z is an error instead of being lost.
+    # NumPy's answer is a view; ours is a copy, since the cotangent of the imaginary part has the other sign. It is
+    # read-only, so that a write that should reach z is an error instead of being lost.
     y = np.imag(z) if type(z) in TRACED else np.array(np.imag(z))[()]
     if isinstance(y, np.ndarray) and type(y) is np.ndarray:
         y.flags.writeable = False
@@ -255,7 +255,7 @@ def _back_to(dtype: np.dtype[Any]) -> Any:
     return lambda g: astype(g if dtype.kind == "c" or not is_complex(g) else np.real(g), dtype)
 
 
-def astype(x: Any, dtype: Any, *, casting: str = "unsafe", copy: bool = True) -> Any:
+def astype(x: Any, dtype: Any, *, casting: Any = "unsafe", copy: bool = True) -> Any:
     """``x.astype(dtype)``: exact between real and complex floats; to integers the derivative is zero by nature."""
     value = plain(x)
     dtype = np.dtype(dtype)

@@ -361,11 +361,11 @@ PINV = Primitive(
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
     static: dict[str, Any] = {}
     if rcond is not None:
         static["rcond"] = plain(rcond)
-    if rtol is not np._NoValue:  # type: ignore[attr-defined]
+    if rtol is not np._NoValue:
         static["rtol"] = plain(rtol)
     return PINV(as_traced(a), **static)
 

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.autodiff.core import FUNCTIONS, TRACED, Primitive, apply, implements, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
 
-NONE = np._NoValue  # type: ignore[attr-defined]  # NumPy's "not given"
+NONE = np._NoValue  # NumPy's "not given"
 Axis = int | tuple[int, ...] | None
 
 

@@ -610,7 +610,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:  # type: ignore[attr-defined]
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:
     a = as_traced(a)
     axis = axis % len(shape_of(a))
 
@@ -619,7 +619,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append:
             return value
         return np.broadcast_to(value, tuple(1 if i == axis else m for i, m in enumerate(shape_of(a))))
 
-    parts = [p for p in (prepend, a, append) if p is not np._NoValue]  # type: ignore[attr-defined]
+    parts = [p for p in (prepend, a, append) if p is not np._NoValue]
     if len(parts) > 1:
         a = concatenate([p if p is a else edge(p) for p in parts], axis)
     lead = (slice(None),) * axis

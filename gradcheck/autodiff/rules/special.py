@@ -407,13 +407,13 @@ def _log_softmax_vjp(y: Any, _x: Any, *, axis: Any) -> Any:
     return lambda g: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 
 
-SOFTMAX = Primitive(
+SOFTMAX: Primitive = Primitive(
     lambda x, *, axis: SOFTMAX(x, axis=axis) if type(x) in TRACED else _ORIGINAL["softmax"](x, axis=axis),
     [_softmax_vjp],
     [lambda t, y, _x, axis: y * (t - np.sum(t * y, axis=axis, keepdims=True))],
     name="scipy.special.softmax",
 )
-LOG_SOFTMAX = Primitive(
+LOG_SOFTMAX: Primitive = Primitive(
     lambda x, *, axis: LOG_SOFTMAX(x, axis=axis) if type(x) in TRACED else _ORIGINAL["log_softmax"](x, axis=axis),
     [_log_softmax_vjp],
     [lambda t, y, _x, axis: t - np.sum(t * np.exp(y), axis=axis, keepdims=True)],
@@ -457,9 +457,9 @@ def _replacement(original: Callable[..., Any], handler: Callable[..., Any]) -> C
     return replacement
 
 
-_HANDLERS = {
-    "polygamma": polygamma, "logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax, "softplus":
-    softplus,
+_HANDLERS: dict[str, Callable[..., Any]] = {
+    "polygamma": polygamma, "logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax,
+    "softplus": softplus,
 }  # fmt: skip
 _ORIGINAL: dict[str, Callable[..., Any]] = {name: getattr(sp, name) for name in _HANDLERS if hasattr(sp, name)}
 REPLACEMENTS = {name: _replacement(original, _HANDLERS[name]) for name, original in _ORIGINAL.items()}
