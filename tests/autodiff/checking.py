@@ -1,8 +1,9 @@
 """What every rule must satisfy, written once: value, first derivative in both modes, second in all four nestings.
 
-The measure is plain NumPy: a fourth-order central difference of the plain function for first derivatives, and of the first
-derivative (which has just been tested) for second ones. Cotangents and tangents are random, so no entry is left out. Derivatives
-with respect to complex arguments follow the core's convention: the gradient of a real L is ∂L/∂x − i ∂L/∂y.
+The measure is plain NumPy: a fourth-order central difference of the plain function for first derivatives, and of the
+first derivative (which has just been tested) for second ones. Cotangents and tangents are random, so no entry is left
+out. Derivatives with respect to complex arguments follow the core's convention: the gradient of a real L is ∂L/∂x − i
+∂L/∂y.
 """
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables: a case a line)
 """Every NumPy function that has a rule: keywords, axes, shapes, both modes, second order, float32, complex."""
 
 from __future__ import annotations
@@ -469,12 +470,16 @@ T.add(np.array, lambda a: np.array([[a, 2.0], [1, a]], dtype=float, ndmin=3), 0.
 
 # -- lists with traced values inside, which NumPy's protocol does not see -----------------------------------------------
 
-T.add(np.sum, lambda x: np.sum([x[0] * x[1], 0.25, x[2]]) + np.sum([[x[0], x[1]], [x[1], x[2]]], axis=0), V, single=False)
+T.add(
+    np.sum, lambda x: np.sum([x[0] * x[1], 0.25, x[2]]) + np.sum([[x[0], x[1]], [x[1], x[2]]], axis=0), V, single=False
+)
 T.add(np.prod, lambda x: np.prod([x[0] * x[1], 0.25, x[2]]), V, single=False)
 T.add(np.mean, lambda x: np.mean([x[0] * x[1], 0.25, x[2]]), V, single=False)
 T.add(np.std, lambda x: np.std([x[0] * x[1], 0.25, x[2]]) + np.var([x[0], x[1]], ddof=1), V, single=False)
 T.add(np.max, lambda x: np.max([x[0] * x[1], 0.25, x[2]]) * np.min([x[0], x[1], 0.1]), V, single=False)
-T.add(np.median, lambda x: np.median([x[0], x[1], x[2]]) + np.average([x[0], x[1]], weights=[x[2], 3.0]), V, single=False)
+T.add(
+    np.median, lambda x: np.median([x[0], x[1], x[2]]) + np.average([x[0], x[1]], weights=[x[2], 3.0]), V, single=False
+)
 T.add(np.cumsum, lambda x: np.cumsum([x[0], 1.0, x[2]]) + np.sort([x[0], x[1], x[2]]), V, single=False)
 T.add(np.diff, lambda x: np.diff([x[0], x[1], 2.0]) * np.trapezoid([x[0], x[1]]), V, single=False)
 T.add(n.norm, lambda x: n.norm([x[0], x[1], 2.0]), V, single=False)

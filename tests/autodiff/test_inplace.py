@@ -1,9 +1,9 @@
 """In-place code: random programs of assignments through views, and values that are overwritten after they were saved.
 
-A program works on a pool of arrays that hold functions of the input; every step writes into one of them, through a view of a view
-as likely as not, or makes a new one from others. The same program runs on plain NumPy: that is its value, and by differences its
-derivative. Programs are smooth by construction: indices come from the program, never from the values (but for sorting and
-masks, whose outcome is taken at the point).
+A program works on a pool of arrays that hold functions of the input; every step writes into one of them, through a
+view of a view as likely as not, or makes a new one from others. The same program runs on plain NumPy: that is its
+value, and by differences its derivative. Programs are smooth by construction: indices come from the program, never
+from the values (but for sorting and masks, whose outcome is taken at the point).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POINT = np.array([0.31, -0.83, 1.27, 0.59])
 DIRECTION = np.array([0.7, -0.4, 0.2, 1.1])
 WEIGHTS = np.random.default_rng(5).normal(size=(3, 4))
 
-# -- the vocabulary of programs ---------------------------------------------------------------------------------------------
+# -- the vocabulary of programs --------------------------------------------------------------------------------------
 
 VIEWS: dict[str, Callable[[Any], Any]] = {
     "whole": lambda y: y,
@@ -155,7 +155,9 @@ names = {kind: st.sampled_from(sorted(table)) for kind, table in
          {"view": VIEWS, "key": KEYS, "write": WRITES, "use": USES, "start": STARTS}.items()}  # fmt: skip
 writes = st.tuples(st.just("write"), st.integers(0, 3), names["view"], names["key"], names["write"], st.integers(0, 3))
 uses = st.tuples(st.just("use"), st.integers(0, 3), st.integers(0, 3), names["use"], st.booleans())
-programs = st.tuples(st.lists(names["start"], min_size=2, max_size=2), st.lists(st.one_of(writes, writes, uses), max_size=7))
+programs = st.tuples(
+    st.lists(names["start"], min_size=2, max_size=2), st.lists(st.one_of(writes, writes, uses), max_size=7)
+)
 
 
 def run(program: Any, x: Any) -> Any:
@@ -222,7 +224,7 @@ def test_random_programs(program: Any) -> None:
             assert_close(product, second, 1e-5, way, 1e-6 * size)
 
 
-# -- named cases ----------------------------------------------------------------------------------------------------------
+# -- named cases -----------------------------------------------------------------------------------------------------
 
 
 def check(f: Callable[[Any], Any], x: Any = POINT) -> None:
@@ -366,8 +368,8 @@ def integer_array_stays_plain(x: Any) -> Any:
 @pytest.mark.parametrize(
     "f",
     [overwritten_operand, overwritten_result, overwritten_dot, overwritten_through_view_made_before, overwritten_solve,
-     overwritten_einsum_and_where, swap_rows, overlapping, assign_in_loop, in_place_operators_on_names, argument_written_to,
-     broadcast_writes, array_of_arrays, fancy_reads_then_writes, integer_array_stays_plain],
+     overwritten_einsum_and_where, swap_rows, overlapping, assign_in_loop, in_place_operators_on_names,
+     argument_written_to, broadcast_writes, array_of_arrays, fancy_reads_then_writes, integer_array_stays_plain],
     ids=lambda f: f.__name__,
 )  # fmt: skip
 def test_named(f: Callable[[Any], Any]) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables: a case a line)
 """Every rule for scipy.special: values, both modes, second order, float32; refused parameters; loading."""
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def points(low: float, high: float, n: int = 5) -> Any:
 
 
 ONE = {
-    (-2.4, 2.6): "erf erfc erfcx erfi dawsn ndtr log_ndtr expit log_expit cosm1 exp10 exp2 expm1 exprel sindg cosdg rgamma "
+    (
+        -2.4,
+        2.6,
+    ): "erf erfc erfcx erfi dawsn ndtr log_ndtr expit log_expit cosm1 exp10 exp2 expm1 exprel sindg cosdg rgamma "
     "j0 j1 i0 i1 i0e i1e",
     (0.3, 3.7): "gamma gammaln loggamma psi entr y0 y1 k0 k1 k0e k1e exp1 expi spence log1p cbrt",
     (0.1, 0.9): "erfinv erfcinv ndtri logit ellipk ellipkm1 ellipe",
@@ -36,7 +40,21 @@ ONE = {
     (-1e-2, 1.1e-2): "exprel ellipk ellipe",
     (20.0, 60.0): "tandg cotdg round",
 }
-LESS_SMOOTH = {"gamma", "gammaln", "psi", "rgamma", "k1", "y1", "exp1", "erfinv", "erfcinv", "ndtri", "logit", "cotdg", "tandg"}
+LESS_SMOOTH = {
+    "gamma",
+    "gammaln",
+    "psi",
+    "rgamma",
+    "k1",
+    "y1",
+    "exp1",
+    "erfinv",
+    "erfcinv",
+    "ndtri",
+    "logit",
+    "cotdg",
+    "tandg",
+}
 for (low, high), names in ONE.items():
     for name in names.split():
         f = getattr(sp, name)
@@ -132,12 +150,12 @@ def test_every_rule_is_in_a_table() -> None:
      (sp.hyp2f1, (0.5, 1.0, 1.5, 0.3), "a"), (sp.zeta, (2.5, 1.5), "s")],
 )  # fmt: skip
 def test_parameter_without_rule_is_refused_by_name(function: Any, args: Any, parameter: str) -> None:
-    with pytest.raises(AutodiffError, match=rf"parameter {parameter}$|parameter {parameter} "):
+    with pytest.raises(AutodiffError, match=rf"its parameter {parameter}\b"):
         grad(lambda v: function(v, *args[1:]))(args[0])
 
 
 def test_unknown_ufunc_is_refused_by_name() -> None:
-    with pytest.raises(AutodiffError, match="no derivative rule for .*owens_t"):
+    with pytest.raises(AutodiffError, match=r"no derivative rule for .*owens_t"):
         grad(lambda x: sp.owens_t(x, 0.5))(0.3)
 
 

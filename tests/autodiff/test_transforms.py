@@ -1,4 +1,5 @@
-"""The transforms: results of all shapes, arguments of all kinds, errors, dtypes, complex numbers, and the points where rules are hard."""
+"""The transforms: results of all shapes, arguments of all kinds, errors, dtypes, complex numbers, and the points
+where rules are hard."""
 
 from __future__ import annotations
 
@@ -57,11 +58,11 @@ def test_jacobian_of_all_shapes(inner: tuple[int, ...], outer: tuple[int, ...]) 
     value, J = value_and_jacobian(f)(x)
     assert np.array_equal(value, f(x))
     assert np.shape(J) == outer + inner
-    assert J == pytest.approx(numeric(f, x), abs=1e-10)
+    assert pytest.approx(numeric(f, x), abs=1e-10) == J
     if not inner:
         J = jacobian(f)(float(x))
         assert isinstance(J, np.ndarray if outer else float)
-        assert J == pytest.approx(numeric(f, x), abs=1e-10)
+        assert pytest.approx(numeric(f, x), abs=1e-10) == J
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 2), (0,)], ids=str)
@@ -72,7 +73,7 @@ def test_hessian_and_hvp_of_all_shapes(shape: tuple[int, ...]) -> None:
     x: Any = np.random.default_rng(2).normal(size=shape)
     H = hessian(f)(x)
     assert np.shape(H) == shape + shape
-    assert H == pytest.approx(numeric(grad(f), x), abs=1e-8)
+    assert pytest.approx(numeric(grad(f), x), abs=1e-8) == H
     v = np.cos(np.arange(math.prod(shape))).reshape(shape)
     assert hvp(f)(x, v) == pytest.approx(np.tensordot(H, v, len(shape)), abs=1e-10)
 
@@ -105,7 +106,7 @@ def test_no_confusion_of_perturbations() -> None:
     assert grad(lambda x: jvp(lambda y: np.sum(x * y), (x,), (np.ones(3),))[1])(X) == pytest.approx(np.ones(3))
 
 
-# -- arguments ----------------------------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------------------------
 
 
 def test_argnum() -> None:
@@ -193,7 +194,9 @@ def test_the_input_itself_and_its_views() -> None:
     assert np.array_equal(jacobian(lambda x: x)(X), np.eye(3))
     assert np.array_equal(jacobian(lambda x: x[::-1])(X), np.eye(3)[::-1])
     M = np.arange(6.0).reshape(2, 3)
-    assert np.array_equal(jacobian(lambda x: x.T)(M).reshape(6, 6), np.eye(6).reshape(2, 3, 6).transpose(1, 0, 2).reshape(6, 6))
+    assert np.array_equal(
+        jacobian(lambda x: x.T)(M).reshape(6, 6), np.eye(6).reshape(2, 3, 6).transpose(1, 0, 2).reshape(6, 6)
+    )
     assert np.array_equal(grad(lambda x: x[1])(X), [0.0, 1.0, 0.0])
     assert np.array_equal(grad(lambda x: x[1:2])(X), [0.0, 1.0, 0.0])
     assert np.array_equal(jvp(lambda x: x[1:], (X,), (2 * X,))[1], 2 * X[1:])
@@ -203,7 +206,11 @@ def test_the_input_itself_and_its_views() -> None:
 
 
 def test_results_of_size_one() -> None:
-    for f in (lambda x: np.sum(x * x, keepdims=True), lambda x: np.array(np.sum(x * x)), lambda x: np.array([[np.sum(x * x)]])):
+    for f in (
+        lambda x: np.sum(x * x, keepdims=True),
+        lambda x: np.array(np.sum(x * x)),
+        lambda x: np.array([[np.sum(x * x)]]),
+    ):
         value, g = value_and_grad(f)(X)
         assert np.shape(value) == np.shape(f(X))
         assert g == pytest.approx(2 * X)
@@ -328,7 +335,7 @@ def test_python_types_of_results() -> None:
     assert type(value_and_grad(lambda x: x * x)(2.0)[0]) is float
 
 
-# -- complex numbers -----------------------------------------------------------------------------------------------------
+# -- complex numbers -------------------------------------------------------------------------------------------------
 
 
 def test_complex_convention() -> None:
@@ -356,7 +363,7 @@ def test_real_argument_of_complex_intermediate_has_real_gradient() -> None:
     assert hessian(f)(X) == pytest.approx(numeric(grad(f), X), abs=1e-8)
 
 
-# -- hard points ---------------------------------------------------------------------------------------------------------
+# -- hard points -----------------------------------------------------------------------------------------------------
 
 
 def test_zero_times_infinity_on_the_branch_not_taken() -> None:

@@ -1,4 +1,4 @@
-"""A user's module, as users write them: names bound early, a helper that needs replaced names, state at module level."""
+"""A user's module as users write them: names bound early, casts, a class with arrays, state at module level."""
 
 from __future__ import annotations
 

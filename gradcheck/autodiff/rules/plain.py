@@ -1,7 +1,7 @@
 """Functions without a derivative on purpose: questions about values, shapes and types.
 
-They are piecewise constant or not numeric at all, so they see the plain values and answer as NumPy does. A listing, not a
-catch-all: a function that stands in no table is refused by name.
+They are piecewise constant or not numeric at all, so they see the plain values and answer as NumPy does. A listing, not
+a catch-all: a function that stands in no table is refused by name.
 """
 
 from __future__ import annotations

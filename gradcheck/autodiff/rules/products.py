@@ -342,7 +342,10 @@ def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize:
 def _from_sublists(operands: Any) -> tuple[Any, ...]:
     """``einsum(a, [0, 1], b, [1, 2], [0, 2])`` in letters."""
     pairs = list(zip(operands[0::2], operands[1::2], strict=False))
-    spell = lambda sub: "".join("..." if s is Ellipsis else _LETTERS[s] for s in sub)  # noqa: E731
+
+    def spell(sub: Any) -> str:
+        return "".join("..." if s is Ellipsis else _LETTERS[s] for s in sub)
+
     text = ",".join(spell(sub) for _, sub in pairs)
     if len(operands) % 2:
         text += "->" + spell(operands[-1])

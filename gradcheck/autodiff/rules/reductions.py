@@ -171,7 +171,7 @@ def _prod_others(x: Any, axis: Any) -> Any:
     axes = normal_axes(axis, len(shape))
     rest = tuple(i for i in range(len(shape)) if i not in axes)
     order = rest + axes
-    flat = np.reshape(np.transpose(x, order), tuple(shape[i] for i in rest) + (-1,))
+    flat = np.reshape(np.transpose(x, order), (*(shape[i] for i in rest), -1))
     one = np.ones((*shape_of(flat)[:-1], 1))
     left = np.cumprod(np.concatenate([one, flat[..., :-1]], axis=-1), axis=-1)
     right = np.cumprod(np.concatenate([one, flat[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]

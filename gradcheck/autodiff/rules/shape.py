@@ -8,6 +8,7 @@ the positions 0, 1, 2, ..., and one fancy index with the result. What joins is `
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -254,9 +255,11 @@ def _moving(function: Any, name: str = "") -> None:
     FUNCTIONS[function] = handler
 
 
-for _function in (np.roll, np.tile, np.repeat, np.rot90, np.take, np.delete, np.resize):
-    _moving(_function)
-_moving(np.take_along_axis)
+_MOVING: tuple[Any, ...] = (
+    np.roll, np.tile, np.repeat, np.rot90, np.take, np.take_along_axis, np.delete, np.resize,
+)  # fmt: skip
+for _mover in _MOVING:
+    _moving(_mover)
 
 
 @implements(np.compress)
@@ -540,7 +543,7 @@ def _split(strict: bool, fixed_axis: int | None = None) -> Callable[..., Any]:
         points = _split_points(plain_tree(indices_or_sections), n, strict)
         lead = (slice(None),) * (axis % len(shape_of(ary)))
         bounds: Sequence[Any] = [0, *points, n]
-        return [ary[(*lead, slice(a, b))] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [ary[(*lead, slice(a, b))] for a, b in pairwise(bounds)]
 
     return handler
 
