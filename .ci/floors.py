@@ -1,6 +1,6 @@
 """Print the oldest releases that pyproject.toml allows, as pip constraints: ``numpy==2.0.0`` for ``numpy>=2.0.0``.
 
-    python .ci/floors.py > floors.txt && pip install -c floors.txt -e '.[test]'
+python .ci/floors.py > floors.txt && pip install -c floors.txt -e '.[test]'
 """
 
 import tomllib
