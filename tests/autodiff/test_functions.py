@@ -193,6 +193,14 @@ for triangle in "LU":
     T.add(n.eigh, lambda x, u=triangle: (n.eigh(spd(x), u)[0], np.abs(n.eigh(spd(x), u)[1])), A)
     T.add(n.eigh, lambda x, u=triangle: n.eigh(spd(x), u).eigenvalues, S)
     T.add(n.eigvalsh, lambda x, u=triangle: n.eigvalsh(spd(x), u), A)
+    # NumPy reads one triangle of a matrix that need not be symmetric, and so does the derivative.
+    T.add(n.eigvalsh, lambda x, u=triangle: n.eigvalsh(x, u), A)
+    T.add(n.eigh, lambda x, u=triangle: np.abs(n.eigh(x, UPLO=u).eigenvectors), S)
+T.calls(n.cholesky, [A], {}, {"upper": True})
+T.calls(n.cholesky, [S])
+T.add(n.svd, lambda x: n.svd(x - 1.3 * np.eye(3, dtype=x.dtype), hermitian=True, compute_uv=False), A)
+T.add(n.svd, lambda x: [np.abs(y) for y in n.svd(x - 1.3 * np.eye(3, dtype=x.dtype), hermitian=True)], A, rtol=1e-6)
+T.calls(n.pinv, [A], {"hermitian": True})
 T.add(n.eigh, lambda x: (lambda e: (e[1] * np.exp(e[0])) @ e[1].T)(n.eigh(spd(x))), A)
 for shape in ((3, 3), (4, 2), (2, 4), (2, 3, 2)):
     B = normal(*shape)
@@ -207,6 +215,7 @@ T.add(n.svd, lambda x: n.svd(x).S, A)
 T.add(n.lstsq, lambda a, b: n.lstsq(a, b)[:2], normal(5, 2), normal(5))
 T.add(n.lstsq, lambda a, b: n.lstsq(a, b, rcond=None)[0], normal(5, 2), normal(5, 3))
 T.add(n.lstsq, lambda a, b: n.lstsq(a, b)[0], normal(2, 4), normal(2))
+T.add(n.lstsq, lambda a, b: n.lstsq(a, b, rcond=-1)[0], normal(4, 2), normal(4))
 for p in (None, 2, -2, 1, -1, np.inf, -np.inf, "fro", "nuc"):
     T.calls(n.cond, [A], {"p": p})
 T.calls(n.cond, [S])
@@ -294,6 +303,7 @@ T.add(
     np.interp, lambda x: np.interp(x, NODES, NODES**2, left=-1.0, right=7.0), np.array([0.0, 1.7, 30.0]), single=False
 )
 T.add(np.interp, lambda x, fp: np.interp(x, [0.0, 1.0, 2.0], fp), 0.7, normal(3), single=False)
+T.add(np.interp, lambda x, fp: np.interp(x, [1.0], fp), V, normal(1), single=False)
 
 # -- shapes ---------------------------------------------------------------------------------------------------------------
 

@@ -444,6 +444,32 @@ def test_logaddexp_at_the_ends() -> None:
         assert grad(np.logaddexp, (0, 1))(-np.inf, 0.0) == (0.0, 1.0)
         assert grad(np.logaddexp, (0, 1))(-np.inf, -np.inf) == (0.5, 0.5)
         assert grad(np.logaddexp2, (0, 1))(-np.inf, 0.0) == (0.0, 1.0)
+        assert grad(np.logaddexp2, (0, 1))(-np.inf, -np.inf) == (0.5, 0.5)
+
+
+def test_remainder_counts_as_numpy_does() -> None:
+    # 1.0/0.1 rounds to 10, but 0.1 goes into 1.0 nine times.
+    assert grad(lambda b: 1.0 % b)(0.1) == -9.0
+    assert grad(lambda b: np.remainder(1.0, b))(0.1) == -9.0
+    assert grad(lambda b: math.fmod(1.0, b))(0.1) == -9.0
+    assert grad(lambda b: -7.5 % b)(2.0) == 4.0
+    assert grad(lambda b: np.fmod(-7.5, b))(2.0) == 3.0
+
+
+def test_large_and_small_arguments() -> None:
+    for s in (1e-200, 1e200):
+        assert np.asarray(grad(np.arctan2, (0, 1))(s, s)) * s == pytest.approx([0.5, -0.5])
+    near = 1.0 - 2.0**-40
+    assert grad(np.arctanh)(near) == pytest.approx(2.0**40 / (2.0 - 2.0**-40), rel=1e-15)
+    assert grad(np.arcsin)(near) == pytest.approx(2.0**20 / math.sqrt(2.0 - 2.0**-40), rel=1e-15)
+
+
+def test_spread_of_equal_numbers() -> None:
+    same = np.full(3, 2.0)
+    assert np.array_equal(grad(np.std)(same), np.zeros(3))
+    assert np.array_equal(grad(np.var)(same), np.zeros(3))
+    assert hessian(np.var)(same) == pytest.approx((np.eye(3) - 1 / 3) * 2 / 3)
+    assert jvp(np.std, (same,), (np.array([1.0, 0.0, 0.0]),))[1] == 0.0
 
 
 def test_repeated_eigenvalues() -> None:

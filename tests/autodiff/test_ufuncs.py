@@ -35,7 +35,7 @@ ONE: dict[Any, tuple[float, float]] = {
 }  # fmt: skip
 HOLOMORPHIC = (np.negative, np.positive, np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tan, np.sinh, np.cosh,
                np.tanh, np.sqrt, np.log, np.log2, np.log10, np.log1p, np.reciprocal, np.arctan, np.arcsin, np.arccos,
-               np.arcsinh, np.arccosh, np.arctanh, np.conjugate, np.absolute)  # fmt: skip
+               np.arcsinh, np.arccosh, np.arctanh, np.conjugate, np.absolute, np.sign)  # fmt: skip
 
 MASK = np.array([[True, False, True], [False, True, True]])
 

@@ -71,10 +71,24 @@ def _safe_ratio(x: Any, y: Any) -> Any:
     return x / np.where(zero, 1.0, y) if np.any(zero) else x / y
 
 
-def _weight(x: Any, y: Any) -> Any:
+def _weight(x: Any, y: Any, exponential: Any = np.exp) -> Any:
     """exp(x − y), the share of x in logaddexp, with equal infinities sharing evenly."""
     both = np.isinf(plain(x)) & (plain(x) == plain(y))
-    return np.where(both, 0.5, np.exp(np.where(both, 0.0, x - y))) if np.any(both) else np.exp(x - y)
+    if not np.any(both):
+        return exponential(x - y)
+    return np.where(both, 0.5, exponential(np.where(both, 0.0, x - np.where(both, 0.0, y))))
+
+
+def _quotient(y: Any, a: Any, b: Any) -> Any:
+    """How often b was taken off a to leave the remainder y: a whole number, also where a/b rounds up to the next."""
+    a, b = plain(a), plain(b)
+    return np.rint((a - plain(y)) / b)
+
+
+def _over_square(x: Any, a: Any, b: Any) -> Any:
+    """x/(a² + b²), for any size of a and b."""
+    r = np.hypot(a, b)
+    return x / r / r
 
 
 def _sinc_slope(y: Any, x: Any) -> Any:
@@ -93,16 +107,17 @@ DIVIDE = Elementwise(np.divide, lambda _y, _a, b: 1.0 / b, lambda y, _a, b: -y /
 POWER = Elementwise(np.power, _power_base, _power_exponent)
 # The operator, which NumPy computes another way than np.power for exponents such as 2 and 0.5.
 POWER_OPERATOR = Elementwise(operator.pow, _power_base, _power_exponent)
-REMAINDER = Elementwise(np.remainder, 1.0, lambda _y, a, b: -np.floor(plain(a) / plain(b)))
+REMAINDER = Elementwise(np.remainder, 1.0, lambda y, a, b: -_quotient(y, a, b))
 FLOOR_DIVIDE = Elementwise(np.floor_divide, None, None)
 NEGATIVE = Elementwise(np.negative, -1.0)
 POSITIVE = Elementwise(np.positive, 1.0)
+SIGN = Elementwise(np.sign, None)
 ABSOLUTE = Elementwise(np.absolute, lambda _y, x: np.sign(plain(x)))
 
 TABLE = (
     ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, REMAINDER, FLOOR_DIVIDE, NEGATIVE, POSITIVE,
     Elementwise(np.float_power, _power_base, _power_exponent),
-    Elementwise(np.fmod, 1.0, lambda _y, a, b: -np.trunc(plain(a) / plain(b))),
+    Elementwise(np.fmod, 1.0, lambda y, a, b: -_quotient(y, a, b)),
     Elementwise(np.fabs, lambda _y, x: np.sign(plain(x))),
     Elementwise(np.square, lambda _y, x: 2.0 * x),
     Elementwise(np.sqrt, lambda y, _x: 0.5 / y),
@@ -116,21 +131,22 @@ TABLE = (
     Elementwise(np.log10, lambda _y, x: (1.0 / LN10) / x),
     Elementwise(np.log1p, lambda _y, x: 1.0 / (1.0 + x)),
     Elementwise(np.logaddexp, lambda y, a, _b: _weight(a, y), lambda y, _a, b: _weight(b, y)),
-    Elementwise(np.logaddexp2, lambda y, a, _b: np.exp2(a - y), lambda y, _a, b: np.exp2(b - y)),
+    Elementwise(np.logaddexp2, lambda y, a, _b: _weight(a, y, np.exp2), lambda y, _a, b: _weight(b, y, np.exp2)),
     Elementwise(np.sin, lambda _y, x: np.cos(x)),
     Elementwise(np.cos, lambda _y, x: -np.sin(x)),
     Elementwise(np.tan, lambda y, _x: 1.0 + y * y),
-    Elementwise(np.arcsin, lambda _y, x: 1.0 / np.sqrt(1.0 - x * x)),
-    Elementwise(np.arccos, lambda _y, x: -1.0 / np.sqrt(1.0 - x * x)),
+    # (1 − x)(1 + x) where 1 − x² would cancel
+    Elementwise(np.arcsin, lambda _y, x: 1.0 / np.sqrt((1.0 - x) * (1.0 + x))),
+    Elementwise(np.arccos, lambda _y, x: -1.0 / np.sqrt((1.0 - x) * (1.0 + x))),
     Elementwise(np.arctan, lambda _y, x: 1.0 / (1.0 + x * x)),
-    Elementwise(np.arctan2, lambda _y, a, b: b / (a * a + b * b), lambda _y, a, b: -a / (a * a + b * b)),
+    Elementwise(np.arctan2, lambda _y, a, b: _over_square(b, a, b), lambda _y, a, b: _over_square(-a, a, b)),
     Elementwise(np.hypot, lambda y, a, _b: _safe_ratio(a, y), lambda y, _a, b: _safe_ratio(b, y)),
     Elementwise(np.sinh, lambda _y, x: np.cosh(x)),
     Elementwise(np.cosh, lambda _y, x: np.sinh(x)),
     Elementwise(np.tanh, lambda y, _x: 1.0 - y * y),
     Elementwise(np.arcsinh, lambda _y, x: 1.0 / np.sqrt(x * x + 1.0)),
-    Elementwise(np.arccosh, lambda _y, x: 1.0 / np.sqrt(x * x - 1.0)),
-    Elementwise(np.arctanh, lambda _y, x: 1.0 / (1.0 - x * x)),
+    Elementwise(np.arccosh, lambda _y, x: 1.0 / (np.sqrt(x - 1.0) * np.sqrt(x + 1.0))),
+    Elementwise(np.arctanh, lambda _y, x: 1.0 / ((1.0 - x) * (1.0 + x))),
     Elementwise(np.degrees, 180.0 / np.pi), Elementwise(np.rad2deg, 180.0 / np.pi),
     Elementwise(np.radians, np.pi / 180.0), Elementwise(np.deg2rad, np.pi / 180.0),
     Elementwise(np.maximum, _ties, _ties_second), Elementwise(np.fmax, _ties, _ties_second),
@@ -139,7 +155,7 @@ TABLE = (
     Elementwise(np.nextafter, 1.0, None),
     Elementwise(np.ldexp, lambda _y, _a, b: np.exp2(b), None),
     Elementwise(np.heaviside, None, lambda _y, a, _b: np.where(plain(a) == 0, 1.0, 0.0)),
-    *(Elementwise(f, None) for f in (np.sign, np.floor, np.ceil, np.trunc, np.rint, np.spacing)),
+    *(Elementwise(f, None) for f in (np.floor, np.ceil, np.trunc, np.rint, np.spacing)),
 )  # fmt: skip
 UFUNCS.update({rule.function: rule for rule in TABLE})
 
@@ -183,13 +199,19 @@ def absolute(x: Any) -> Any:
     return MODULUS(x) if is_complex(x) else elementwise(ABSOLUTE, (x,))
 
 
+def sign(x: Any) -> Any:
+    """Piecewise constant for real numbers; for complex ones z/|z|, and 0 at 0."""
+    return _safe_ratio(x, absolute(x)) if is_complex(x) else elementwise(SIGN, (x,))
+
+
 def conjugate(x: Any) -> Any:
     return CONJUGATE(x) if is_complex(x) else elementwise(POSITIVE, (x,))
 
 
 # What these two are for real operands.
-REAL: dict[Any, Elementwise] = {np.absolute: ABSOLUTE, np.conjugate: Elementwise(np.conjugate, 1.0)}
+REAL: dict[Any, Elementwise] = {np.absolute: ABSOLUTE, np.conjugate: Elementwise(np.conjugate, 1.0), np.sign: SIGN}
 UFUNCS[np.absolute] = absolute
+UFUNCS[np.sign] = sign
 UFUNCS[np.conjugate] = conjugate
 
 

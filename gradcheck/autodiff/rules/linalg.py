@@ -162,20 +162,25 @@ def _low(x: Any) -> Any:
     return np.tril(x) * (1.0 - 0.5 * _eye(x))
 
 
+def _mirrored(a: Any, triangle: str) -> Any:
+    """The symmetric matrix that NumPy takes a for when it reads one triangle only."""
+    low = _low(a) if triangle.upper() == "L" else _t(_low(_t(a)))
+    return low + _t(low)
+
+
 def _cholesky_vjp(y: Any, _a: Any) -> Any:
     """I. Murray, *Differentiation of the Cholesky decomposition*, arXiv:1602.07527, 2016, section 3."""
 
     def pull(g: Any) -> Any:
         phi = _low(np.matmul(_h(y), g))
         middle = np.linalg.solve(_h(y), _h(np.linalg.solve(_h(y), _h(phi))))
-        return 0.5 * (middle + _h(middle))
+        return _low(middle + _h(middle))
 
     return pull
 
 
 def _cholesky_jvp(t: Any, y: Any, _a: Any) -> Any:
-    t = 0.5 * (t + _h(t))
-    middle = np.linalg.solve(y, _h(np.linalg.solve(y, _h(t))))
+    middle = np.linalg.solve(y, _h(np.linalg.solve(y, _mirrored(t, "L"))))
     return np.matmul(y, _low(middle))
 
 
@@ -186,10 +191,9 @@ CHOLESKY = Primitive(
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """NumPy reads one triangle only; the derivative is that for a symmetric perturbation, split evenly between the
-    two."""
-    y = CHOLESKY(as_traced(a))
-    return _t(y) if upper else y
+    """NumPy reads one triangle only, and the derivative with respect to the other is 0, as a difference would find."""
+    a = as_traced(a)
+    return _t(CHOLESKY(_t(a))) if upper else CHOLESKY(a)
 
 
 def _gaps(w: Any, tolerance: float = 0.0) -> Any:
@@ -207,15 +211,15 @@ def _eigh_vjp(y: Any, _a: Any, *, UPLO: str) -> Any:
         gw, gv = g
         inner = _diag(gw) + _gaps(w) * np.matmul(_t(v), gv)
         d = np.matmul(np.matmul(v, inner), _t(v))
-        return 0.5 * (d + _t(d))
+        d = _low(d + _t(d))
+        return d if UPLO.upper() == "L" else _t(d)
 
     return pull
 
 
 def _eigh_jvp(t: Any, y: Any, _a: Any, *, UPLO: str) -> Any:
     w, v = y
-    t = 0.5 * (t + _t(t))
-    inner = np.matmul(np.matmul(_t(v), t), v)
+    inner = np.matmul(np.matmul(_t(v), _mirrored(t, UPLO)), v)
     return np.sum(inner * np.eye(shape_of(w)[-1]), axis=-1), np.matmul(v, _gaps(w) * inner)
 
 
@@ -295,10 +299,19 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
             "np.linalg.svd with full_matrices=True of a matrix that is not square",
             "the extra vectors are not determined; pass full_matrices=False",
         )
-    u, s, vt = SVD(a)
+    u, s, vt = _svd_by_eigh(a) if hermitian else SVD(a)
     if not compute_uv:
         return s
     return type(np.linalg.svd(np.eye(1)))(u, s, vt)
+
+
+def _svd_by_eigh(a: Any) -> tuple[Any, Any, Any]:
+    """What NumPy does for ``hermitian=True``: the eigenvalues by size, their signs in V."""
+    w, v = EIGH(a, UPLO="L")
+    order = np.argsort(np.abs(plain(w)), axis=-1)[..., ::-1]
+    w = np.take_along_axis(w, order, axis=-1)
+    v = np.take_along_axis(v, order[..., None, :], axis=-1)
+    return v, np.abs(w), _t(v * np.sign(plain(w))[..., None, :])
 
 
 @implements(np.linalg.svdvals)
@@ -362,12 +375,15 @@ PINV = Primitive(
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
+    a = as_traced(a)
     static: dict[str, Any] = {}
+    if hermitian:
+        a = np.tril(a) + _t(np.tril(a, -1))
     if rcond is not None:
         static["rcond"] = plain(rcond)
     if rtol is not np._NoValue:
         static["rtol"] = plain(rtol)
-    return PINV(as_traced(a), **static)
+    return PINV(a, **static)
 
 
 @implements(np.linalg.lstsq)
@@ -375,7 +391,10 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """Solution and residuals through the pseudo-inverse (constant rank); rank and singular values as NumPy's."""
     a, b = as_traced(a), as_traced(b)
     _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
-    x = np.matmul(pinv(a), b)
+    # lstsq's own bound for what counts as a singular value of 0
+    eps = float(np.finfo(plain(a).dtype).eps)
+    bound = eps * max(shape_of(a)) if rcond is None else eps if rcond == -1 else rcond
+    x = np.matmul(pinv(a, bound), b)
     if residuals.size:
         d = b - np.matmul(a, x)
         residuals = np.sum(d * d, axis=0, keepdims=len(shape_of(b)) == 1)

@@ -420,7 +420,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         raise unsupported("np.interp with period of a traced value")
     x, xp, fp = (_as_float64(v) for v in (x, xp, fp))
     nodes, points = np.asarray(plain(xp)), np.asarray(plain(x))
-    i = np.clip(np.searchsorted(nodes, points, side="right") - 1, 0, len(nodes) - 2)
+    if len(nodes) == 1:
+        xp, fp = np.concatenate([xp, xp + 1.0]), np.concatenate([fp, fp])
+    i = np.clip(np.searchsorted(nodes, points, side="right") - 1, 0, max(len(nodes) - 2, 0))
     x0, x1, f0, f1 = xp[i], xp[i + 1], fp[i], fp[i + 1]
     y = f0 + (x - x0) * ((f1 - f0) / (x1 - x0))
     y = np.where(points < nodes[0], fp[0] if left is None else left, y)

@@ -12,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import FUNCTIONS, TRACED, Primitive, apply, implements, is_complex, plain, shape_of
+from gradcheck.autodiff.core import (
+    FUNCTIONS,
+    TRACED,
+    Elementwise,
+    Primitive,
+    apply,
+    elementwise,
+    implements,
+    is_complex,
+    plain,
+    shape_of,
+)
 from gradcheck.autodiff.errors import unsupported
 
 NONE = np._NoValue  # NumPy's "not given"
@@ -143,17 +154,22 @@ def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any 
         ddof = correction
     centre = FUNCTIONS[np.mean](a, axis=axis, keepdims=True, where=where) if mean is NONE else mean
     d = a - centre
-    squares = np.abs(d) ** 2 if is_complex(d) else d * d
+    squares = np.real(d * np.conjugate(d)) if is_complex(d) else d * d
     count = _count(shape, axis, where) - ddof
     count = max(count, 0.0) if isinstance(count, float) else np.maximum(count, 0)
     y = _divide(SUM(masked(squares, where, 0.0), axis=axis), count)
     return finish(y, shape, axis, keepdims, out)
 
 
+# The root of a sum of squares is a norm: at 0 it has the middle subgradient 0, not an infinite slope.
+ROOT = Elementwise(np.sqrt, lambda y, _x: np.where(plain(y) == 0, 0.0, 0.5 / np.where(plain(y) == 0, 1.0, y))[()])
+
+
 @implements(np.std)
 def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = NONE, *,
         where: Any = NONE, mean: Any = NONE, correction: Any = NONE) -> Any:  # fmt: skip
-    y = np.sqrt(var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+    variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
+    y = elementwise(ROOT, (variance,))
     if out is not None:
         out[...] = y
         return out
