@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from gradcheck.autodiff import core
 
-from .checking import Case, Table, verify
+from .checking import Case, Table, leaves, verify
 
 rng = np.random.default_rng(2)
 T = Table()
@@ -435,8 +437,9 @@ T.add(np.vsplit, lambda a: np.vsplit(a, [1]), M)
 T.add(np.hsplit, lambda a: np.hsplit(a, 2), M)
 T.add(np.hsplit, lambda a: np.hsplit(a, 2), V)
 T.add(np.dsplit, lambda a: np.dsplit(a, 2), C)
-T.add(np.unstack, lambda a: np.unstack(a), M)
-T.add(np.unstack, lambda a: np.unstack(a, axis=-1), M)
+if hasattr(np, "unstack"):  # since NumPy 2.1
+    T.add(np.unstack, lambda a: np.unstack(a), M)
+    T.add(np.unstack, lambda a: np.unstack(a, axis=-1), M)
 for mode in ("constant", "edge", "wrap", "reflect", "symmetric"):
     T.calls(np.pad, [M], {"pad_width": 1, "mode": mode}, {"pad_width": ((1, 0), (2, 1)), "mode": mode})
 T.calls(
@@ -553,13 +556,22 @@ T.add(np.full_like, lambda x: np.full_like(x, 2.0) * x, M)
 
 for f in (np.shape, np.ndim, np.size, np.argsort, np.argmax, np.argmin, np.nonzero, np.flatnonzero, np.any, np.all,
           np.count_nonzero, np.argwhere, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.result_type,
-          np.isneginf, np.isposinf, np.around, np.round, np.fix, np.array2string, np.array_repr, np.array_str,
+          np.isneginf, np.isposinf, np.around, np.round, np.array2string, np.array_repr, np.array_str,
           np.nanargmax, np.nanargmin, np.common_type, n.matrix_rank, np.tril_indices_from, np.triu_indices_from,
           np.min_scalar_type):  # fmt: skip
     T.add(f, lambda x, f=f: [str(f(x))] and x * 0.0 + len(str(f(x))), M, second=False, single=False)
 for f in (np.allclose, np.isclose, np.array_equal, np.array_equiv, np.isin, np.intersect1d, np.setdiff1d, np.shares_memory,
           np.may_share_memory):  # fmt: skip
     T.add(f, lambda x, f=f: x * 0.0 + len(str(f(x, x[::-1] + 0.1))), V, second=False, single=False)
+
+
+def fix(x: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # since NumPy 2.5
+        return np.fix(x)
+
+
+T.add(np.fix, lambda x: x * 0.0 + len(str(fix(x))), M, second=False, single=False)
 T.add(np.searchsorted, lambda x: np.searchsorted(np.sort(x), x), V)
 T.add(np.digitize, lambda x: np.digitize(x, [-1.0, 0.0, 1.0]), V)
 T.add(np.lexsort, lambda x: np.lexsort((x, x > 0)), V)
@@ -573,6 +585,13 @@ T.add(np.savetxt, lambda x: np.savetxt(io.BytesIO(), x) or x, V)
 
 @pytest.mark.parametrize("case", T.cases, ids=lambda case: case.id)
 def test_rule(case: Case) -> None:
+    if np.lib.NumpyVersion(np.__version__) < "2.3.0":
+        if case.id.startswith("einsum-"):
+            case = dataclasses.replace(case, f=lambda *a, f=case.f: [y + 0.0 for y in leaves(f(*a))])  # some of its scalars were 0-d arrays
+        try:
+            case.f(*case.args)
+        except TypeError as err:
+            pytest.skip(f"a keyword that this NumPy does not have: {err}")
     verify(case)
 
 
@@ -580,6 +599,6 @@ def test_every_rule_is_in_the_table() -> None:
     from . import test_ufuncs
 
     # A replacement of lists.py is not a rule of its own; SciPy's functions are tested beside their rules.
-    numpys = {f for f in core.FUNCTIONS if isinstance(f, tuple) or (f.__module__ or "").startswith("numpy")}
+    numpys = {f for f in core.FUNCTIONS if isinstance(f, tuple) or (getattr(f, "__module__", None) or "").startswith("numpy")}
     missing = numpys - T.covered() - test_ufuncs.T.covered()
     assert {str(f) for f in missing} == set()

@@ -435,3 +435,26 @@ def test_write_of_wrong_shape_is_numpys_error() -> None:
 def test_imaginary_value_into_real_array() -> None:
     with pytest.raises((TypeError, ValueError)):
         grad(lambda x: np.multiply(x, 1j, out=np.zeros(4)))(POINT)
+
+
+def test_parts_are_set_by_name() -> None:
+    def f(x: Any) -> Any:
+        z = np.zeros(4, dtype=complex)
+        z.real = x
+        z.imag = x * x
+        y = np.zeros((2, 2))
+        y.flat = x
+        return np.abs(z) * y.ravel()
+
+    check(f)
+
+
+def test_flat_of_one_number() -> None:
+    def f(x: Any) -> Any:
+        y = x * x
+        v = y[1, ...]
+        v.flat[:] = x[0]
+        v.flat[0] *= x[2]
+        return y * v.flat[0]
+
+    check(f)
