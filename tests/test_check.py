@@ -388,7 +388,7 @@ def test_a_wrong_hessian_is_named() -> None:
 
 
 def test_a_hessian_of_a_scalar_argument_and_its_refusals() -> None:
-    result = check(np.exp, 0.7, grad=np.exp, order=2, autodiff=False)
+    result = check(lambda x: np.exp(x), 0.7, grad=np.exp, order=2, autodiff=False)
     assert [e.label for e in result.entries] == ["d2f/dx2", "d2f/dx2 · v1 v1"]
     assert result.verdict == "pass"
     assert error(lambda x: x, np.ones(2), grad=rosen_hess, order=2, autodiff=False).code == "GC020"

@@ -110,7 +110,8 @@ class Result:
         evaluations: how many times f was called for the measurement, preflight included, autodiff not.
         points: where.
         derivative: what is on trial: ``autodiff``, or the name of the hand-written derivative.
-        derivative_how: how that was found: ``found by name``, ``given with --grad``, ``returned by f``; "" for autodiff.
+        derivative_how: how that was found: ``found by name``, ``given with --grad``, ``returned by f``; "" for
+            autodiff.
         total: number of entries of the whole derivative at all points; more than ``len(entries)`` when sampled.
         seconds: wall-clock time of the check.
         where: file and line of f, if known.
