@@ -1,9 +1,5 @@
 """NumPy's interface on traced values: protocols, operators, and ndarray's methods and attributes.
 
-Operators are where the time goes, so a scalar operation on the tape is written out here, in :func:`_binary`: type
-checks, one operation, one record. Whatever is not a pair of scalars of one tape takes the general way through
-``core.elementwise``.
-
 A traced value answers ``isinstance`` as its value would (``__class__`` is a property): guards such as ``isinstance(x,
 np.ndarray)`` take the branch that they take on plain input. C code is not fooled; it looks at the real type, finds
 neither a float nor an array, asks for a conversion, and is refused by name.
@@ -14,17 +10,14 @@ from __future__ import annotations
 import dis
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import forward as forward_mode
-from gradcheck.autodiff import tape as reverse_mode
 from gradcheck.autodiff.core import (
     FUNCTIONS,
-    SCALARS,
     TRACED,
     UFUNCS,
     Elementwise,
@@ -39,7 +32,6 @@ from gradcheck.autodiff.core import (
     plain_tree,
 )
 from gradcheck.autodiff.errors import AutodiffError, unsupported, user_frame
-from gradcheck.autodiff.memory import View
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.reductions import as_traced
 
@@ -74,8 +66,6 @@ class ArrayInterface(Traced):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         rule = UFUNCS.get(ufunc)
         if method == "__call__" and not keywords and type(rule) is Elementwise:
-            if len(inputs) == 1 and type(self) is Taped and self.owner.live:
-                return self.owner.unary(rule, self)  # type: ignore[attr-defined]
             return elementwise(rule, inputs)
         return _ufunc(ufunc, method, rule, inputs, keywords)
 
@@ -213,6 +203,10 @@ class ArrayInterface(Traced):
     def shape(self) -> tuple[int, ...]:
         return plain(self).shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, value: Any) -> None:
+        raise unsupported("assigning to the shape of a traced array", "use y = y.reshape(...)")
+
     @property
     def ndim(self) -> int:
         return plain(self).ndim  # type: ignore[no-any-return]
@@ -253,13 +247,27 @@ class ArrayInterface(Traced):
     def real(self) -> Any:
         return np.real(self)
 
+    @real.setter
+    def real(self, value: Any) -> None:
+        self[...] = value + 1j * np.imag(self) if is_complex(self) else value
+
     @property
     def imag(self) -> Any:
         return np.imag(self)
 
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        if not is_complex(self):
+            raise TypeError("array does not have imaginary part to set")
+        self[...] = np.real(self) + 1j * value
+
     @property
     def flat(self) -> Flat:
         return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        Flat(self)[:] = np.resize(as_traced(value), (self.size,)) if np.ndim(plain_tree(value)) else value
 
     # -- methods whose signature differs from the function's -----------------------------------------------------------
 
@@ -355,6 +363,8 @@ class Flat:
         self.array = array
 
     def _where(self, key: Any) -> Any:
+        if not self.array.ndim:
+            return ()
         return np.unravel_index(np.arange(self.array.size)[plain_tree(key)], self.array.shape)
 
     def __getitem__(self, key: Any) -> Any:
@@ -385,18 +395,18 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
             del keywords[keyword]  # memory layout and casting checks: no part of the derivative
         if keywords:
             raise unsupported(f"np.{name}: keyword {', '.join(keywords)} is not supported for traced values")
-        return _store_out(elementwise(rule, inputs, plain(mask), dtype), out, plain(mask), name)
+        return store_out(elementwise(rule, inputs, plain(mask), dtype), out, plain(mask), name)
     else:
         handler = rule
     if handler is not None:
         mask = plain(keywords.get("where", True)) if method == "__call__" else True
-        return _store_out(handler(*inputs, **keywords), out, mask, name)
+        return store_out(handler(*inputs, **keywords), out, mask, name)
     if any_active(inputs):
         raise unsupported(f"no derivative rule for np.{name}")
-    return _store_out(getattr(ufunc, method)(*plain_tree(inputs), **plain_tree(keywords)), out, True, name)
+    return store_out(getattr(ufunc, method)(*plain_tree(inputs), **plain_tree(keywords)), out, True, name)
 
 
-def _store_out(result: Any, out: Any, mask: Any, name: str) -> Any:
+def store_out(result: Any, out: Any, mask: Any, name: str) -> Any:
     """Put the result where ``out=`` says."""
     if out is None:
         return result
@@ -415,222 +425,3 @@ def _store_out(result: Any, out: Any, mask: Any, name: str) -> Any:
         raise TypeError(f"cannot cast the result of np.{name} from {plain(result).dtype} to {target.dtype}")
     target[...] = result if mask is True else np.where(mask, result, target)
     return target
-
-
-# -- operators -----------------------------------------------------------------------------------------------------
-
-
-def _function_of(partial: Any) -> Callable[..., Any]:
-    """A constant partial as the function that it is."""
-    return partial if callable(partial) else lambda _y, _a, _b: partial
-
-
-def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """``x op y`` and its reflection ``y op x``, for values on a tape."""
-    d0: Any
-    d1: Any
-    d0, d1 = rule.partials
-    linear = not callable(d0) and not callable(d1)  # add and subtract: the partials are constants
-    if not linear:
-        d0, d1 = _function_of(d0), _function_of(d1)
-
-    def forward(self: Any, other: Any) -> Any:
-        slot = self.slot
-        a = self.value
-        kind = type(other)
-        if slot is not None and type(a) in SCALARS:
-            trace = self.owner
-            if kind in SCALARS:
-                y = op(a, other)
-                if type(y) in SCALARS:
-                    records = trace.records
-                    n = len(records)
-                    try:
-                        records.append((n, slot, d0 if linear else d0(y, a, other), None, None))
-                    except ArithmeticError:
-                        return elementwise(rule, (self, other))
-                    return taped(y, trace, n, None)
-            elif kind is taped and other.owner is trace:
-                other_slot = other.slot
-                b = other.value
-                if other_slot is not None and type(b) in SCALARS:
-                    y = op(a, b)
-                    if type(y) in SCALARS:
-                        records = trace.records
-                        n = len(records)
-                        try:
-                            if linear:
-                                records.append((n, slot, d0, other_slot, d1))
-                            else:
-                                records.append((n, slot, d0(y, a, b), other_slot, d1(y, a, b)))
-                        except ArithmeticError:
-                            return elementwise(rule, (self, other))
-                        return taped(y, trace, n, None)
-        if (kind not in TRACED or (kind is taped and other.owner is self.owner)) and self.owner.live:
-            return self.owner.binary(rule, self, other)
-        return elementwise(rule, (self, other))
-
-    def reflected(self: Any, other: Any) -> Any:
-        slot = self.slot
-        b = self.value
-        if slot is not None and type(b) in SCALARS and type(other) in SCALARS:
-            y = op(other, b)
-            if type(y) in SCALARS:
-                trace = self.owner
-                records = trace.records
-                n = len(records)
-                try:
-                    records.append((n, slot, d1 if linear else d1(y, other, b), None, None))
-                except ArithmeticError:
-                    return elementwise(rule, (other, self))
-                return taped(y, trace, n, None)
-        if type(other) not in TRACED and self.owner.live:
-            return self.owner.binary(rule, other, self)
-        return elementwise(rule, (other, self))
-
-    return forward, reflected
-
-
-def _general(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """``x op y`` and ``y op x`` for duals, and for operators that are rare in loops."""
-    return (lambda self, other: elementwise(rule, (self, other))), (
-        lambda self, other: elementwise(rule, (other, self))
-    )
-
-
-def _in_place(name: str) -> Callable[..., Any]:
-    op = getattr(operator, name)
-
-    def method(self: Any, other: Any) -> Any:
-        result = op(self, other)
-        if not is_array(self):
-            return result
-        return _store_out(result, self, True, name)
-
-    return method
-
-
-OPERATORS: dict[str, tuple[Elementwise, Callable[[Any, Any], Any]]] = {
-    "add": (table.ADD, operator.add),
-    "sub": (table.SUBTRACT, operator.sub),
-    "mul": (table.MULTIPLY, operator.mul),
-    "truediv": (table.DIVIDE, operator.truediv),
-    "pow": (table.POWER_OPERATOR, operator.pow),
-    "mod": (table.REMAINDER, operator.mod),
-    "floordiv": (table.FLOOR_DIVIDE, operator.floordiv),
-}
-UNARY: dict[str, Elementwise] = {"neg": table.NEGATIVE, "pos": table.POSITIVE, "abs": table.ABSOLUTE}
-METHODS = [
-    "sum",
-    "prod",
-    "mean",
-    "std",
-    "var",
-    "min",
-    "max",
-    "argmin",
-    "argmax",
-    "cumsum",
-    "cumprod",
-    "ravel",
-    "swapaxes",
-    "squeeze",
-    "diagonal",
-    "trace",
-    "dot",
-    "repeat",
-    "take",
-    "clip",
-    "round",
-    "any",
-    "all",
-    "nonzero",
-    "argsort",
-    "searchsorted",
-    "choose",
-]
-
-
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Any, *args: Any, **keywords: Any) -> Any:
-        handler = FUNCTIONS.get(function)
-        if handler is None:
-            return function(self, *args, **keywords)
-        return handler(self, *args, **keywords)
-
-    method.__name__ = name
-    return method
-
-
-class Taped(reverse_mode.TapedBase, ArrayInterface):
-    """A value on the tape, with NumPy's interface."""
-
-    __slots__ = ()
-
-    def __getitem__(self, key: Any) -> Any:
-        value = self.value
-        if type(key) is slice and type(value) is np.ndarray:
-            link = self.link
-            owner: Any = self.owner
-            if type(link) is View:
-                return taped(value[key], owner, None, View(link.root, link, key))
-            return taped(value[key], owner, None, View(self, None, key))
-        return self.owner.getitem(self, key)
-
-    def __neg__(self) -> Any:
-        value = self.value
-        if self.slot is not None and type(value) in SCALARS:
-            trace: Any = self.owner
-            n = len(trace.records)
-            trace.records.append((n, self.slot, -1.0, None, None))
-            return taped(-value, trace, n, None)
-        return elementwise(table.NEGATIVE, (self,))
-
-
-class Dual(forward_mode.DualBase, ArrayInterface):
-    """A value with a tangent, with NumPy's interface."""
-
-    __slots__ = ()
-
-
-taped = Taped
-for _name, (_rule, _op) in OPERATORS.items():
-    for _cls, _pair in ((Taped, _binary(_rule, _op)), (Dual, _general(_rule))):
-        if not callable(_rule.partials[0]) and _rule.partials[0] is None:
-            _pair = _general(_rule)  # floor division has no partials to take the short way with
-        setattr(_cls, f"__{_name}__", _pair[0])
-        setattr(_cls, f"__r{_name}__", _pair[1])
-for _name, _rule in UNARY.items():
-    for _cls in (Taped, Dual):
-        if f"__{_name}__" not in vars(_cls):
-            setattr(_cls, f"__{_name}__", lambda self, _rule=_rule: elementwise(_rule, (self,)))
-for _name in ("mul", "truediv", "pow", "mod", "floordiv", "matmul"):
-    setattr(ArrayInterface, f"__i{_name}__", _in_place(_name))
-for _name in METHODS:
-    setattr(ArrayInterface, _name, _method(_name))
-
-
-def _refused(name: str) -> property:
-    """An attribute of ndarray or float that traced values do not have.
-
-    One property each, not ``__getattr__``: with that, every access to a slot would take Python's slow way.
-    """
-
-    def attribute(self: Any) -> Any:
-        value = plain(self)
-        if not hasattr(value, name):
-            raise AttributeError(f"'{type(value).__name__}' object has no attribute '{name}'")
-        kind = "ndarray" if is_array(self) else type(value).__name__
-        raise unsupported(f"{kind}.{name} is not supported for traced values")
-
-    return property(attribute)
-
-
-for _name in sorted({*dir(np.ndarray), *dir(np.float64), *dir(complex)}):
-    if not _name.startswith("__") and not hasattr(ArrayInterface, _name):
-        setattr(ArrayInterface, _name, _refused(_name))
-
-reverse_mode.set_taped(Taped)
-forward_mode.set_dual(Dual)

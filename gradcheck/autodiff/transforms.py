@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import array as _interface  # noqa: F401  (defines the traced classes)
+from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, aligned, tangent_of
