@@ -5,6 +5,7 @@ Read it in this order: ``core`` (the vocabulary), ``tape`` (reverse mode), ``for
 and ``rules/`` as a reference.
 """
 
+from gradcheck.autodiff.core import Notes, noting
 from gradcheck.autodiff.errors import AutodiffError
 from gradcheck.autodiff.rules import lists as _lists  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.transforms import (
@@ -21,12 +22,14 @@ from gradcheck.autodiff.transforms import (
 
 __all__ = [
     "AutodiffError",
+    "Notes",
     "elementwise_grad",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "noting",
     "value_and_grad",
     "value_and_jacobian",
     "vjp",

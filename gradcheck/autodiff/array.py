@@ -28,6 +28,7 @@ from gradcheck.autodiff.core import (
     is_active,
     is_array,
     is_complex,
+    note_text,
     plain,
     plain_tree,
 )
@@ -142,14 +143,19 @@ class ArrayInterface(Traced):
         # By identity, never by value: a cache that was filled with plain numbers must not answer for a traced one.
         return object.__hash__(self)
 
+    def _for_text(self) -> Any:
+        if is_active(self):
+            note_text()
+        return plain(self)
+
     def __repr__(self) -> str:
-        return repr(plain(self))
+        return repr(self._for_text())
 
     def __str__(self) -> str:
-        return str(plain(self))
+        return str(self._for_text())
 
     def __format__(self, spec: str) -> str:
-        return format(plain(self), spec)
+        return format(self._for_text(), spec)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise refuse(self, "pickling a traced value", "processes cannot share a derivative; run it in this one")

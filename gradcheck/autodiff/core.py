@@ -13,12 +13,14 @@ Both look for the innermost trace among the operands and hand over to it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.errors import AutodiffError, unsupported
+from gradcheck.autodiff.errors import AutodiffError, unsupported, user_location
+from gradcheck.errors import Location
 
 # Immutable values: no aliasing, no views, so the tape can take the short way. Complex numbers are left out because
 # a cotangent of a real operand must then be made real, which the general way does.
@@ -95,9 +97,22 @@ class Trace:
         raise NotImplementedError
 
 
+class Notes:
+    """What happened in a trace that no error tells of.
+
+    Attributes:
+        texts: where a traced value was turned into text. Printing is harmless; but text can be read back as a number,
+            and then the derivative is lost.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[Location | None] = []
+
+
 class _State(threading.local):
     def __init__(self) -> None:
         self.stack: list[Trace] = []
+        self.notes: Notes | None = None
 
 
 _state = _State()
@@ -106,6 +121,22 @@ _state = _State()
 def stack() -> list[Trace]:
     """The live traces of this thread, outermost first."""
     return _state.stack
+
+
+@contextmanager
+def noting() -> Iterator[Notes]:
+    """Collect :class:`Notes` of the traces of this thread."""
+    before, _state.notes = _state.notes, Notes()
+    try:
+        yield _state.notes
+    finally:
+        _state.notes = before
+
+
+def note_text() -> None:
+    """A traced value is being turned into text."""
+    if _state.notes is not None:
+        _state.notes.texts.append(user_location())
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------

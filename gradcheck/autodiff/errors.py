@@ -28,11 +28,17 @@ class AutodiffError(GradcheckError):
 
 
 def user_frame() -> FrameType | None:
-    """The innermost frame on the call stack that belongs neither to us nor to NumPy or SciPy."""
+    """The innermost frame on the call stack that belongs neither to us nor to NumPy or SciPy.
+
+    None if there is none before the transform that called the function: beyond lies whoever called the transform.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in LIBRARIES:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] not in LIBRARIES:
             return frame
+        if name == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run":
+            return None
         frame = frame.f_back
     return None
 

@@ -142,6 +142,7 @@ COMPOSED: dict[str, Callable[..., Any]] = {
 log.__wrapped__ = _LOG  # type: ignore[attr-defined]
 REPLACEMENTS["log"] = log
 REPLACEMENTS.update({name: _whole(name) for name in COMPOSED})
+ORIGINALS: dict[Any, Callable[..., Any]] = {getattr(math, name): new for name, new in REPLACEMENTS.items()}
 
 
 # -- float() ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ function the derivative is f'(z).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines t
 from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, aligned, tangent_of
+from gradcheck.autodiff.scalars import ORIGINALS
 from gradcheck.autodiff.scope import escalate, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, tree_map
@@ -74,6 +76,8 @@ class _Traced:
                 raise AutodiffError(
                     f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)"
                 )
+        if type(f) is BuiltinFunctionType:
+            f = ORIGINALS.get(f, f)  # math.sin itself
         self.function = f
         while True:
             self.tree = [tree_map(_numeric, args[k]) for k in argnums]
@@ -93,6 +97,7 @@ class _Traced:
                 return
             # Once more with the names replaced that the refusing module has bound; each module is tried once.
             if not escalate(lost, self.swaps):
+                lost.where = lost.where or self.where
                 raise lost
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],

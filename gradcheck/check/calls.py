@@ -127,7 +127,8 @@ class UserFunction:
             self.progress(self.evaluations, max(self.expected, self.evaluations))
         if self.evaluations <= 2:
             self.mutated |= {i for i, (a, b) in enumerate(zip(args, given, strict=True)) if not same(a, b)}
-        return value
+        # A copy: a function may return the same buffer each time, filled anew.
+        return copied(value)
 
     def error(self, error: BaseException) -> CheckError:
         """What the user is told when f raised."""
