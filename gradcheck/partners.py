@@ -80,6 +80,7 @@ class Partner:
         argument: the argument that its name says, or None where its name leaves that open.
         certain: given with ``--grad``: used for the checked argument whatever it returns.
         where: file and line of its definition.
+        takes: the parameters of f that it takes, too; None for all of them.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Partner:
     argument: str | None = None
     certain: bool = False
     where: Location | None = None
+    takes: frozenset[str] | None = None
 
 
 def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner | None, tuple[str, ...]]:
@@ -115,9 +117,7 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
                 continue
             adapted = adapt(candidate, target.parameters, target.variadic)
             if adapted is None:
-                remarks.append(
-                    f"{prefix}{name} was not used: it cannot be called with the arguments of {target.name}"
-                )
+                remarks.append(f"{prefix}{name} was not used: it cannot be called with the arguments of {target.name}")
                 continue
             partner = Partner(
                 name=prefix + name,
@@ -125,6 +125,7 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
                 function=adapted,
                 argument=argument if says_argument else None,
                 where=definition(candidate),
+                takes=_taken(adapted, target),
             )
             return partner, tuple(remarks)
     return None, tuple(remarks)
@@ -157,7 +158,9 @@ def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> 
             where=where,
             code="GC004",
         )
-    return Partner(name=name, how="given with --grad", function=adapted, certain=True, where=where)
+    return Partner(
+        name=name, how="given with --grad", function=adapted, certain=True, where=where, takes=_taken(adapted, target)
+    )
 
 
 def _places(target: Target) -> Iterator[tuple[Any, str]]:
@@ -166,9 +169,7 @@ def _places(target: Target) -> Iterator[tuple[Any, str]]:
     if owner is None:
         return
     path = "" if isinstance(owner, ModuleType) else target.name
-    called = (
-        path and owner is target.function
-    )  # an object that is called itself: its methods are beside __call__
+    called = path and owner is target.function  # an object that is called itself: its methods are beside __call__
     prefix = f"{path}." if called else (f"{path.rpartition('.')[0]}." if "." in path else "")
     yield owner, prefix
     # A function imported from elsewhere keeps its derivative at home.
@@ -198,9 +199,7 @@ def _candidates(
         if not _is_defined(owner, bare):
             continue
         if rivals and name != "__call__":
-            remarks.append(
-                f"{bare} was not used: it may belong to {name} or to {rivals[0]}; --grad {bare} uses it"
-            )
+            remarks.append(f"{bare} was not used: it may belong to {name} or to {rivals[0]}; --grad {bare} uses it")
             return
         yield bare, False
 
@@ -239,8 +238,23 @@ def adapt(
         return _pick_arguments(candidate, names, [p.name for p in by_name])
     needed = sum(1 for p in parameters if p.required)
     if needed <= len(positional) and len(required) <= max(needed, 1) and not _overlap(positional, names):
-        return _at_most(candidate, len(positional))
+        return _at_most(candidate, names[: len(positional)])
     return None
+
+
+def _taken(adapted: Callable[..., Any], target: Target) -> frozenset[str] | None:
+    """Which parameters of f a derivative that :func:`adapt` has returned takes as well; None for all."""
+    if isinstance(adapted, Adapted):
+        return frozenset(adapted.taken)
+    if not target.variadic:
+        return None
+    try:
+        own = list(inspect.signature(adapted).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in own):
+        return None
+    return frozenset(p.name for p, _ in zip(target.parameters, own, strict=False))
 
 
 def _overlap(positional: Sequence[inspect.Parameter], names: Sequence[str]) -> bool:
@@ -249,28 +263,28 @@ def _overlap(positional: Sequence[inspect.Parameter], names: Sequence[str]) -> b
 
 
 class Adapted:
-    """A function called in another way; ``func`` is the user's own, as in functools.partial."""
+    """A function called in another way; ``func`` is the user's own, as in functools.partial, ``taken`` the names
+    of the arguments of f that it gets."""
 
-    def __init__(self, func: Callable[..., Any], call: Callable[..., Any]) -> None:
+    def __init__(self, func: Callable[..., Any], call: Callable[..., Any], taken: Sequence[str] = ()) -> None:
         self.func = getattr(func, "func", func) if isinstance(func, Adapted) else func
         self.call = call
+        self.taken = taken
         self.__name__ = getattr(func, "__name__", type(func).__name__)
 
     def __call__(self, *args: Any) -> Any:
         return self.call(*args)
 
 
-def _pick_arguments(
-    candidate: Callable[..., Any], names: Sequence[str], taken: Sequence[str]
-) -> Callable[..., Any]:
+def _pick_arguments(candidate: Callable[..., Any], names: Sequence[str], taken: Sequence[str]) -> Callable[..., Any]:
     def call(*args: Any) -> Any:
         return candidate(**{name: value for name, value in zip(names, args, strict=False) if name in taken})
 
-    return Adapted(candidate, call)
+    return Adapted(candidate, call, taken)
 
 
-def _at_most(candidate: Callable[..., Any], count: int) -> Callable[..., Any]:
-    return Adapted(candidate, lambda *args: candidate(*args[:count]))
+def _at_most(candidate: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    return Adapted(candidate, lambda *args: candidate(*args[: len(names)]), names)
 
 
 def part_for(
@@ -313,9 +327,7 @@ def part_for(
                 return None, (f"{partner.name} was not used: it has none with respect to {names[argnum]}")
     if partner.certain or partner.argument or len(args) == 1:
         return _whole, ""
-    fitting = [
-        at for at, shape in enumerate(wanted) if is_differentiable(args[at]) and _fits(returned, shape)
-    ]
+    fitting = [at for at, shape in enumerate(wanted) if is_differentiable(args[at]) and _fits(returned, shape)]
     owner = fitting[0] if fitting else 0
     if argnum == owner:
         return _whole, ""

@@ -19,9 +19,9 @@ from typing import Any
 
 from gradcheck.check.result import Point
 from gradcheck.frames import describe, user_location
-from gradcheck.search import Request, Search, write_point
+from gradcheck.search import Request, Search, moved_text, runs, varies, write_point
 from gradcheck.targets import Parameter, Target, resolve
-from gradcheck.trials import generator
+from gradcheck.trials import generator, moved
 from gradcheck.values import PointError, as_array, parse_values
 
 _CALL_TARGET = re.compile(r"[\w./\\~-]+(\.py)?::?[A-Za-z_][\w.]*")
@@ -40,20 +40,14 @@ def argument_position(text: str, target: Target) -> int:
             return number
         if -len(names) <= number < len(names):
             return number % len(names)
-        takes = (
-            f"{len(names)} argument{'s' * (len(names) != 1)} ({', '.join(names)})"
-            if names
-            else "no arguments"
-        )
+        takes = f"{len(names)} argument{'s' * (len(names) != 1)} ({', '.join(names)})" if names else "no arguments"
         raise PointError(f"--argnum {text}: {target.name} takes {takes}", where=target.where, code="GC007")
     if text in names:
         return names.index(text)
     close = difflib.get_close_matches(text, names, 1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     hint += "the parameters are " + ", ".join(names) if names else "use a number"
-    raise PointError(
-        f"--argnum: {target.name} has no parameter '{text}'", where=target.where, hint=hint, code="GC007"
-    )
+    raise PointError(f"--argnum: {target.name} has no parameter '{text}'", where=target.where, hint=hint, code="GC007")
 
 
 def parameters_of(target: Target, at_least: int = 0) -> list[Parameter]:
@@ -82,9 +76,7 @@ def read_at(text: str, target: Target, seed: int, pythonpath: Sequence[str] = ()
     if isinstance(made, Mapping):
         unknown = [name for name in made if name not in names]
         if unknown:
-            raise PointError(
-                f"--at {text}: it returned a value for '{unknown[0]}', which {target.name} does not take"
-            )
+            raise PointError(f"--at {text}: it returned a value for '{unknown[0]}', which {target.name} does not take")
         return {name: as_array(value) if isinstance(value, list) else value for name, value in made.items()}
     values = made if isinstance(made, tuple) else (made,)
     if len(values) > len(names):
@@ -106,20 +98,13 @@ def parse_shapes(texts: Sequence[str], target: Target) -> dict[str, tuple[int, .
             numbers = value.tolist() if hasattr(value, "tolist") else value
             shape = (numbers,) if isinstance(numbers, int) else numbers
             if not isinstance(shape, tuple | list) or not all(_is_size(n) for n in shape):
-                raise PointError(
-                    f"--shape: {text!r} is not a shape", hint="write for example --shape 'x=(3, 2); t=4'"
-                )
+                raise PointError(f"--shape: {text!r} is not a shape", hint="write for example --shape 'x=(3, 2); t=4'")
             shapes[name] = tuple(int(n) for n in shape)
     return shapes
 
 
 def _is_size(number: Any) -> bool:
-    return (
-        isinstance(number, int | float)
-        and not isinstance(number, bool)
-        and number >= 0
-        and number == int(number)
-    )
+    return isinstance(number, int | float) and not isinstance(number, bool) and number >= 0 and number == int(number)
 
 
 def find(request: Request) -> list[Point]:
@@ -137,11 +122,13 @@ def find(request: Request) -> list[Point]:
             where=request.target.where,
             hint="there is nothing to check",
         )
-    last = max(
+    needed = [
         at
         for at, p in enumerate(parameters)
         if p.required or p.name in given or at in (0, request.argnum) or request.every
-    )
+    ]
+    found = request.count != 1 and not given
+    last = max(needed + [at for at, p in enumerate(parameters) if found and varies(request, p)])
     parameters = parameters[: last + 1]
     checked = parameters[request.argnum].name
     fixed: dict[str, Any] = {}
@@ -211,21 +198,33 @@ def _is_integral(value: Any) -> bool:
 
 def _given_points(request: Request, parameters: Sequence[Parameter], fixed: dict[str, Any]) -> list[Point]:
     """The point that is fully known; with ``--points`` further ones near the defaults."""
+    import numpy as np
+
     args = tuple(fixed[p.name] for p in parameters)
     if request.known:
         defaulted = [p.name for p in parameters if p.name not in request.known]
         how = "given with --at" + (f", default {', '.join(defaulted)}" if defaulted else "")
         return [Point(args, how, None, write_point(request, parameters, args))]
     points = [Point(args, "defaults of the parameters", None, write_point(request, parameters, args))]
-    checked = request.argnum
-    for number in range(1, request.count or 1):
-        import numpy as np
-
-        rng = generator(request.seed, parameters[checked].name, number)
-        near = args[checked] * (1.0 + 0.1 * rng.uniform(-1.0, 1.0, size=np.shape(args[checked])))
-        if isinstance(near, np.ndarray) and np.asarray(args[checked]).dtype.kind == "f":
-            near = near.astype(np.asarray(args[checked]).dtype)
-        moved = (*args[:checked], near if np.ndim(near) else near.item(), *args[checked + 1 :])
-        how = f"within 10 % of the default of {parameters[checked].name}"
-        points.append(Point(moved, how, request.seed, write_point(request, parameters, moved)))
+    varied = [at for at, p in enumerate(parameters) if varies(request, p)]
+    # One point, unless it would not show the terms that a zero switches off.
+    hidden = any(not np.any(args[at]) for at in varied)
+    for number in range(1, request.count or (1 + hidden)):
+        points.append(_near_defaults(request, parameters, args, varied, number))
     return points
+
+
+def _near_defaults(
+    request: Request, parameters: Sequence[Parameter], args: tuple[Any, ...], varied: Sequence[int], number: int
+) -> Point:
+    """A point of which the checked argument, and where f runs there the other floats, are beside the defaults."""
+    checked = request.argnum
+    near = list(args)
+    near[checked] = moved(args[checked], generator(request.seed, parameters[checked].name, number))
+    how = f"within 10 % of the default of {parameters[checked].name}"
+    beside = list(near)
+    for at in varied:
+        beside[at] = moved(args[at], generator(request.seed, parameters[at].name, number))
+    if varied and runs(request, parameters, beside):
+        near, how = beside, how + moved_text([parameters[at].name for at in varied])
+    return Point(tuple(near), how, request.seed, write_point(request, parameters, near))

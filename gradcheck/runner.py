@@ -151,9 +151,7 @@ def problem_of(err: Exception) -> Problem:
             traceback=user_traceback(cause) if cause is not None else "",
         )
     if isinstance(err, MemoryError):
-        return Problem(
-            "GC001", "there is not enough memory for this check", hint="check it at a smaller point"
-        )
+        return Problem("GC001", "there is not enough memory for this check", hint="check it at a smaller point")
     text = " ".join(str(err).split())
     return Problem(
         code="GC000",
@@ -179,9 +177,7 @@ def _real_arguments(target: Target, settings: Settings) -> list[int]:
     point = _points(target, 0, settings, None, every=True)[0]
     found = [at for at, value in enumerate(point.args) if is_differentiable(value)]
     if not found:
-        raise GradcheckError(
-            f"{target.name} has no argument that holds floats", where=target.where, code="GC007"
-        )
+        raise GradcheckError(f"{target.name} has no argument that holds floats", where=target.where, code="GC007")
     return found
 
 
@@ -189,7 +185,7 @@ def _points(
     target: Target,
     argnum: int,
     settings: Settings,
-    derivative: Callable[..., Any] | None,
+    partner: Partner | None,
     *,
     every: bool = False,
 ) -> list[Point]:
@@ -200,7 +196,8 @@ def _points(
         shapes=parse_shapes(settings.shape, target),
         count=1 if every else settings.points,
         seed=settings.seed,
-        derivative=derivative,
+        derivative=partner.function if partner else None,
+        movable=partner.takes if partner else None,
         returned=settings.grad == "returned",
         order=settings.order,
         every=every,
@@ -223,9 +220,7 @@ def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress
         result = _check(target, argnum, argument, settings, progress, notes)
     except Exception as err:
         return Outcome(target.spec, argument, problem=problem_of(err), notes=tuple(notes))
-    command = reproduce(
-        result, argument if argument in {p.name for p in target.parameters} else str(argnum), settings
-    )
+    command = reproduce(result, argument if argument in {p.name for p in target.parameters} else str(argnum), settings)
     return Outcome(target.spec, argument, result=result, notes=tuple(notes), reproduce=command)
 
 
@@ -246,7 +241,7 @@ def _check(
         notes += remarks
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
-    points = _points(target, argnum, settings, partner.function if partner else None)
+    points = _points(target, argnum, settings, partner)
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
@@ -291,7 +286,10 @@ def _derivative(
     if value is None or returned is None:
         return function, ""
     names = [p.name for p in parameters_of(target, len(point.args))]
-    part, remark = part_for(partner, returned, value, point.args, names, argnum, settings.order)
+    # Arguments that are at the point only because their defaults are varied are no candidates.
+    last = max(at for at, p in enumerate(parameters_of(target, len(names))) if p.required or at in (0, argnum))
+    given = point.args if settings.at else point.args[: last + 1]
+    part, remark = part_for(partner, returned, value, given, names, argnum, settings.order)
     if part is None:
         return None, remark
     return Adapted(function, lambda *args: part(function(*args))), remark
@@ -311,9 +309,7 @@ def _quietly(function: Callable[..., Any], point: Point) -> Any:
 
 def worst_point(result: Result) -> int:
     """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
-    candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(
-        result.entries
-    )
+    candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(result.entries)
     if not candidates:
         return 0
     return max(candidates, key=lambda entry: entry.difference or 0.0).point

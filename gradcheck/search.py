@@ -35,7 +35,9 @@ from gradcheck.trials import (
     combinations,
     draw,
     generator,
+    is_movable,
     kinds_for,
+    moved,
 )
 from gradcheck.values import PointError, write_values
 
@@ -43,9 +45,7 @@ from gradcheck.values import PointError, write_values
 ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0
 DEFAULT_POINTS = 5
 
-_ABOUT_SHAPES = (
-    "shape|dimension|size|unpack|axis|aligned|ind(ex|ic)|subscript|operand|length|square|mismatch|matrix"
-)
+_ABOUT_SHAPES = "shape|dimension|size|unpack|axis|aligned|ind(ex|ic)|subscript|operand|length|square|mismatch|matrix"
 
 
 class NoPointError(PointError):
@@ -74,6 +74,8 @@ class Request:
         returned: f returns (value, derivative).
         order: 1 or 2.
         every: any argument will do as the checked one, and all that have defaults get a place in the point.
+        movable: names of the parameters whose defaults may be varied: those that the derivative takes, too; None
+            for all.
     """
 
     target: Target
@@ -87,6 +89,7 @@ class Request:
     returned: bool = False
     order: int = 1
     every: bool = False
+    movable: frozenset[str] | None = None
 
     def at(self, known: Mapping[str, Any], text: str) -> Request:
         """The same request with values that the user has given."""
@@ -98,7 +101,11 @@ def write_point(request: Request, parameters: Sequence[Parameter], args: Sequenc
     chosen = {
         p.name: value
         for at, (p, value) in enumerate(zip(parameters, args, strict=True))
-        if p.required or at == request.argnum or p.name in request.known or p.name in request.shapes
+        if p.required
+        or at == request.argnum
+        or p.name in request.known
+        or p.name in request.shapes
+        or (is_movable(p.default) and not _same(p.default, value))
     }
     if all(p.name.startswith("arg") and p not in request.target.parameters for p in parameters):
         written = write_values(chosen)
@@ -111,6 +118,34 @@ def write_point(request: Request, parameters: Sequence[Parameter], args: Sequenc
     if written is None and request.known and set(chosen) <= {*request.known, parameters[request.argnum].name}:
         return request.known_text
     return written
+
+
+def varies(request: Request, parameter: Parameter) -> bool:
+    """Whether the default of a parameter is varied from the second found point on."""
+    name = parameter.name
+    checked = request.target.parameters[request.argnum : request.argnum + 1]
+    return (
+        is_movable(parameter.default)
+        and not (checked and checked[0].name == name)
+        and name not in request.known
+        and name not in request.shapes
+        and (request.movable is None or name in request.movable)
+    )
+
+
+def runs(request: Request, parameters: Sequence[Parameter], args: Sequence[Any]) -> bool:
+    """Whether f runs at a point and its value is finite."""
+    values = {p.name: value for p, value in zip(parameters, args, strict=True)}
+    try:
+        Search(request, parameters, values, ()).evaluate(values)
+    except _AttemptError:
+        return False
+    return True
+
+
+def moved_text(names: Sequence[str]) -> str:
+    """What ``Point.how`` says of varied defaults."""
+    return f"; {', '.join(names)} moved off the default{'s' * (len(names) > 1)}"
 
 
 def _same(default: Any, value: Any) -> bool:
@@ -164,6 +199,7 @@ class Search:
         self.unknown = unknown
         self.names = [p.name for p in unknown]
         self.checked = parameters[request.argnum].name
+        self.varied = [p.name for p in parameters if p.name in fixed and varies(request, p)]
         self.failures: dict[tuple[str, Location | None], _Failure] = {}
         self.attempts = 0
         self.learned: list[int] = []
@@ -182,12 +218,14 @@ class Search:
         # A drawn point may miss f's domain in every try; the same point twice would prove nothing.
         return found or [self.drawn(best.kinds, best.domain, 0)]
 
-    def values(self, kinds: Sequence[Kind], domain: Domain, number: int) -> dict[str, Any]:
+    def values(self, kinds: Sequence[Kind], domain: Domain, number: int, vary: bool = False) -> dict[str, Any]:
         seed = self.request.seed
         drawn = {
             name: draw(kind, domain, generator(seed, name, number), self.signed_scalars)
             for name, kind in zip(self.names, kinds, strict=True)
         }
+        if vary:
+            drawn |= {name: moved(self.fixed[name], generator(seed, name, number)) for name in self.varied}
         return {p.name: drawn[p.name] if p.name in drawn else self.fixed[p.name] for p in self.parameters}
 
     def call(self, values: Mapping[str, Any], function: Callable[..., Any] | None = None) -> Any:
@@ -213,9 +251,7 @@ class Search:
         import numpy as np
 
         result = self.call(values)
-        if isinstance(result, tuple) and (
-            self.request.returned or returns_gradient(result, values[self.checked])
-        ):
+        if isinstance(result, tuple) and (self.request.returned or returns_gradient(result, values[self.checked])):
             result = result[0]
         if result is None:
             raise _AttemptError("it returned None, where a number or an array is needed")
@@ -224,9 +260,7 @@ class Search:
         except ValueError:
             value = np.asarray(None)
         if value.dtype.kind not in "fciu":
-            raise _AttemptError(
-                f"it returned a {type(result).__name__}, where a number or an array is needed"
-            )
+            raise _AttemptError(f"it returned a {type(result).__name__}, where a number or an array is needed")
         if value.size == 0:
             raise _AttemptError("it returned an empty array")
         if not np.all(np.isfinite(value)):
@@ -296,7 +330,9 @@ class Search:
         if value.shape + np.shape(values[self.checked]) * self.request.order in shapes:
             return 0.0
         # It may be the derivative with respect to another argument.
-        others = {value.shape + np.shape(v) * self.request.order for v in values.values()}
+        others = {
+            value.shape + np.shape(v) * self.request.order for name, v in values.items() if name not in self.varied
+        }
         return 2.0 if others & shapes else 20.0
 
     def note(self, kinds: Sequence[Kind], err: _AttemptError) -> None:
@@ -327,11 +363,7 @@ class Search:
             for at in range(3):
                 single = {name: float(v[at]) if name in self.names else v for name, v in vectors.items()}
                 value = self.evaluate(single)
-                if (
-                    whole.shape != (3,)
-                    or value.shape != ()
-                    or not np.isclose(value, whole[at], rtol=1e-10, atol=0.0)
-                ):
+                if whole.shape != (3,) or value.shape != () or not np.isclose(value, whole[at], rtol=1e-10, atol=0.0):
                     return None
         except _AttemptError:
             return None
@@ -366,9 +398,7 @@ class Search:
 
     def candidates(self, learned: Sequence[int]) -> Iterator[tuple[float, tuple[Kind, ...]]]:
         shapes = self.request.shapes
-        return combinations(
-            [kinds_for(p, p.name == self.checked, learned, shapes.get(p.name)) for p in self.unknown]
-        )
+        return combinations([kinds_for(p, p.name == self.checked, learned, shapes.get(p.name)) for p in self.unknown])
 
     def hopeless(self) -> bool:
         """Every attempt so far ended in the same way, and it was no matter of shapes."""
@@ -383,18 +413,19 @@ class Search:
         if number % 2 and best.domain is POSITIVE:
             order.insert(0, SIGNED)
         for domain in order:
-            try:
-                self.evaluate(self.values(best.kinds, domain, number))
-            except _AttemptError:
-                continue
-            return self.drawn(best.kinds, domain, number)
+            for vary in (True, False) if number and self.varied else (False,):
+                try:
+                    self.evaluate(self.values(best.kinds, domain, number, vary))
+                except _AttemptError:
+                    continue
+                return self.drawn(best.kinds, domain, number, vary)
         return None
 
-    def drawn(self, kinds: Sequence[Kind], domain: Domain, number: int) -> Point:
-        values = self.values(kinds, domain, number)
+    def drawn(self, kinds: Sequence[Kind], domain: Domain, number: int, vary: bool = False) -> Point:
+        values = self.values(kinds, domain, number, vary)
         tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
         args = tuple(values.values())
-        how = f"trial shapes {tried}; values {domain.name}"
+        how = f"trial shapes {tried}; values {domain.name}" + (moved_text(self.varied) if vary else "")
         return Point(args, how, self.request.seed, write_point(self.request, self.parameters, args))
 
     def no_point(self) -> PointError:
@@ -407,9 +438,7 @@ class Search:
         ranked = sorted(self.failures.values(), key=lambda failure: -failure.count)
         if len(ranked) == 1:
             only = ranked[0]
-            tries = (
-                f"at all {only.count} trial points" if only.count > 1 else f"at the trial point {only.first}"
-            )
+            tries = f"at all {only.count} trial points" if only.count > 1 else f"at the trial point {only.first}"
             return PointError(
                 f"{target.name} {only.text.removeprefix('it ')}, {tries}",
                 where=only.where or target.where,
@@ -437,9 +466,7 @@ class Search:
         """Whether f runs once the checked argument is an integer."""
         if self.checked not in self.names:
             return False
-        lists = [
-            [(0.0, INTEGER)] if p.name == self.checked else kinds_for(p, False, ()) for p in self.unknown
-        ]
+        lists = [[(0.0, INTEGER)] if p.name == self.checked else kinds_for(p, False, ()) for p in self.unknown]
         for _, kinds in itertools.islice(combinations(lists), 100):
             with contextlib.suppress(_AttemptError):
                 self.evaluate(self.values(kinds, POSITIVE, 0))

@@ -9,6 +9,7 @@ its parameters alone.
 from __future__ import annotations
 
 import heapq
+import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 SIZES = (3, 4, 2)
 
 _MATRICES = re.compile(r"[A-Z]\w*|cov\w*|\w+_cov|design|weights\d|\w*(matrix|mat)", re.ASCII)
-_COUNTS = re.compile(
-    r"[nmkijNM]|n_\w+|num_\w+|\w+_size|order|degree|size|num|steps|iters?|axis|dim|ndim", re.ASCII
-)
+_COUNTS = re.compile(r"[nmkijNM]|n_\w+|num_\w+|\w+_size|order|degree|size|num|steps|iters?|axis|dim|ndim", re.ASCII)
 _COVARIANCES = re.compile(r"cov\w*|Cov\w*|Sigma\w*|\w+_cov", re.ASCII)
 _LABELS = re.compile(r"labels?|idx|ind(ex|ices)|classes|y_true|targets?", re.ASCII)
 _SCALARS = re.compile(
@@ -51,9 +50,7 @@ class Kind:
         if self.content == "flag":
             return "False"
         shape = "scalar" if not self.shape else str(self.shape)
-        return {"real": shape, "index": f"{shape} of indices", "spd": f"{shape} positive definite"}[
-            self.content
-        ]
+        return {"real": shape, "index": f"{shape} of indices", "spd": f"{shape} positive definite"}[self.content]
 
 
 SCALAR, VECTOR, INTEGER, FLAG = Kind(), Kind((SIZES[0],)), Kind((), "integer"), Kind((), "flag")
@@ -108,8 +105,7 @@ def kinds_for(
     for cost, size in _sizes(learned):
         kinds += [(vector + cost, Kind((size,))), (index + cost, Kind((size,), "index"))]
     kinds += [
-        (matrix + cost, kind)
-        for cost, kind in _matrices(learned, _COVARIANCES.fullmatch(parameter.name) is not None)
+        (matrix + cost, kind) for cost, kind in _matrices(learned, _COVARIANCES.fullmatch(parameter.name) is not None)
     ]
     kinds += [(matrix + 2.2, Kind((2, 3, 4))), (vector + 2.6, Kind((1,)))]
     allowed = _annotated(parameter)
@@ -217,6 +213,34 @@ def generator(seed: int, name: str, number: int) -> Generator:
     import numpy as np
 
     return np.random.default_rng([seed, zlib.crc32(name.encode()), number])
+
+
+def is_movable(default: Any) -> bool:
+    """Whether a default may be varied from point to point: a finite float, or an array of nothing but zeros.
+
+    Other arrays are data that belong together; integers, flags, text and None choose what f does.
+
+    >>> is_movable(0.0), is_movable(1), is_movable(True), is_movable(float("inf"))
+    (True, False, False, False)
+    """
+    import numpy as np
+
+    if isinstance(default, np.ndarray):
+        return default.dtype.kind == "f" and default.size > 0 and not default.any()
+    return isinstance(default, float) and math.isfinite(default)
+
+
+def moved(default: Any, rng: Generator) -> Any:
+    """A float default, or an array of floats, times 1 ± 10 %; zeros become something in [0.1, 0.3].
+
+    At a default of zero (a penalty that is off, a shift of nothing) whole terms of f are unseen.
+    """
+    import numpy as np
+
+    array = np.asarray(default)
+    factors = rng.uniform(0.02, 0.1, size=array.shape) * rng.choice([-1.0, 1.0], size=array.shape)
+    near = np.where(array == 0.0, np.round(rng.uniform(0.1, 0.3, size=array.shape), 3), array * (1.0 + factors))
+    return near.astype(array.dtype) if array.ndim else float(f"{float(near):.6g}")
 
 
 def draw(kind: Kind, domain: Domain, rng: Generator, signed_scalars: bool = False) -> Any:

@@ -89,9 +89,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def gradcheck(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Run]:
+def gradcheck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Run the command in this process, in a folder with model.py; returns exit code, stdout and stderr."""
     (tmp_path / "model.py").write_text(MODEL, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -175,9 +173,7 @@ def test_wrong_entries_of_a_point(gradcheck: Run) -> None:
     assert [entry["index"] for entry in check["entries"] if entry["verdict"] == "fail"] == [[0], [2]]
 
 
-@pytest.mark.parametrize(
-    "case", CASES, ids=lambda case: f"{case.target}-{case.argname}-{case.order}-{case.grad}"
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.target}-{case.argname}-{case.order}-{case.grad}")
 def test_fixtures(case: Case, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """No point is given: it is found, as is the derivative; exactly the wrong entries are named."""
     monkeypatch.chdir(ROOT)
@@ -219,9 +215,7 @@ def test_the_reproduce_line_reproduces(gradcheck: Run, arguments: list[str]) -> 
     assert again == code
     entries = json.loads(out)["checks"][0]["entries"]
     same = [
-        e
-        for e in entries
-        if e["verdict"] == "fail" and e["label"] == worst["label"] and e["yours"] == worst["yours"]
+        e for e in entries if e["verdict"] == "fail" and e["label"] == worst["label"] and e["yours"] == worst["yours"]
     ]
     assert same
 
@@ -352,9 +346,7 @@ def test_what_user_code_prints_is_not_in_the_report(gradcheck: Run) -> None:
 
 
 def test_what_is_printed_at_exit_is_not_in_the_report(tmp_path: Path) -> None:
-    (tmp_path / "m.py").write_text(
-        "import atexit\natexit.register(print, 'LATE')\ndef f(x): return x * 2.0\n"
-    )
+    (tmp_path / "m.py").write_text("import atexit\natexit.register(print, 'LATE')\ndef f(x): return x * 2.0\n")
     done = process("m.py:f", "-f", "json", cwd=tmp_path)
     assert json.loads(done.stdout)["exit_code"] == 0
     assert b"LATE" in done.stderr
@@ -436,9 +428,7 @@ def test_in_processes_of_their_own(tmp_path: Path) -> None:
     assert ascii_only.returncode == 3
     assert ascii_only.stdout.isascii()
     assert b"+/-" in ascii_only.stdout
-    command = (
-        f"{shlex.quote(sys.executable)} -m gradcheck model.py:loss model.py:loss model.py:loss | head -1"
-    )
+    command = f"{shlex.quote(sys.executable)} -m gradcheck model.py:loss model.py:loss model.py:loss | head -1"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     piped = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, check=False)
     assert piped.stdout.startswith(b"FAIL")
@@ -452,3 +442,50 @@ def test_closed_stdout(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, check=False)
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
+
+
+# mistakes that a convenient point would hide
+
+
+HIDDEN = """
+import numpy as np
+
+def loss(w, lam=0.0):
+    return np.sum(w**2) + lam * np.sum(w**4)
+
+def loss_grad(w, lam=0.0):
+    return 2 * w
+
+def fixed(w, lam=0.5):
+    return np.sum(w**2) + lam * np.sum(w**4)
+
+def fixed_grad(w, eps=1e-6):
+    return 2 * w + 4 * 0.5 * w**3
+
+def shape(w, lam=0.0):
+    return np.sum(w**2) + lam
+
+def shape_grad(w, lam=0.0):
+    return 2 * np.sum(w)
+"""
+
+
+def test_a_term_that_a_default_switches_off_is_seen(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "hidden.py").write_text(HIDDEN, encoding="utf-8")
+    code, out, _ = gradcheck("hidden.py:loss")
+    assert code == 1
+    assert "lam moved off the default" in out
+    command = next(line for line in out.splitlines() if "reproduce:" in line).partition(": ")[2]
+    assert gradcheck(*shlex.split(command)[1:])[0] == 1
+
+
+def test_a_derivative_for_the_default_alone_is_right(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "hidden.py").write_text(HIDDEN, encoding="utf-8")
+    assert gradcheck("hidden.py:fixed")[0] == 0
+
+
+def test_a_wrong_shape_is_not_taken_for_another_argument(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "hidden.py").write_text(HIDDEN, encoding="utf-8")
+    code, out, _ = gradcheck("hidden.py:shape", "--shape", "w=3")
+    assert code == 1, out
+    assert "GC102" in out

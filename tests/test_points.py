@@ -549,3 +549,50 @@ def test_keyboard_interrupt_passes() -> None:
 def test_rosenbrock_is_searched_with_vectors() -> None:
     points = find(Request(resolve("scipy.optimize:rosen"), 0))
     assert shapes(points) == ((3,),)
+
+
+# defaults that would hide a part of the function
+
+
+def test_float_defaults_move_from_the_second_point_on() -> None:
+    def loss(w: Any, lam: float = 0.0, scale: float = 2.0, n: int = 2, on: bool = True) -> Any:
+        return scale * np.sum(w**n) + on * lam * np.sum(w**4)
+
+    first, *others = search(loss)
+    assert first.args[1:] == (0.0, 2.0)
+    assert "moved" not in first.how
+    for point in others:
+        _, lam, scale = point.args
+        assert 0.1 <= lam <= 0.3
+        assert 1.8 <= scale <= 2.2
+        assert scale != 2.0
+        assert point.how.endswith("; lam, scale moved off the defaults")
+        read = read_at(point.text or "", target(loss), 0)
+        assert (read["lam"], read["scale"]) == (lam, scale)
+
+
+def test_only_zeros_are_moved_among_arrays() -> None:
+    data = np.array([1.0, 2.0, 4.0])
+
+    def loss(w: Any, shift: Any = np.zeros(3), y: Any = data) -> Any:  # noqa: B008
+        return np.sum((w - y) ** 2 * np.exp(shift))
+
+    second = find(Request(target(loss), 0, shapes={"w": (3,)}))[1]
+    assert np.all(second.args[1] > 0.0)
+    assert len(second.args) == 2
+
+
+def test_defaults_stay_where_f_does_not_run_beside_them() -> None:
+    def cost(w: Any, order: float = 2.0) -> Any:
+        return np.sum(np.square(w)) if order == 2.0 else np.nan
+
+    assert {point.args[1] for point in search(cost)} == {2.0}
+
+
+def test_a_default_of_zero_makes_a_second_point() -> None:
+    def cost(x: Any = 1.5, lam: float = 0.0) -> Any:
+        return x**2 + lam * x**4
+
+    first, second = search(cost)
+    assert first.args == (1.5,) or first.args == (1.5, 0.0)
+    assert second.args[1] > 0.0
