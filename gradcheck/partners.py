@@ -113,7 +113,7 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
     for owner, prefix in _places(target):
         for name, says_argument in _candidates(target, owner, argument, order, remarks):
             candidate = getattr(owner, name, None)
-            if not callable(candidate) or inspect.isclass(candidate) or candidate == target.function:
+            if not callable(candidate) or inspect.isclass(candidate) or candidate == _original(target):
                 continue
             adapted = adapt(candidate, target.parameters, target.variadic)
             if adapted is None:
@@ -163,13 +163,18 @@ def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> 
     )
 
 
+def _original(target: Target) -> Any:
+    """The function itself, where ``targets.by_keyword`` has wrapped it."""
+    return getattr(target.function, "__wrapped__", target.function)
+
+
 def _places(target: Target) -> Iterator[tuple[Any, str]]:
     """Where partners may stand, with the prefix that the report puts before their names."""
     owner = target.owner
     if owner is None:
         return
     path = "" if isinstance(owner, ModuleType) else target.name
-    called = path and owner is target.function  # an object that is called itself: its methods are beside __call__
+    called = path and owner is _original(target)  # an object that is called itself: its methods are beside __call__
     prefix = f"{path}." if called else (f"{path.rpartition('.')[0]}." if "." in path else "")
     yield owner, prefix
     # A function imported from elsewhere keeps its derivative at home.
@@ -182,7 +187,7 @@ def _candidates(
     target: Target, owner: Any, argument: str, order: int, remarks: list[str]
 ) -> Iterator[tuple[str, bool]]:
     """Names to look for, best first; True where the name says the argument too."""
-    name = "__call__" if owner is target.function else target.last_name
+    name = "__call__" if owner is _original(target) else target.last_name
     stems = [name]
     for suffix in _STEMS:
         stem = name.removesuffix(suffix)

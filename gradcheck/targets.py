@@ -104,9 +104,7 @@ def resolve(spec: str, pythonpath: Sequence[str] = ()) -> Target:
     head, attributes = split_spec(spec)
     extend_path(pythonpath)
     if not head:
-        raise TargetError(
-            f"'{spec}' names no module", hint="write module:function or path/to/file.py:function"
-        )
+        raise TargetError(f"'{spec}' names no module", hint="write module:function or path/to/file.py:function")
     module = load_file(Path(head)) if is_file_spec(head) else load_module(head)
     if not attributes:
         raise TargetError(f"'{spec}' does not name a function", hint=_suggest_functions(module, spec))
@@ -138,9 +136,7 @@ def _walk(module: ModuleType, attributes: str, spec: str) -> tuple[Any, Any]:
             # An attribute that exists but whose property raises AttributeError within is the user's error,
             # not a typo.
             if name in dir(owner):
-                raise TargetError(
-                    f"{name} cannot be read: {describe(err)}", where=user_location(err)
-                ) from err
+                raise TargetError(f"{name} cannot be read: {describe(err)}", where=user_location(err)) from err
             raise _no_attribute(owner, walked, name, module) from None
         except Exception as err:
             raise TargetError(f"{name} cannot be read: {describe(err)}", where=user_location(err)) from err
@@ -156,11 +152,7 @@ def _no_attribute(owner: Any, walked: list[str], name: str, module: ModuleType) 
         hint: str | None = f"did you mean '{close[0]}'?"
     else:
         functions = public_functions(owner)
-        hint = (
-            "it has " + ", ".join(functions[:8]) + (" ..." if len(functions) > 8 else "")
-            if functions
-            else None
-        )
+        hint = "it has " + ", ".join(functions[:8]) + (" ..." if len(functions) > 8 else "") if functions else None
     return TargetError(f"{what} has no attribute '{name}'", hint=hint)
 
 
@@ -218,17 +210,13 @@ def _signature_parameters(function: Any) -> list[inspect.Parameter]:
         return []
 
 
-def _callable(
-    module: ModuleType, owner: Any, found: Any, attributes: str, spec: str
-) -> tuple[Callable[..., Any], Any]:
+def _callable(module: ModuleType, owner: Any, found: Any, attributes: str, spec: str) -> tuple[Callable[..., Any], Any]:
     """What to call for the attribute that was found, and where its partners are."""
     if isinstance(found, ModuleType):
         raise TargetError(f"'{spec}' is a module", hint=_suggest_functions(found, f"{found.__name__}:"))
     if inspect.isclass(found):
         methods = public_functions(found)
-        if "__call__" not in dir(found) or not inspect.isfunction(
-            inspect.getattr_static(found, "__call__", None)
-        ):
+        if "__call__" not in dir(found) or not inspect.isfunction(inspect.getattr_static(found, "__call__", None)):
             listed = ", ".join(f"{attributes}.{m}" for m in methods[:5])
             raise TargetError(
                 f"'{spec}' is a class, not a function", hint=f"name a method: {listed}" if listed else None
@@ -257,37 +245,44 @@ def taken_by(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], bool,
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return (), True, function
-    taken: list[Parameter] = []
-    keyword_only: list[str] = []
-    variadic = False
-    for p in signature.parameters.values():
-        if p.kind is p.VAR_POSITIONAL:
-            variadic = True
-        elif p.kind is p.KEYWORD_ONLY and p.default is p.empty:
-            taken.append(Parameter(p.name, p.default, p.annotation))
-            keyword_only.append(p.name)
-        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            taken.append(Parameter(p.name, p.default, p.annotation))
-    if not keyword_only:
-        return tuple(taken), variadic, function
-    if variadic:
+    own = list(signature.parameters.values())
+    positional = [p for p in own if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    keyword_only = [p for p in own if p.kind is p.KEYWORD_ONLY]
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in own)
+    required = [p.name for p in keyword_only if p.default is p.empty]
+    if variadic and required:
         raise TargetError(
-            f"it takes *args beside the keyword-only {', '.join(keyword_only)}",
+            f"it takes *args beside the keyword-only {', '.join(required)}",
             where=definition(function),
             hint="wrap it in a function that names its arguments",
         )
+    if variadic or not keyword_only:
+        return tuple(Parameter(p.name, p.default, p.annotation) for p in positional), variadic, function
     # Required first: a required keyword-only parameter may follow positional ones that have defaults.
-    taken.sort(key=lambda p: not p.required)
-    return tuple(taken), False, by_keyword(function, [p.name for p in taken])
+    taken = sorted([*positional, *keyword_only], key=lambda p: p.default is not p.empty)
+    parameters = tuple(Parameter(p.name, p.default, p.annotation) for p in taken)
+    return parameters, False, by_keyword(function, taken)
 
 
-def by_keyword(function: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
-    """The function, taking ``names`` as positional arguments in that order."""
+def by_keyword(function: Callable[..., Any], taken: Sequence[inspect.Parameter]) -> Callable[..., Any]:
+    """The function, taking the parameters ``taken`` as positional arguments in that order.
+
+    >>> def scaled(x, /, *, by=2.0):
+    ...     return x * by
+    >>> both = by_keyword(scaled, list(inspect.signature(scaled).parameters.values()))
+    >>> both(3.0), both(3.0, 5.0), both.__name__, str(inspect.signature(both))
+    (6.0, 15.0, 'scaled', '(x, by=2.0)')
+    """
 
     @functools.wraps(function, assigned=("__doc__", "__name__", "__qualname__", "__module__"), updated=())
     def call(*args: Any) -> Any:
-        return function(**dict(zip(names, args, strict=False)))
+        pairs = list(zip(taken, args, strict=False))
+        # Those without a name to call them by stand first among the positional ones, in their order.
+        bare = [value for p, value in pairs if p.kind is p.POSITIONAL_ONLY]
+        return function(*bare, **{p.name: value for p, value in pairs if p.kind is not p.POSITIONAL_ONLY})
 
+    named = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in taken]
+    call.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
     return call
 
 

@@ -489,3 +489,46 @@ def test_a_wrong_shape_is_not_taken_for_another_argument(gradcheck: Run, tmp_pat
     code, out, _ = gradcheck("hidden.py:shape", "--shape", "w=3")
     assert code == 1, out
     assert "GC102" in out
+
+
+KEYWORDS = """
+import numpy as np
+
+def kd(x, *, y=2.0):
+    return np.sum(x**2) * y**2
+
+def kd_grad(x, *, y=2.0):
+    return 2 * x * y**2
+
+def mixed(a, /, b=1.5, *, c, d=0.5):
+    return a**2 * b * c**3 * np.exp(d)
+
+class Fit:
+    def __call__(self, x, *, lam=0.1):
+        return np.sum(x**2) + lam * np.sum(x)
+
+    def grad(self, x, *, lam=0.1):
+        return 2 * x + lam
+
+fit = Fit()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["kw.py:kd", "--argnum", "y", "--at", "x=[1, 2]; y=5", "--grad", "none", "-v"], "df/dy"),
+        (["kw.py:kd", "--at", "x=[1, 2]; y=5", "-v"], "100.00000"),
+        (["kw.py:kd", "--argnum", "y", "--grad", "none", "-v"], "df/dy"),
+        (["kw.py:mixed", "--argnum", "c", "-v"], "df/dc"),
+        (["kw.py:mixed", "--argnum", "d", "--at", "a=1.5; c=2.0", "-v"], "df/dd"),
+        (["kw.py:mixed", "--argnum", "b", "--at", "a=1.5; c=2.0; b=3", "-v"], "df/db"),
+        (["kw.py:fit", "-v"], "fit.grad (found by name)"),
+    ],
+)
+def test_keyword_only_arguments(gradcheck: Run, tmp_path: Path, arguments: list[str], text: str) -> None:
+    (tmp_path / "kw.py").write_text(KEYWORDS, encoding="utf-8")
+    code, out, _ = gradcheck(*arguments)
+    assert code == 0, out
+    assert text in out
+    assert "arg0" not in out

@@ -224,17 +224,17 @@ def test_safe_path_leaves_the_working_directory_out(write: Write) -> None:
     root = Path(__file__).resolve().parent.parent
     program = "from gradcheck.targets import resolve; resolve('model:f')"
     environment = {"PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert "there is no module 'model'" in done.stderr
 
 
 def test_keyword_only_arguments_become_positional(write: Write) -> None:
     write("model.py", "def f(x, *, c, d=1.0): return x - c * d\n")
     target = resolve("model.py:f")
-    assert [p.name for p in target.parameters] == ["x", "c"]
+    assert [p.name for p in target.parameters] == ["x", "c", "d"]
     assert target.function(5.0, 2.0) == 3.0
+    assert target.function(5.0, 2.0, 3.0) == -1.0
+    assert target.where == definition(target.function)
 
 
 def test_definition_of_compiled_code_is_unknown() -> None:
@@ -327,9 +327,7 @@ def test_partner_of_a_method_stands_in_its_class(write: Write) -> None:
 
 
 def test_partner_of_a_callable_object(write: Write) -> None:
-    write(
-        "model.py", "class M:\n    def __call__(self, x): ...\n    def grad(self, x): return 4.0\nm = M()\n"
-    )
+    write("model.py", "class M:\n    def __call__(self, x): ...\n    def grad(self, x): return 4.0\nm = M()\n")
     partner, _ = find_partner(resolve("model.py:m"), "x")
     assert partner is not None
     assert (partner.name, partner.function(1.0)) == ("m.grad", 4.0)
