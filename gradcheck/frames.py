@@ -24,6 +24,11 @@ def _is_ours(file: str) -> bool:
     return file.startswith((_OURS, "<frozen ", _IMPORTLIB))
 
 
+def is_installed(file: str) -> bool:
+    """Whether a source file belongs to Python or to an installed package."""
+    return file.startswith(_INSTALLED)
+
+
 def user_frames(err: BaseException) -> list[traceback.FrameSummary]:
     """The frames of the user's own code, outermost first; else those of installed packages."""
     foreign = [frame for frame in traceback.extract_tb(err.__traceback__) if not _is_ours(frame.filename)]
@@ -41,9 +46,7 @@ def user_location(err: BaseException) -> Location | None:
 def user_traceback(err: BaseException) -> str:
     """The traceback of the user's error, from their first frame on, for ``--traceback``."""
     lines = ["Traceback (most recent call last):\n"]
-    lines += traceback.format_list(
-        [f for f in traceback.extract_tb(err.__traceback__) if not _is_ours(f.filename)]
-    )
+    lines += traceback.format_list([f for f in traceback.extract_tb(err.__traceback__) if not _is_ours(f.filename)])
     lines += traceback.format_exception_only(err)
     return "".join(lines).rstrip()
 

@@ -10,11 +10,10 @@ derivative, so it is narrow:
    ``fprime``,
    ``f_jac``, ``jac_f``, ``df``, ``d_f``; for order 2 ``f_hess``, ``hess_f``, ``f_hessian``, ``d2f``,
    ``f_der2``.
-3. Then, and only for a function with a name that says nothing but its role (``fun``, ``f``, ``func``,
-   ``objective``,
-   ``loss``, ``cost``, ``__call__`` ...), a bare ``jac``, ``grad``, ``gradient``, ``fprime`` beside it in
-   the same class or module, provided that no second function with such a name stands there, to which it
-   might belong.
+3. Then, and only for a function with a name that says nothing but its role (``fun``, ``f``, ``fn``,
+   ``objective``, ``loss``, ``value``, ``__call__`` ...), a bare ``jac``, ``grad``, ``gradient``, ``fprime``
+   beside it in the same class or module, provided that no second function with such a name stands there, to
+   which it might belong. ``constraints`` owns a ``jacobian`` beside it.
 
 A partner must be callable with the arguments of f. What it returns decides, at the point, which argument it
 is for: see :func:`part_for`.
@@ -23,19 +22,51 @@ is for: see :func:`part_for`.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from gradcheck.errors import Location
+from gradcheck.frames import is_installed
 from gradcheck.loading import TargetError
 from gradcheck.points import is_differentiable
-from gradcheck.targets import Parameter, Target, definition, resolve
+from gradcheck.targets import Parameter, Target, definition, resolve, split_spec
 
 # Names that say only the role of a function: beside exactly one of them a bare `jac` has an owner.
-ROLES = ("fun", "f", "func", "function", "objective", "loss", "cost", "energy", "fcn", "__call__")
+ROLES = ("fun", "f", "fn", "func", "function", "objective", "loss", "cost", "energy", "fcn", "value", "__call__")
+CONSTRAINTS = ("constraints", "constraint")
 BARE = {1: ("jac", "grad", "gradient", "jacobian", "fprime", "der", "derivative"), 2: ("hess", "hessian")}
+_JACOBIANS = ("jac", "jacobian")
+# Words in names of derivatives, and words that make something else of them: a method, a check, an approximation.
+_WORDS = {
+    1: frozenset(
+        (*BARE[1], "gradients", "backward", "prime", "deriv", "derivatives", "jacobi", "vjp", "jvp", "adjoint")
+    ),
+    2: frozenset((*BARE[2], "hesse")),
+}
+_NO_DERIVATIVE = frozenset(
+    [
+        "descent",
+        "ascent",
+        "check",
+        "checker",
+        "test",
+        "clip",
+        "clipped",
+        "norm",
+        "numeric",
+        "numerical",
+        "num",
+        "approx",
+        "fd",
+        "step",
+        "update",
+        "flow",
+        "plot",
+    ]
+)
 _GENERAL = {
     1: (
         *(
@@ -197,16 +228,101 @@ def _candidates(
         yield from ((pattern.format(f=stem, x=argument), True) for pattern in _FOR_ARGUMENT[order])
     for stem in stems:
         yield from ((pattern.format(f=stem), False) for pattern in _GENERAL[order])
-    if name not in ROLES:
+    yield from ((bare, False) for bare in _bare(owner, name, order, remarks))
+
+
+def _bare(owner: Any, name: str, order: int, remarks: list[str]) -> Iterator[str]:
+    """Names like ``jac`` that have an owner only where no second function claims them."""
+    names = BARE[order]
+    constraints = [other for other in CONSTRAINTS if other != name and _is_defined(owner, other)]
+    if name in CONSTRAINTS and order == 1:
+        # As in cyipopt: objective and gradient, constraints and jacobian.
+        names = _JACOBIANS
+        own = any(_is_defined(owner, bare) for bare in BARE[1] if bare not in _JACOBIANS)
+        rivals = [] if own else [role for role in ROLES if role != "__call__" and _is_defined(owner, role)]
+    elif name in ROLES:
+        rivals = [role for role in ROLES if role not in (name, "__call__") and _is_defined(owner, role)]
+    else:
         return
-    rivals = [role for role in ROLES if role not in (name, "__call__") and _is_defined(owner, role)]
-    for bare in BARE[order]:
+    for bare in names:
         if not _is_defined(owner, bare):
             continue
-        if rivals and name != "__call__":
-            remarks.append(f"{bare} was not used: it may belong to {name} or to {rivals[0]}; --grad {bare} uses it")
+        claimed = rivals or (constraints if order == 1 and bare in _JACOBIANS else [])
+        if claimed and name != "__call__":
+            if order == 1 and not rivals and any(_is_defined(owner, b) for b in BARE[1] if b not in _JACOBIANS):
+                continue
+            remarks.append(f"{bare} was not used: it may belong to {name} or to {claimed[0]}; --grad {bare} uses it")
             return
-        yield bare, False
+        yield bare
+
+
+def overlooked(target: Target, order: int, remarks: Sequence[str] = ()) -> str:
+    """A remark on functions that look like derivatives where none was compared; "" where there are none.
+
+    Left out are those that belong to another function by their name, and those of installed packages.
+
+    >>> from gradcheck.targets import resolve
+    >>> overlooked(resolve("scipy.optimize:rosen"), 1)
+    ''
+    """
+    if target.where is None or is_installed(target.where.file):
+        return ""
+    seen = [
+        prefix + name
+        for owner, prefix in _unique_places(target)
+        for name in dir(owner)
+        if not name.startswith("__")
+        and _is_defined(owner, name)
+        and getattr(owner, name) != _original(target)
+        and _says_derivative(name, target.last_name, order)
+        and not _belongs_to_another(owner, name, target.last_name)
+        and not any(name in remark for remark in remarks)
+    ]
+    if not seen:
+        return ""
+    head = split_spec(target.spec)[0]
+    there = f"is {seen[0]}: " if len(seen) == 1 else "are " + ", ".join(seen[:4]) + ": for example "
+    return f"no hand-written derivative was compared; there {there}--grad {head}:{seen[0]}"
+
+
+def _unique_places(target: Target) -> Iterator[tuple[Any, str]]:
+    """Where f stands, and for a method its module, too."""
+    for owner, prefix in _places(target):
+        if owner is target.module or not isinstance(owner, ModuleType):
+            yield owner, prefix
+    if target.owner is not target.module:
+        yield target.module, ""
+
+
+def _says_derivative(name: str, function: str, order: int) -> bool:
+    """Whether a name has a word for a derivative in it, or is that of f with a d before it."""
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
+    if words & _NO_DERIVATIVE:
+        return False
+    rest = name.lower().replace(function.lower(), "")
+    wanted = _WORDS[order]
+    return (
+        bool(words & wanted)
+        or rest in wanted
+        or (order == 1 and name.lower().startswith((f"d{function}".lower(), f"d_{function}".lower())))
+    )
+
+
+def _belongs_to_another(owner: Any, name: str, function: str) -> bool:
+    """Whether another function beside it has a better claim on a derivative: ``loss_grad`` where there is ``loss``."""
+    for other in dir(owner):
+        if other in (name, function) or other.startswith("__") or not _is_defined(owner, other):
+            continue
+        patterns = [*_GENERAL[1], *_GENERAL[2], "{f}_backward", "backward_{f}"]
+        if any(name == pattern.format(f=other) for pattern in patterns):
+            return True
+        if any(
+            name.startswith(pattern.format(f=other, x=""))
+            for pattern in (*_FOR_ARGUMENT[1], *_FOR_ARGUMENT[2])
+            if pattern.endswith("{x}")
+        ):
+            return True
+    return False
 
 
 def _is_defined(owner: Any, name: str) -> bool:

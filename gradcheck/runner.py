@@ -21,7 +21,7 @@ from typing import Any
 from gradcheck.check.result import Point, Result, Verdict
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
-from gradcheck.partners import Adapted, Partner, find_partner, given_partner, part_for
+from gradcheck.partners import Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
     argument_position,
     find,
@@ -251,6 +251,9 @@ def _check(
             derivative, how = target.last_name, "returned by f"
         elif grad is not None and partner is not None:
             derivative, how = partner.name, partner.how
+    if grad is None and settings.grad == "auto":
+        remark = overlooked(target, settings.order, notes)
+        notes += [remark] if remark else []
     label = f"{target.spec} {argument}"
     return check_points(
         target.function,

@@ -532,3 +532,14 @@ def test_keyword_only_arguments(gradcheck: Run, tmp_path: Path, arguments: list[
     assert code == 0, out
     assert text in out
     assert "arg0" not in out
+
+
+def test_a_derivative_that_was_not_compared_is_mentioned(gradcheck: Run, tmp_path: Path) -> None:
+    source = "import numpy as np\nclass Ip:\n    def fobj(self, x): return np.sum(x**2)\n"
+    (tmp_path / "ip.py").write_text(source + "    def jacobian(self, x): return 3 * x\n", encoding="utf-8")
+    code, out, _ = gradcheck("ip.py:Ip.fobj")
+    assert code == 0
+    said = "note: no hand-written derivative was compared; there is Ip.jacobian: --grad ip.py:Ip.jacobian"
+    assert said in out
+    assert gradcheck("ip.py:Ip.fobj", "--grad", "ip.py:Ip.jacobian")[0] == 1
+    assert "note:" not in gradcheck("ip.py:Ip.fobj", "--grad", "none")[1]

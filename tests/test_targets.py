@@ -12,10 +12,11 @@ import pytest
 
 from gradcheck.check.result import Point
 from gradcheck.loading import TargetError
-from gradcheck.partners import Partner, find_partner, given_partner, part_for
+from gradcheck.partners import Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.targets import Target, definition, resolve, split_spec
 
 Write = Callable[..., Path]
+CYIPOPT = "".join(f"def {name}(x): ...\n" for name in ("objective", "gradient", "constraints", "jacobian"))
 
 
 @pytest.fixture
@@ -290,6 +291,15 @@ def test_the_name_that_says_the_argument_wins(write: Write) -> None:
     [
         ("def fun(x): ...\ndef jac(x): ...\n", "fun", "jac"),
         ("def objective(x): ...\ndef gradient(x): ...\n", "objective", "gradient"),
+        ("def value(x): ...\ndef gradient(x): ...\n", "value", "gradient"),
+        ("def fn(x): ...\ndef gradient(x): ...\n", "fn", "gradient"),
+        ("def constraints(x): ...\ndef jacobian(x): ...\n", "constraints", "jacobian"),
+        (CYIPOPT, "objective", "gradient"),
+        (CYIPOPT, "constraints", "jacobian"),
+        # Whose is it?
+        ("def fun(x): ...\ndef constraints(x): ...\ndef jac(x): ...\n", "fun", ""),
+        ("def fun(x): ...\ndef constraints(x): ...\ndef jac(x): ...\n", "constraints", ""),
+        ("def fun(x): ...\ndef constraints(x): ...\ndef jac(x): ...\ndef grad(x): ...\n", "fun", "grad"),
         # A name that says something of its own does not own a bare `jac`.
         ("def energy_of_cell(x): ...\ndef jac(x): ...\n", "energy_of_cell", ""),
         ("def loss_fn(x): ...\ndef loss_grad(x): ...\n", "loss_fn", "loss_grad"),
@@ -365,6 +375,33 @@ def test_given_partner(write: Write) -> None:
         given_partner("nosuch", target)
     with pytest.raises(TargetError, match="cannot be called with the arguments of f"):
         given_partner("other", target)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def forward(x): ...\ndef backward(x): ...\n", "there is backward: --grad model.py:backward"),
+        ("def forward(x): ...\ndef gradForward(x): ...\n", "there is gradForward: --grad model.py:gradForward"),
+        ("def forward(x): ...\ndef forwardgrad(x): ...\n", "there is forwardgrad"),
+        ("def forward(x): ...\ndef dforward_dx1(x): ...\n", "there is dforward_dx1"),
+        ("def forward(x): ...\ndef my_grad(x): ...\ndef jac(x): ...\n", "there are jac, my_grad: for example --grad"),
+        ("def forward(x): ...\ndef loss(x): ...\ndef loss_grad(x): ...\ndef loss_grad_w(x): ...\n", ""),
+        ("def forward(x): ...\ndef gradient_descent(x): ...\ndef upgrade(x): ...\n", ""),
+        ("def forward(x): ...\nfrom numpy import gradient\n", ""),
+        ("def forward(x): ...\ngrad = 3.0\n", ""),
+    ],
+)
+def test_what_looks_like_a_derivative_is_mentioned(write: Write, source: str, said: str) -> None:
+    write("model.py", source)
+    remark = overlooked(resolve("model.py:forward"), 1)
+    assert said in remark
+    assert bool(said) == bool(remark)
+
+
+def test_the_hessian_is_mentioned_for_order_two_only(write: Write) -> None:
+    write("model.py", "class Ip:\n    def run(self, x): ...\n    def hessian(self, x): ...\n")
+    assert overlooked(resolve("model.py:Ip.run"), 1) == ""
+    assert "there is Ip.hessian: --grad model.py:Ip.hessian" in overlooked(resolve("model.py:Ip.run"), 2)
 
 
 X, T, Y = np.ones(3), np.full((4, 3), 2.0), np.full(4, 3.0)
