@@ -6,6 +6,7 @@ before a check runs. Built on typer; help is typer's plain one, with the options
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -21,7 +22,7 @@ from gradcheck.errors import GradcheckError
 from gradcheck.report import FORMATS, render
 from gradcheck.report.style import Style
 from gradcheck.settings import Settings, SettingsError
-from gradcheck.streams import Output, can_write, report_output, wants_color
+from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
 
 COULD_NOT_RUN, BUG, INTERRUPTED = 2, 4, 130
 
@@ -276,21 +277,24 @@ def complain(err: GradcheckError) -> None:
 def check(targets: list[str], settings: Settings, look: Style, *, format: str, output: Path | None, color: str) -> int:
     """Run the checks and write the report; returns the exit code."""
     # The command's process ends after this: a test's does not, and wants its stdout back.
-    with report_output(restore=not _STANDALONE) as stdout:
+    with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
         from gradcheck.runner import run
 
         with _Progress(enabled=_shows_progress(look)) as progress:
             result = run(targets, settings, progress.update if progress.enabled else None)
         style = _style(look, stdout if output is None else None, color)
         text = render(format, result, style)
-        if output is None:
-            stdout.write(text)
-        else:
-            try:
+        try:
+            if output is None:
+                stdout.write(text)
+            else:
                 output.write_text(text, encoding="utf-8")
-            except OSError as err:
-                complain(SettingsError(f"--output: cannot write '{output}': {err.strerror or err}"))
-                return max(result.exit_code, COULD_NOT_RUN)
+        except OutputError as err:
+            complain(err)
+            return max(result.exit_code, COULD_NOT_RUN)
+        except OSError as err:
+            complain(SettingsError(f"--output: cannot write '{output}': {err.strerror or err}"))
+            return max(result.exit_code, COULD_NOT_RUN)
         return result.exit_code
 
 
@@ -371,6 +375,13 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
         return end.code if isinstance(end.code, int) else BUG if end.code else 0
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as err:
+        if err.errno != errno.ENOSPC:
+            return _own_bug(err)
+        # Of help, version and explanations; reports are written in check().
+        discard_stdout()
+        complain(OutputError(f"cannot write to stdout: {err.strerror}"))
+        return COULD_NOT_RUN
     except Exception as err:
         return _own_bug(err)
     return 0

@@ -51,6 +51,21 @@ def user_traceback(err: BaseException) -> str:
     return "".join(lines).rstrip()
 
 
+class HardExit(SystemExit):
+    """What ``os._exit`` raises while the user's code runs: it would end the process without a report."""
+
+    call = "os._exit"
+
+
+def exit_call(err: SystemExit) -> str:
+    """``sys.exit(1)`` or ``os._exit(0)``: how the user's code ended the program.
+
+    >>> exit_call(SystemExit(1)), exit_call(SystemExit()), exit_call(HardExit(0))
+    ('sys.exit(1)', 'sys.exit()', 'os._exit(0)')
+    """
+    return f"{getattr(err, 'call', 'sys.exit')}({'' if err.code is None else repr(err.code)})"
+
+
 def describe(err: BaseException) -> str:
     """``ValueError: text``, on one line."""
     text = " ".join(str(err).split())

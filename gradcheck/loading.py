@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gradcheck.errors import GradcheckError, Location
-from gradcheck.frames import describe, relative, user_location
+from gradcheck.frames import describe, exit_call, relative, user_location
 
 
 class TargetError(GradcheckError):
@@ -30,12 +30,7 @@ class TargetError(GradcheckError):
 
 def is_file_spec(head: str) -> bool:
     """Whether the left part of a target is a path rather than a dotted module name."""
-    return (
-        head.endswith(".py")
-        or "/" in head
-        or "\\" in head
-        or (Path(head).is_dir() and not _is_package(Path(head)))
-    )
+    return head.endswith(".py") or "/" in head or "\\" in head or (Path(head).is_dir() and not _is_package(Path(head)))
 
 
 def _is_package(folder: Path) -> bool:
@@ -67,9 +62,7 @@ def load_module(name: str) -> ModuleType:
         TargetError: no such module, or its code raises.
     """
     if not all(part.isidentifier() for part in name.split(".")):
-        raise TargetError(
-            f"'{name}' is not a module name", hint="a file is written with its path: path/to/file.py:f"
-        )
+        raise TargetError(f"'{name}' is not a module name", hint="a file is written with its path: path/to/file.py:f")
     with _import_errors(name, None):
         return importlib.import_module(name)
     raise AssertionError("unreachable: _import_errors does not swallow")
@@ -155,7 +148,7 @@ def _import_errors(name: str, path: Path | None) -> Iterator[None]:
         raise TargetError(f"{type(err).__name__}: {err.msg}", where=where, code="GC003") from err
     except SystemExit as err:
         raise TargetError(
-            f"{shown} calls sys.exit({err.code!r}) when it is imported",
+            f"{shown} calls {exit_call(err)} when it is imported",
             where=user_location(err),
             hint='put the script part under `if __name__ == "__main__":`',
             code="GC003",
@@ -171,18 +164,10 @@ def _import_errors(name: str, path: Path | None) -> Iterator[None]:
 def _module_not_found(err: ModuleNotFoundError, name: str, shown: str) -> TargetError:
     missing = err.name or ""
     if missing and (name == missing or name.startswith(missing + ".")) and user_location(err) is None:
-        nearby = [p.stem for p in Path.cwd().glob("*.py")] + [
-            p.parent.name for p in Path.cwd().glob("*/__init__.py")
-        ]
+        nearby = [p.stem for p in Path.cwd().glob("*.py")] + [p.parent.name for p in Path.cwd().glob("*/__init__.py")]
         close = difflib.get_close_matches(missing.partition(".")[0], [*nearby, *sys.stdlib_module_names], 1)
-        hint = (
-            f"did you mean '{close[0]}'?"
-            if close
-            else "a file is written with its path, or give --pythonpath DIR"
-        )
-        return TargetError(
-            f"there is no module '{missing}' for {sys.executable}, started in {os.getcwd()}", hint=hint
-        )
+        hint = f"did you mean '{close[0]}'?" if close else "a file is written with its path, or give --pythonpath DIR"
+        return TargetError(f"there is no module '{missing}' for {sys.executable}, started in {os.getcwd()}", hint=hint)
     return TargetError(
         f"{shown} imports '{missing or err}', which {sys.executable} does not have",
         where=user_location(err),

@@ -47,25 +47,10 @@ _WORDS = {
     2: frozenset((*BARE[2], "hesse")),
 }
 _NO_DERIVATIVE = frozenset(
-    [
-        "descent",
-        "ascent",
-        "check",
-        "checker",
-        "test",
-        "clip",
-        "clipped",
-        "norm",
-        "numeric",
-        "numerical",
-        "num",
-        "approx",
-        "fd",
-        "step",
-        "update",
-        "flow",
-        "plot",
-    ]
+    (
+        *("descent", "ascent", "check", "checker", "test", "clip", "clipped", "norm", "step", "update", "flow", "plot"),
+        *("numeric", "numerical", "num", "approx", "fd"),
+    )
 )
 _GENERAL = {
     1: (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import re
 import shlex
 import time
 import traceback
@@ -140,13 +141,16 @@ def run(specs: Sequence[str], settings: Settings, progress: Progress | None = No
 def problem_of(err: Exception) -> Problem:
     """A user's mistake as it is; anything else as a bug of ours, with the whole traceback."""
     if isinstance(err, GradcheckError):
+        hint = err.hint and err.hint.replace("grad='returned'", "--grad returned")
+        if hint is None and re.search(r"\breturn(s|ed) a (tuple|list)\b", err.message):
+            hint = "if it returns value and derivative: --grad returned"
         where = err.where and Location(relative(err.where.file), err.where.line)
         cause = err.__cause__
         return Problem(
             code=err.code,
             message=err.message,
             where=where,
-            hint=err.hint,
+            hint=hint,
             details=getattr(err, "details", ()),
             traceback=user_traceback(cause) if cause is not None else "",
         )

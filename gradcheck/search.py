@@ -21,7 +21,7 @@ from typing import Any
 
 from gradcheck.check.result import Point
 from gradcheck.errors import Location
-from gradcheck.frames import describe, user_location
+from gradcheck.frames import describe, exit_call, user_location
 from gradcheck.targets import Parameter, Target
 from gradcheck.trials import (
     DOMAINS,
@@ -46,6 +46,9 @@ ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0
 DEFAULT_POINTS = 5
 
 _ABOUT_SHAPES = "shape|dimension|size|unpack|axis|aligned|ind(ex|ic)|subscript|operand|length|square|mismatch|matrix"
+
+
+_PAIR = re.compile(r"it returned a (tuple|list)\b")
 
 
 class NoPointError(PointError):
@@ -242,17 +245,22 @@ class Search:
                 warnings.simplefilter("ignore")
                 return (function or self.request.target.function)(*args)
         except SystemExit as err:
-            raise _AttemptError(f"it calls sys.exit({err.code!r})", user_location(err)) from err
+            raise _AttemptError(f"it calls {exit_call(err)}", user_location(err)) from err
         except Exception as err:
             raise _AttemptError(f"it raised {describe(err)}", user_location(err)) from err
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """f's value as an array, if it is one that can be differentiated."""
+        return self.evaluate_both(values)[0]
+
+    def evaluate_both(self, values: Mapping[str, Any]) -> tuple[Any, Any]:
+        """f's value as an array, and the derivative that it returns beside it, or None."""
         import numpy as np
 
-        result = self.call(values)
-        if isinstance(result, tuple) and (self.request.returned or returns_gradient(result, values[self.checked])):
-            result = result[0]
+        result, beside = self.call(values), None
+        pair = isinstance(result, tuple | list) and len(result) >= 2 if self.request.returned else False
+        if pair or returns_gradient(result, values[self.checked]):
+            result, beside = result[0], result[1]
         if result is None:
             raise _AttemptError("it returned None, where a number or an array is needed")
         try:
@@ -260,12 +268,12 @@ class Search:
         except ValueError:
             value = np.asarray(None)
         if value.dtype.kind not in "fciu":
-            raise _AttemptError(f"it returned a {type(result).__name__}, where a number or an array is needed")
+            raise _AttemptError(f"it returned {_named(result)}, where a number or an array is needed")
         if value.size == 0:
             raise _AttemptError("it returned an empty array")
         if not np.all(np.isfinite(value)):
             raise _AttemptError("it returned nan or inf", domain=True)
-        return value
+        return value, beside
 
     def attempt(self, kinds: tuple[Kind, ...], cost: float) -> _Found | None:
         """Try a combination in one domain after the other; rate it if f runs."""
@@ -273,7 +281,7 @@ class Search:
         for domain in DOMAINS:
             values = self.values(kinds, domain, 0)
             try:
-                value = self.evaluate(values)
+                value, beside = self.evaluate_both(values)
             except _AttemptError as err:
                 # A LinAlgError or a math domain error depends on the values as much as a nan does.
                 if err.domain or "LinAlgError" in err.text or "math domain" in err.text:
@@ -281,7 +289,8 @@ class Search:
                     continue
                 self.note(kinds, err)
                 return None
-            return _Found(cost + self.penalty(kinds, domain, values, value), kinds, domain)
+            more = self.beside_penalty(values, value, beside) if self.request.returned else 0.0
+            return _Found(cost + more + self.penalty(kinds, domain, values, value), kinds, domain)
         self.note(kinds, last)
         return None
 
@@ -335,6 +344,29 @@ class Search:
         }
         return 2.0 if others & shapes else 20.0
 
+    def beside_penalty(self, values: dict[str, Any], value: Any, beside: Any) -> float:
+        """How badly the derivative that f returns fits; its shape tells the argument's, which is tried next.
+
+        A function that reads x[0] and x[1] runs with any longer x: its Jacobian has two columns all the same.
+        """
+        import numpy as np
+
+        try:
+            shape = np.shape(beside)
+        except ValueError:  # ragged
+            return 20.0
+        if shape == value.shape + np.shape(values[self.checked]):
+            return 0.0
+        if shape[: value.ndim] == value.shape:
+            self.learn(shape[value.ndim :])
+        return 20.0
+
+    def learn(self, sizes: Sequence[int]) -> None:
+        """Sizes to try, too."""
+        for size in sizes:
+            if size > 1 and size not in self.learned and len(self.learned) < 8:
+                self.learned.append(size)
+
     def note(self, kinds: Sequence[Kind], err: _AttemptError) -> None:
         # Numbers in a message (shapes, sizes) are no difference of kind.
         key = (re.sub(r"[\d., ()]+", "#", err.text), err.where)
@@ -343,9 +375,7 @@ class Search:
         else:
             tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
             self.failures[key] = _Failure(tried, err.text, err.where)
-        for size in _sizes_in(err.text):
-            if size not in self.learned and len(self.learned) < 8:
-                self.learned.append(size)
+        self.learn(_sizes_in(err.text))
 
     def elementwise(self) -> _Found | None:
         """Scalars, if f of vectors is f of their elements: then vectors would show nothing more."""
@@ -436,6 +466,8 @@ class Search:
         )
         hint = f"say where: --at '{example}'"
         ranked = sorted(self.failures.values(), key=lambda failure: -failure.count)
+        if not self.request.returned and all(_PAIR.match(failure.text) for failure in ranked):
+            hint = "if it returns value and derivative: --grad returned"
         if len(ranked) == 1:
             only = ranked[0]
             tries = f"at all {only.count} trial points" if only.count > 1 else f"at the trial point {only.first}"
@@ -475,17 +507,44 @@ class Search:
 
 
 def returns_gradient(result: Any, argument: Any) -> bool:
-    """Whether a value looks like (f, gradient): a pair of a number and an array of the argument's shape."""
+    """Whether a value looks like (f, derivative): a pair of a number and an array of the argument's shape, or of a
+    vector and a Jacobian.
+
+    >>> import numpy as np
+    >>> x = np.ones(3)
+    >>> returns_gradient((1.0, x), x), returns_gradient((np.ones(2), np.ones((2, 3))), x), returns_gradient((x, x), x)
+    (True, True, False)
+    """
     import numpy as np
 
-    if not isinstance(result, tuple) or len(result) != 2:
+    if not isinstance(result, tuple | list) or len(result) != 2:
         return False
     try:
         value, gradient = np.asarray(result[0]), np.asarray(result[1])
     except ValueError:
         return False
     numeric = value.dtype.kind in "fc" and gradient.dtype.kind in "fc"
-    return numeric and value.shape == () and gradient.shape == np.shape(argument) and gradient.ndim > 0
+    return numeric and gradient.ndim > value.ndim and gradient.shape == value.shape + np.shape(argument)
+
+
+def _named(result: Any) -> str:
+    """What f returned, for a message: the shapes of the parts of a short tuple, so that a pair can be recognised."""
+    import numpy as np
+
+    name = type(result).__name__
+    noun = f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    if not isinstance(result, tuple | list) or not 1 < len(result) <= 4:
+        return noun
+    parts = []
+    for part in result:
+        try:
+            array = np.asarray(part)
+        except ValueError:
+            return noun
+        if array.dtype.kind not in "fciu":
+            return noun
+        parts.append(f"shape {array.shape}" if array.ndim else "a number")
+    return f"{noun} of {', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _is_number(value: Any) -> bool:

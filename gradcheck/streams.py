@@ -10,7 +10,16 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, NoReturn, TextIO
+
+from gradcheck.errors import GradcheckError
+from gradcheck.frames import HardExit
+
+
+class OutputError(GradcheckError):
+    """The report cannot be written."""
+
+    code = "GC001"
 
 
 class Output:
@@ -34,12 +43,14 @@ class Output:
                 self.columns = os.get_terminal_size(binary.fileno()).columns or None
 
     def write(self, text: str) -> None:
-        """Write the report; a reader that has gone away (``| head -1``) is no error."""
+        """Write the report; a reader that has gone away (``| head -1``) is no error.
+
+        Raises:
+            OutputError: it cannot be written, the disk is full.
+        """
         try:
             if self._binary is not None:
-                self._binary.write(
-                    text.encode(self.encoding, "backslashreplace").replace(b"\n", os.linesep.encode())
-                )
+                self._binary.write(text.encode(self.encoding, "backslashreplace").replace(b"\n", os.linesep.encode()))
                 self._binary.flush()
             elif self._stream is not None:
                 self._stream.write(text)
@@ -47,8 +58,17 @@ class Output:
         except BrokenPipeError:
             if self._binary is not None:
                 # Closing would flush once more and complain: give the descriptor somewhere to write to.
-                with open(os.devnull, "wb") as sink:
-                    os.dup2(sink.fileno(), self._binary.fileno())
+                _discard(self._binary)
+        except OSError as err:
+            if self._binary is not None:
+                _discard(self._binary)
+            raise OutputError(f"cannot write the report to stdout: {err.strerror or err}") from None
+
+
+def _discard(binary: BinaryIO) -> None:
+    """Let what is still in the buffer go nowhere."""
+    with open(os.devnull, "wb") as sink:
+        os.dup2(sink.fileno(), binary.fileno())
 
 
 @contextlib.contextmanager
@@ -89,12 +109,42 @@ def report_output(*, restore: bool = True) -> Iterator[Output]:
             binary.close()
 
 
+@contextlib.contextmanager
+def stays_alive(*, restore: bool = True) -> Iterator[None]:
+    """Let ``os._exit`` raise a SystemExit in this process: nothing checked must not end with exit code 0.
+
+    In a child process that user code has forked it ends the child, as it should.
+
+    Args:
+        restore: put it back at the end. The command itself does not: what runs at exit has no say either.
+    """
+    real, own = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() != own:
+            real(status)
+        raise HardExit(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        if restore:
+            os._exit = real
+
+
 def _redirect_to_stderr() -> None:
     try:
         os.dup2(2, 1)
     except OSError:  # stderr is closed
         with open(os.devnull, "wb") as sink:
             os.dup2(sink.fileno(), 1)
+
+
+def discard_stdout() -> None:
+    """Let what Python still holds for stdout go nowhere: it would complain once more when it ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError), open(os.devnull, "wb") as sink:
+        os.dup2(sink.fileno(), sys.stdout.fileno())
 
 
 def wants_color(choice: str, is_terminal: bool, environment: Mapping[str, str]) -> bool:

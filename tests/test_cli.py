@@ -543,3 +543,83 @@ def test_a_derivative_that_was_not_compared_is_mentioned(gradcheck: Run, tmp_pat
     assert said in out
     assert gradcheck("ip.py:Ip.fobj", "--grad", "ip.py:Ip.jacobian")[0] == 1
     assert "note:" not in gradcheck("ip.py:Ip.fobj", "--grad", "none")[1]
+
+
+RETURNS = """
+import numpy as np
+
+def res(x):
+    value = np.array([x[0] ** 2 * x[1], 5 * x[0] + np.sin(x[1])])
+    return value, np.array([[2 * x[0] * x[1], x[0] ** 2], [5, np.cos(x[1])]])
+
+def wrong(x):
+    value, jacobian = res(x)
+    return value, jacobian.T
+
+def listed(x):
+    return [np.sum(x**2), 2 * x]
+
+def triple(x):
+    return np.sum(x), 2.0, 3.0
+"""
+
+
+@pytest.mark.parametrize("option", [[], ["--grad", "returned"]])
+def test_a_returned_jacobian(gradcheck: Run, tmp_path: Path, option: list[str]) -> None:
+    (tmp_path / "ret.py").write_text(RETURNS, encoding="utf-8")
+    code, out, _ = gradcheck("ret.py:res", *option)
+    assert (code, "res (returned by f)" in out, "4 entries" in out) == (0, True, True)
+    assert gradcheck("ret.py:wrong", *option)[0] == 1
+    assert gradcheck("ret.py:listed", *option)[0] == 0
+
+
+def test_what_may_be_returned_is_hinted(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "ret.py").write_text(RETURNS, encoding="utf-8")
+    code, out, _ = gradcheck("ret.py:triple")
+    assert code == 2
+    assert "hint: if it returns value and derivative: --grad returned" in out
+
+
+# what would end the process, or has nowhere to go
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "text"),
+    [
+        ("import os\nos._exit(0)\ndef f(x): return x**2\n", 2, "calls os._exit(0) when it is imported (bye.py:2)"),
+        ("import os\ndef f(x): os._exit(0)\n", 2, "calls os._exit(0)"),
+        ("import atexit, os\natexit.register(os._exit, 0)\n"
+         "def f(x): return x**2\ndef f_grad(x): return x\n", 1, "FAIL"),
+        ("import os\nif (pid := os.fork()) == 0: os._exit(3)\nassert os.waitpid(pid, 0)[1] == 3 << 8\n"
+         "def f(x): return x**2\n", 0, "PASS"),
+    ],
+)  # fmt: skip
+def test_os_exit_does_not_end_the_run(tmp_path: Path, source: str, code: int, text: str) -> None:
+    (tmp_path / "bye.py").write_text(source, encoding="utf-8")
+    done = process("bye.py:f", cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert text in done.stdout.decode()
+
+
+def test_os_exit_at_a_given_point(tmp_path: Path) -> None:
+    (tmp_path / "bye.py").write_text("import os\ndef f(x): os._exit(0)\n", encoding="utf-8")
+    done = process("bye.py:f", "--at", "2.0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "ERROR GC010  bye.py:f  bye.py:f called os._exit(0) (bye.py:2)" in done.stdout.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("arguments", [["math:sin"], ["--version"], ["--help"], ["--explain", "GC101"]])
+def test_stdout_that_is_full(tmp_path: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gradcheck", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.decode().count("\n") == 1
+    assert "cannot write" in done.stderr.decode()

@@ -596,3 +596,28 @@ def test_a_default_of_zero_makes_a_second_point() -> None:
     first, second = search(cost)
     assert first.args == (1.5,) or first.args == (1.5, 0.0)
     assert second.args[1] > 0.0
+
+
+# f that returns its derivative, too
+
+
+def residuals(x: Any) -> Any:
+    value = np.array([x[0] ** 2 * x[1], 5 * x[0] + np.sin(x[1])])
+    return value, np.array([[2 * x[0] * x[1], x[0] ** 2], [5, np.cos(x[1])]])
+
+
+def five(x: Any) -> Any:
+    a, b, c, d, e = x[:5]
+    return a * b * c + d * e, np.array([b * c, a * c, a * b, e, d])
+
+
+@pytest.mark.parametrize("returned", [True, False])
+@pytest.mark.parametrize(("function", "shape"), [(residuals, (2,)), (five, (5,))])
+def test_a_returned_derivative_tells_the_size(function: Callable[..., Any], shape: Any, returned: bool) -> None:
+    assert {np.shape(point.args[0]) for point in search(function, returned=returned)} == {shape}
+
+
+def test_a_tuple_that_is_no_pair_is_described() -> None:
+    with pytest.raises(PointError) as caught:
+        search(lambda x: (np.sum(x), 2 * x, np.eye(3)))
+    assert "--grad returned" in str(caught.value)

@@ -133,7 +133,9 @@ class UserFunction:
     def error(self, error: BaseException) -> CheckError:
         """What the user is told when f raised."""
         if isinstance(error, SystemExit):
-            what = f"{self.name} called sys.exit({error.code if error.code is not None else ''})"
+            # os._exit is replaced while a run is on: see streams.stays_alive.
+            call = getattr(error, "call", "sys.exit")
+            what = f"{self.name} called {call}({error.code if error.code is not None else ''})"
         else:
             text = str(error).strip().split("\n")[0]
             what = f"{self.name} raised {type(error).__name__}" + (f": {text}" if text else "")
