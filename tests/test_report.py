@@ -20,14 +20,10 @@ from gradcheck.settings import Settings
 POINT = Point((1.0,), "trial shapes x: (3,)", 7, "x=[1.25, 0.5, 0.75]")
 
 
-def entry(
-    index: int, yours: float, measured: float, verdict: Verdict, point: int = 0, note: str = ""
-) -> Entry:
+def entry(index: int, yours: float, measured: float, verdict: Verdict, point: int = 0, note: str = "") -> Entry:
     difference = abs(yours - measured) / max(abs(yours), abs(measured))
     label = f"df/dx[{index}]"
-    return Entry(
-        label, (), (index,), point, yours, measured, measured, 1.5e-10, difference, verdict, note, 1e-7
-    )
+    return Entry(label, (), (index,), point, yours, measured, measured, 1.5e-10, difference, verdict, note, 1e-7)
 
 
 def result(*entries: Entry, verdict: Verdict = Verdict.FAIL, points: int = 1, **more: object) -> Result:
@@ -51,9 +47,7 @@ def result(*entries: Entry, verdict: Verdict = Verdict.FAIL, points: int = 1, **
 
 
 def outcome(checked: Result, **more: object) -> Outcome:
-    base = Outcome(
-        checked.target, checked.argname, result=checked, reproduce="gradcheck model.py:f --at 'x=[1]'"
-    )
+    base = Outcome(checked.target, checked.argname, result=checked, reproduce="gradcheck model.py:f --at 'x=[1]'")
     return replace(base, **more)  # type: ignore[arg-type]
 
 
@@ -127,7 +121,7 @@ def test_a_pass_is_one_line() -> None:
         "f_grad (found by name)",
         "autodiff",
         "measured",
-        "1 entry",
+        "1 entry at 1 point (x: (3,); seed 7), ",
         "1.0e-11",
         "1.0e-07",
         "42 evaluations",
@@ -135,6 +129,43 @@ def test_a_pass_is_one_line() -> None:
         assert part in line
     assert summary == "1 check: 1 passed  (0.50 s)"
     assert rest == ""
+
+
+@pytest.mark.parametrize(
+    ("points", "text"),
+    [
+        ([Point((1.0,), "given with --at, default n")], "1 entry at the given point, "),
+        ([Point((1.0,), "given with --at")] * 2, "1 entry at 2 given points, "),
+        ([Point((1.0,), "defaults of the parameters")], "1 entry at the defaults, "),
+        (
+            [
+                Point((1.0,), "defaults of the parameters"),
+                Point((1.1,), "within 10 % of the default of x; lam moved off the default", 4),
+            ],
+            "1 entry at the defaults and 1 beside them (seed 4), ",
+        ),
+        (
+            [Point((1.0,), "trial shapes x: (3,), t: scalar; values in [0.3, 1.7]", 0)] * 5,
+            "1 entry at 5 points (x: (3,), t: scalar; seed 0), ",
+        ),
+        ([], "1 entry, "),
+    ],
+)
+def test_a_pass_says_where(points: list[Point], text: str) -> None:
+    checked = result(entry(0, 1.0, 1.0, Verdict.PASS), verdict=Verdict.PASS)
+    assert text in full(outcome(replace(checked, points=tuple(points))))
+
+
+def test_the_difference_of_a_zero_from_noise_is_not_shown() -> None:
+    noise = replace(entry(0, 0.0, 1e-12, Verdict.PASS), difference=1.0)
+    clear = entry(1, 1.0, 1.0 + 1e-11, Verdict.PASS)
+    assert "difference within the error bars (resolution" in full(outcome(result(noise, verdict=Verdict.PASS)))
+    assert "difference 1.0e-11 (" in full(outcome(result(noise, clear, verdict=Verdict.PASS)))
+
+
+@pytest.mark.parametrize("checked", [WRONG, PASSED])
+def test_the_only_point_is_shown_once(checked: Outcome) -> None:
+    assert full(checked, verbose=1).count("point: x=[1.25, 0.5, 0.75]") == 1
 
 
 def test_a_failure_names_the_wrong_entries_worst_first() -> None:
@@ -316,9 +347,7 @@ def test_json_has_everything() -> None:
 
 
 def test_json_of_numbers_that_json_does_not_have() -> None:
-    odd = result(
-        Entry("df/dx", (), (), 0, math.nan, complex(1.0, -math.inf), math.inf, None, None, Verdict.FAIL)
-    )
+    odd = result(Entry("df/dx", (), (), 0, math.nan, complex(1.0, -math.inf), math.inf, None, None, Verdict.FAIL))
     (written,) = json.loads(render("json", run(outcome(odd)), Style()))["checks"][0]["entries"]
     assert written["yours"] == "nan"
     assert written["autodiff"] == {"re": 1.0, "im": "-inf"}

@@ -125,9 +125,7 @@ class _Report:
             self.line(("note: ", "dim"), note, indent=2)
         if result is not None and self.style.verbose and not self.style.quiet:
             self.values(result)
-        if outcome.problem is not None or (
-            result and (result.verdict is not Verdict.PASS or self.style.verbose)
-        ):
+        if outcome.problem is not None or (result and (result.verdict is not Verdict.PASS or self.style.verbose)):
             self.console.print()
 
     def problem(self, outcome: Outcome, problem: Problem) -> None:
@@ -142,24 +140,18 @@ class _Report:
             self.line(problem.traceback, indent=0, wrap=False)
 
     def passed(self, outcome: Outcome, result: Result) -> None:
-        points = f" at {len(result.points)} points" if len(result.points) > 1 else ""
-        parts = [f"{_compared(result)} agree: {_entries(result)}{points}"]
-        largest = max((e.difference for e in result.entries if e.difference is not None), default=None)
-        if largest is not None:
-            parts.append(f"difference {numbers.relative(largest)}")
+        parts = [f"{_compared(result)} agree: {_entries(result)}{_points(result)}", _difference(result)]
         resolution = max((e.resolution for e in result.entries if e.resolution is not None), default=None)
         if resolution is not None:
             parts[-1] += f" (resolution {numbers.relative(resolution)})"
         parts.append(f"{result.evaluations} evaluations")
-        self.head(outcome, result, ", ".join(parts))
+        self.head(outcome, result, ", ".join(part for part in parts if part))
         self.findings(result.findings)
 
     def head(self, outcome: Outcome, result: Result, rest: str) -> None:
         hessian = " (second derivative)" if result.order == 2 else ""
         verdict = (_NAMES[result.verdict], _COLORS[result.verdict])
-        self.line(
-            verdict, "  ", (outcome.target, "bold"), "  ", (result.argname, "bold"), f"{hessian}  ", rest
-        )
+        self.line(verdict, "  ", (outcome.target, "bold"), "  ", (result.argname, "bold"), f"{hessian}  ", rest)
 
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
@@ -179,7 +171,8 @@ class _Report:
         if len(rows) > len(shown):
             self.line(f"and {len(rows) - len(shown)} more (-v shows them all)", indent=2)
         self.findings(result.findings)
-        if result.points:
+        # The values that -v adds have a line for the point, too.
+        if result.points and not (self.style.verbose and len(result.points) == 1):
             at = worst_point(result)
             self.point(result.points[at], f"point {at + 1}" if len(result.points) > 1 else "point", result)
         if outcome.reproduce:
@@ -264,9 +257,7 @@ class _Report:
             [numbers.measured(e.measured, e.error, d) for e, d in zip(entries, digits, strict=True)]
         )
         bars = [(f" ± {numbers.bar(e.error)}" if e.error is not None else "") for e in entries]
-        columns.append(
-            ("measured ± error", [self.styled(m, (b, "dim")) for m, b in zip(measured, bars, strict=True)])
-        )
+        columns.append(("measured ± error", [self.styled(m, (b, "dim")) for m, b in zip(measured, bars, strict=True)]))
         columns.append(("rel. diff.", [self.styled(numbers.relative(e.difference)) for e in entries]))
         if several:
             columns.append(("points", [self.styled(str(row.points)) for row in rows]))
@@ -298,9 +289,7 @@ class _Report:
             shown: list[RenderableType] = []
             for name in ("yours", "autodiff", "measured"):
                 value = getattr(entry, name)
-                error = (
-                    f" ± {numbers.bar(entry.error)}" if name == "measured" and entry.error is not None else ""
-                )
+                error = f" ± {numbers.bar(entry.error)}" if name == "measured" and entry.error is not None else ""
                 if value is not None:
                     text = numbers.measured(value, entry.error if error else None, digits)
                     shown.append(self.styled((f"{name:>9} ", "dim"), text, error))
@@ -358,12 +347,36 @@ def _entries(result: Result) -> str:
     return f"{different} of {total} {noun}" if total > different else f"{different} {noun}"
 
 
+def _points(result: Result) -> str:
+    """Where a check was carried out, in short: `` at 5 points (x: (3,); seed 0)``, `` at the given point``."""
+    points = result.points
+    if not points:
+        return ""
+    several, first, last = len(points) > 1, points[0].how, points[-1]
+    seed = "" if last.seed is None else f"seed {last.seed}"
+    if first.startswith("trial shapes "):
+        shapes = first.removeprefix("trial shapes ").partition("; ")[0]
+        return f" at {len(points)} point{'s' * several} ({shapes}; {seed})"
+    if first.startswith("defaults"):
+        return " at the defaults" + (f" and {len(points) - 1} beside them ({seed})" if several else "")
+    if first.startswith("given"):
+        return f" at {len(points)} given points" if several else " at the given point"
+    return f" at {len(points)} points" if several else ""
+
+
+def _difference(result: Result) -> str:
+    """The largest relative difference; where a measured value is all error bar (0 against noise) it says nothing."""
+    known = [e for e in result.entries if e.difference is not None]
+    clear = [e.difference for e in known if e.measured is None or abs(e.measured) > (e.error or 0.0)]
+    if not clear:
+        return "difference within the error bars" if known else ""
+    return f"difference {numbers.relative(max(d for d in clear if d is not None))}"
+
+
 def _compared(result: Result) -> str:
     """``rosen_der (found by name) = autodiff = measured``: the witnesses there were."""
     yours = any(e.yours is not None for e in result.entries) or result.derivative not in ("", "autodiff")
-    parts = (
-        [f"yours {result.derivative} ({result.derivative_how})"] if yours and result.derivative_how else []
-    )
+    parts = [f"yours {result.derivative} ({result.derivative_how})"] if yours and result.derivative_how else []
     if yours and not parts:
         parts.append(f"yours {result.derivative}")
     if any(e.autodiff is not None for e in result.entries):
