@@ -28,11 +28,13 @@ from gradcheck.autodiff.core import (
     is_active,
     is_array,
     is_complex,
+    living,
     note_text,
     plain,
     plain_tree,
 )
-from gradcheck.autodiff.errors import AutodiffError, unsupported, user_frame
+from gradcheck.autodiff.errors import AutodiffError, unsupported
+from gradcheck.autodiff.memory import origin
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.reductions import as_traced
 
@@ -40,8 +42,6 @@ from gradcheck.autodiff.rules.reductions import as_traced
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
     """The error for a conversion that would lose x's derivative; remembered, in case the user's code swallows it."""
     error = unsupported(f"{what} would lose the derivative", hint)
-    frame = user_frame()
-    error.frame = None if frame is None else (frame.f_globals, frame.f_code)
     x.owner.lost = x.owner.lost or error
     return error
 
@@ -172,8 +172,9 @@ class ArrayInterface(Traced):
         return self.owner.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if type(value) in (list, tuple) and any_active(value):
-            value = as_traced(value)
+        value = as_traced(value) if type(value) in (list, tuple) and any_active(value) else value
+        if not self.owner.live:
+            self._revive(value)
         elif type(value) in TRACED:
             inner = innermost((self, value))
             if inner is not self.owner and inner is not None and is_active(value):
@@ -181,7 +182,22 @@ class ArrayInterface(Traced):
                     "a value of an inner differentiation is assigned to an array that was made outside of it",
                     "make the array inside the function that is differentiated",
                 )
-        self.owner.setitem(self, plain_tree(key), value)
+            value = living(value)
+        if self.owner.live:
+            self.owner.setitem(self, plain_tree(key), value)
+        else:
+            plain(self)[plain_tree(key)] = plain_tree(value)
+
+    def _revive(self, value: Any) -> None:
+        """An array that was made in a trace that has ended, and kept: the trace of the value adopts it."""
+        trace = innermost((self, value))
+        if trace is None or not is_active(value):
+            return
+        root = origin(self)
+        if type(value) is not type(root) or type(root.value) is not np.ndarray:
+            raise unsupported("a traced value is assigned to an array that was made in an earlier call")
+        root.owner = trace
+        object.__setattr__(self, "owner", trace)
 
     # -- comparisons: piecewise constant, so plain ---------------------------------------------------------------------
 
@@ -338,13 +354,19 @@ class ArrayInterface(Traced):
     def __iadd__(self, other: Any) -> Any:
         if not is_array(self):
             return self + other
-        self.owner.increment(self, other, 1)
+        if self.owner.live:
+            self.owner.increment(self, other, 1)
+        else:
+            self[...] = self + other
         return self
 
     def __isub__(self, other: Any) -> Any:
         if not is_array(self):
             return self - other
-        self.owner.increment(self, other, -1)
+        if self.owner.live:
+            self.owner.increment(self, other, -1)
+        else:
+            self[...] = self - other
         return self
 
     def __matmul__(self, other: Any) -> Any:
@@ -363,10 +385,11 @@ class ArrayInterface(Traced):
 class Flat:
     """``x.flat``: one-dimensional access in C order, for reading and writing."""
 
-    __slots__ = ("array",)
+    __slots__ = ("array", "index")
 
     def __init__(self, array: Any) -> None:
         self.array = array
+        self.index = 0
 
     def _where(self, key: Any) -> Any:
         if not self.array.ndim:
@@ -382,8 +405,18 @@ class Flat:
     def __len__(self) -> int:
         return int(self.array.size)
 
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
+    @property
+    def coords(self) -> tuple[int, ...]:
+        return tuple(int(i) for i in np.unravel_index(self.index, self.array.shape))
+
+    def __iter__(self) -> Flat:
+        return self
+
+    def __next__(self) -> Any:
+        if self.index >= len(self):
+            raise StopIteration
+        self.index += 1
+        return self[self.index - 1]
 
 
 def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ Both look for the innermost trace among the operands and hand over to it.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.errors import AutodiffError, unsupported, user_location
+from gradcheck.autodiff.errors import AutodiffError, listeners, unsupported, user_location
 from gradcheck.errors import Location
 
 # Immutable values: no aliasing, no views, so the tape can take the short way. Complex numbers are left out because
@@ -28,6 +29,9 @@ SCALARS: frozenset[type] = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
 )
 FLOAT_KINDS = "fc"
+# In a careful sweep the negative zero is the cotangent of what was not chosen: a branch of np.where, an element that nobody
+# read. Times infinity it stays what it is, while a zero that was computed makes nan, as it should. Rules that choose write it.
+DEAD = -0.0
 
 
 class Traced:
@@ -50,11 +54,17 @@ TRACED: set[type] = set()
 class Trace:
     """One differentiation in progress. Subclasses say what an operation does beyond computing its value."""
 
-    __slots__ = ("level", "live", "lost")
+    __slots__ = ("bare", "generous", "level", "live", "lost", "made")
 
     def __init__(self) -> None:
-        self.level = len(_state.stack)
+        # Later traces are inner ones, in whatever thread they run.
+        self.level = next(_levels)
         self.live = False
+        # Whether arrays that the function makes stay plain, whether also those are wrapped as constants that are seldom
+        # assigned to (np.arange), and whether one was wrapped so far.
+        self.bare = False
+        self.generous = False
+        self.made = False
         # The first error that said "this would lose the derivative". Should the user's code swallow it
         # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
         self.lost: AutodiffError | None = None
@@ -109,6 +119,9 @@ class Notes:
         self.texts: list[Location | None] = []
 
 
+_levels = itertools.count()
+
+
 class _State(threading.local):
     def __init__(self) -> None:
         self.stack: list[Trace] = []
@@ -137,6 +150,14 @@ def note_text() -> None:
     """A traced value is being turned into text."""
     if _state.notes is not None:
         _state.notes.texts.append(user_location())
+
+
+def _remember_error(error: AutodiffError) -> None:
+    for trace in _state.stack:
+        trace.lost = trace.lost or error
+
+
+listeners.append(_remember_error)
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------
@@ -191,9 +212,11 @@ class Primitive:
             a function that is linear in that operand: the function itself with the tangent in the operand's place.
             None: derived from the vjp by transposing it (correct, slower).
         outputs: 0 for one array; n for a tuple of n (then y and g are tuples).
+        join: for a function that joins many operands, vjp and jvp of all of them at once: ``vjp(y, *operands, **static)``
+            gives ``pull(g)``, a list of cotangents; ``jvp(tangents, y, *operands, **static)`` takes a list, None for zero.
     """
 
-    __slots__ = ("function", "jvps", "name", "outputs", "variadic", "vjps")
+    __slots__ = ("function", "join", "jvps", "name", "outputs", "variadic", "vjps")
 
     def __init__(
         self,
@@ -203,8 +226,10 @@ class Primitive:
         *,
         name: str = "",
         outputs: int = 0,
+        join: tuple[Callable[..., Any], Callable[..., Any]] | None = None,
     ) -> None:
         self.function = function
+        self.join = join
         self.name = name or getattr(function, "__name__", repr(function))
         self.vjps = vjps
         self.jvps = jvps
@@ -244,12 +269,17 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 
 
 def innermost(args: Sequence[Any]) -> Trace | None:
-    """The innermost live trace among the operands; None if none is traced."""
+    """The innermost live trace among the operands; None if none is traced.
+
+    A constant of a trace that has ended (an array that the function made and keeps) counts as the plain array that it is.
+    """
     best: Trace | None = None
     for a in args:
         if type(a) in TRACED:
             trace = a.owner
             if not trace.live:
+                if not trace.active(a):
+                    continue
                 raise unsupported(
                     "a traced value of an earlier call is used again",
                     "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
@@ -261,9 +291,11 @@ def innermost(args: Sequence[Any]) -> Trace | None:
 
 def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype: Any = None) -> Any:
     """Value and derivative of an elementwise function of the operands, of which at least one may be traced."""
+    args = [np.array(a) if type(a) in (list, tuple) and not any_active(a) else a for a in args]
     trace = innermost(args)
     if trace is None:
-        return rule.function(*args)
+        args = [plain(a) for a in args]
+        return rule.function(*args) if mask is True and dtype is None else evaluate(rule.function, args, mask, dtype)
     return trace.elementwise(rule, args, mask, dtype)
 
 
@@ -273,8 +305,13 @@ def apply(primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> 
         return args[0].owner.apply(primitive, args, static)
     trace = innermost(args)
     if trace is None:
-        return primitive.function(*args, **static)
+        return primitive.function(*[plain(a) for a in args], **static)
     return trace.apply(primitive, args, static)
+
+
+def living(a: Any) -> Any:
+    """An operand of a live trace as it is; a constant of one that has ended as a plain array."""
+    return plain(a) if type(a) in TRACED and not a.owner.live else a
 
 
 # -- plain values --------------------------------------------------------------------------------------------------
@@ -329,8 +366,23 @@ def is_array(x: Any) -> bool:
 
 def constant(value: Any) -> Any:
     """A fresh plain array as a traced constant of every live trace, so that traced values can be assigned to it."""
-    for trace in _state.stack:
+    stack = _state.stack
+    if stack and stack[-1].bare:
+        return value
+    for trace in stack:
+        trace.made = True
         value = trace.constant(value)
+    return value
+
+
+def outer_constant(value: Any, level: int) -> Any:
+    """Memory of our own in a trace of this level, as a constant of every live trace outside of it.
+
+    What an outer trace has saved of it is then protected when the inner one writes to it.
+    """
+    for trace in _state.stack:
+        if trace.level < level:
+            value = trace.constant(value)
     return value
 
 

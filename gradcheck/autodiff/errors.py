@@ -7,6 +7,7 @@ that it does not support; exceptions of the user's own function pass through unc
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -20,7 +21,7 @@ class AutodiffError(GradcheckError):
     """The autodiff core cannot follow the code: no rule, a cast that would lose the derivative, a stale value.
 
     Attributes:
-        frame: for a refused conversion, globals and code of where it was asked for: ``scope.escalate`` may help.
+        frame: globals and code of where that was: ``scope.escalate`` may help.
     """
 
     code = "GC020"
@@ -49,6 +50,15 @@ def user_location() -> Location | None:
     return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
 
 
+# Called with every error that is made while the user's function runs: the live traces remember it (see ``core``).
+listeners: list[Callable[[AutodiffError], None]] = []
+
+
 def unsupported(message: str, hint: str | None = None) -> AutodiffError:
     """An :class:`AutodiffError` at the user's current line."""
-    return AutodiffError(message, where=user_location(), hint=hint)
+    error = AutodiffError(message, where=user_location(), hint=hint)
+    frame = user_frame()
+    error.frame = None if frame is None else (frame.f_globals, frame.f_code)
+    for listener in listeners:
+        listener(error)
+    return error

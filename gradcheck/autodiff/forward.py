@@ -26,6 +26,8 @@ from gradcheck.autodiff.core import (
     evaluate,
     is_array,
     is_complex,
+    living,
+    outer_constant,
     plain,
     plain_tree,
     shape_of,
@@ -68,16 +70,14 @@ def tangent_of(x: DualBase) -> Any:
     return None if root.tangent is None else x.link.of(root.tangent)
 
 
-def aligned(t: Any, value: Any) -> Any:
+def aligned(t: Any, value: Any, level: int) -> Any:
     """A tangent in the value's type and, for an array, in memory of its own that lies as the value does.
 
     What is a view of the value is then a view of the tangent, and what is written to the one is written to the other.
     """
     if not isinstance(value, np.ndarray):
         return t if type(t) in TRACED or type(t) is type(value) else type(value)(t)
-    fresh = np.empty_like(value)
-    if type(t) in TRACED:
-        fresh = t.owner.constant(fresh)
+    fresh = outer_constant(np.empty_like(value), level)
     fresh[...] = t
     return fresh
 
@@ -109,7 +109,7 @@ class Forward(Trace):
                 raws.append(a.value)
                 tangents.append(tangent_of(a))
             else:
-                raws.append(a)
+                raws.append(living(a))
                 tangents.append(None)
         return raws, tangents
 
@@ -122,7 +122,7 @@ class Forward(Trace):
             t = t + term
         if not is_complex(y) and is_complex(t):
             t = np.real(t)
-        return Dual(y, self, aligned(t, plain(y)), None)
+        return Dual(y, self, aligned(t, plain(y), self.level), None)
 
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, tangents = self._open(args)
@@ -139,6 +139,8 @@ class Forward(Trace):
     def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
         raws, tangents = self._open(args)
         y = primitive.function(*raws, **static)
+        if primitive.join is not None and any(t is not None for t in tangents):
+            return self._result(y, [primitive.join[1](tangents, y, *raws, **static)])
         terms = []
         with np.errstate(all="ignore"):
             for k, t in enumerate(tangents):
@@ -190,7 +192,7 @@ class Forward(Trace):
         if root.tangent is None:
             if t is None or plain(root.value).dtype.kind not in FLOAT_KINDS:
                 return None
-            root.tangent = np.zeros_like(plain(root.value))
+            root.tangent = outer_constant(np.zeros_like(plain(root.value)), self.level)
         if type(t) in TRACED and (type(root.tangent) not in TRACED or root.tangent.owner.level < t.owner.level):
             root.tangent = t.owner.constant(root.tangent)
         return tangent_of(target)

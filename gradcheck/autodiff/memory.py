@@ -7,14 +7,16 @@ in memory as the root does.
 
 from __future__ import annotations
 
+import dis
+import sys
 from collections.abc import Callable
-from types import FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from gradcheck.autodiff.core import TRACED, is_array, plain, plain_tree
-from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported
 
 # From this many elements on, a temporary array costs more than finding out that one can be reused.
 LARGE = 4096
@@ -33,9 +35,25 @@ class View:
         self.step = step
 
     def of(self, buffer: Any) -> Any:
-        if self.parent is not None:
-            buffer = self.parent.of(buffer)
-        return buffer[self.key] if self.step is None else self.step(buffer)
+        way = [self]
+        while way[-1].parent is not None:
+            way.append(way[-1].parent)
+        for view in reversed(way):
+            buffer = buffer[view.key] if view.step is None else view.step(buffer)
+        return buffer
+
+
+class Broadcast:
+    """The step of a view that ``np.broadcast_to`` gives: read-only, one place of memory seen in many."""
+
+    __slots__ = ("shape", "to")
+
+    def __init__(self, shape: tuple[int, ...], to: tuple[int, ...]) -> None:
+        self.shape = shape
+        self.to = to
+
+    def __call__(self, buffer: Any) -> Any:
+        return np.broadcast_to(buffer, self.to)
 
 
 def reference(x: Any) -> Any:
@@ -48,10 +66,102 @@ def origin(x: Any) -> Any:
     return x.link.root if type(x.link) is View else x
 
 
-def sample_of(a: np.ndarray[Any, Any]) -> bytes:
+class Snapshots:
+    """Plain arrays as records may save them: what is written to them later goes unseen by the tape.
+
+    A small array is copied. A large one is copied where code of the user's on the stack writes to arrays in place at all (and once
+    only, as long as it has not changed); elsewhere it is referred to, and the sweep refuses to run if a sample of its values
+    has changed by then.
+    """
+
+    __slots__ = ("copies", "referred")
+
+    def __init__(self) -> None:
+        self.copies: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+        self.referred: dict[int, tuple[np.ndarray[Any, Any], bytes]] = {}
+
+    def keep(self, a: Any) -> Any:
+        if type(a) is not np.ndarray:
+            return np.copy(a) if type(a) in TRACED and is_array(a) else a
+        if a.size <= LARGE:
+            return a.copy("K")
+        if not _user_writes():
+            self.referred.setdefault(id(a), (a, _sample_of(a)))
+            return a
+        known = self.copies.get(id(a))
+        if known is None or known[0] is not a or not np.array_equal(known[1], a, equal_nan=True):
+            known = self.copies[id(a)] = (a, a.copy("K"))
+        return known[1]
+
+    def verify(self) -> None:
+        for array, sample in self.referred.values():
+            if _sample_of(array) != sample:
+                raise AutodiffError(
+                    f"an array of shape {array.shape} was changed in place after the function had used it",
+                    hint="make a new array instead (w = w * 0.5), or make it inside the function with np.array(w)",
+                )
+
+
+def _sample_of(a: np.ndarray[Any, Any]) -> bytes:
     """About five hundred of an array's values, evenly spread, as bytes (so that nan is equal to itself)."""
     step = a.size // 512
     return (a.reshape(-1)[::step] if a.flags.c_contiguous else a.flat[::step]).tobytes()
+
+
+# Names of methods, functions and keywords by which an array is written to.
+_WRITERS = frozenset(
+    {
+        "out",
+        "fill",
+        "sort",
+        "put",
+        "place",
+        "copyto",
+        "at",
+        "shuffle",
+        "partition",
+        "resize",
+        "putmask",
+        "fill_diagonal",
+    }
+    | {"put_along_axis", "itemset", "byteswap", "setfield", "flat", "__setitem__"}
+)
+_writes: dict[CodeType, bool] = {}
+
+
+def _user_writes() -> bool:
+    """Whether any code of the user's on the stack, or nested in it, writes to arrays in place (as far as one can tell)."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] not in LIBRARIES:
+            code = frame.f_code
+            if code not in _writes:
+                _writes[code] = _may_write(code)
+            if _writes[code]:
+                return True
+        elif name == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run":
+            return False
+        frame = frame.f_back
+    return True
+
+
+def _may_write(code: CodeType) -> bool:
+    if _WRITERS & set(code.co_names):
+        return True
+    for i in dis.get_instructions(code):
+        if i.opname in ("STORE_SUBSCR", "STORE_SLICE") or (i.opname == "BINARY_OP" and i.argrepr.endswith("=")):
+            return True
+        if isinstance(i.argval, tuple) and _WRITERS & {e for e in i.argval if isinstance(e, str)}:
+            return True  # names of keyword arguments
+    return any(_may_write(c) for c in code.co_consts if isinstance(c, CodeType))
+
+
+def still(key: Any) -> Any:
+    """A key as a record may save it: index and mask arrays are copied, as they may be changed later."""
+    if type(key) is np.ndarray:
+        return key.copy()
+    return tuple(still(k) for k in key) if type(key) is tuple else key
 
 
 def remember(x: Any, saved: Any) -> None:

@@ -16,9 +16,19 @@ import numpy as np
 from gradcheck.autodiff import forward as forward_mode
 from gradcheck.autodiff import tape as reverse_mode
 from gradcheck.autodiff.array import ArrayInterface, store_out
-from gradcheck.autodiff.core import FUNCTIONS, SCALARS, TRACED, UFUNCS, Elementwise, elementwise, is_array, plain
+from gradcheck.autodiff.core import (
+    FUNCTIONS,
+    SCALARS,
+    TRACED,
+    UFUNCS,
+    Elementwise,
+    elementwise,
+    is_array,
+    is_complex,
+    plain,
+)
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import View
+from gradcheck.autodiff.memory import Broadcast, View
 from gradcheck.autodiff.rules import elementwise as table
 
 
@@ -27,11 +37,12 @@ def _function_of(partial: Any) -> Callable[..., Any]:
     return partial if callable(partial) else lambda _y, _a, _b: partial
 
 
-def _binary(rule: Elementwise, op: Callable[[Any, Any], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """``x op y`` and its reflection ``y op x``, for values on a tape."""
     d0: Any
     d1: Any
     d0, d1 = rule.partials
+    op = rule.function
     linear = not callable(d0) and not callable(d1)  # add and subtract: the partials are constants
     if not linear:
         d0, d1 = _function_of(d0), _function_of(d1)
@@ -100,6 +111,15 @@ def _general(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]
     )
 
 
+def _unary(name: str, rule: Elementwise) -> Callable[..., Any]:
+    def method(self: Any) -> Any:
+        if name == "abs" and is_complex(self):
+            return np.abs(self)
+        return elementwise(rule, (self,))
+
+    return method
+
+
 def _in_place(name: str) -> Callable[..., Any]:
     op = getattr(operator, name)
 
@@ -112,16 +132,26 @@ def _in_place(name: str) -> Callable[..., Any]:
     return method
 
 
-OPERATORS: dict[str, tuple[Elementwise, Callable[[Any, Any], Any]]] = {
-    "add": (table.ADD, operator.add),
-    "sub": (table.SUBTRACT, operator.sub),
-    "mul": (table.MULTIPLY, operator.mul),
-    "truediv": (table.DIVIDE, operator.truediv),
-    "pow": (table.POWER_OPERATOR, operator.pow),
-    "mod": (table.REMAINDER, operator.mod),
-    "floordiv": (table.FLOOR_DIVIDE, operator.floordiv),
+def _operation(op: Callable[..., Any], rule: Elementwise) -> Elementwise:
+    """The rule of a ufunc for the operator: on floats and in its errors Python's operator is not NumPy's ufunc."""
+    return Elementwise(op, *rule.partials)
+
+
+OPERATORS: dict[str, Elementwise] = {
+    "add": _operation(operator.add, table.ADD),
+    "sub": _operation(operator.sub, table.SUBTRACT),
+    "mul": _operation(operator.mul, table.MULTIPLY),
+    "truediv": _operation(operator.truediv, table.DIVIDE),
+    "pow": _operation(operator.pow, table.POWER),
+    "mod": _operation(operator.mod, table.REMAINDER),
+    "floordiv": _operation(operator.floordiv, table.FLOOR_DIVIDE),
 }
-UNARY: dict[str, Elementwise] = {"neg": table.NEGATIVE, "pos": table.POSITIVE, "abs": table.ABSOLUTE}
+NEGATIVE = _operation(operator.neg, table.NEGATIVE)
+UNARY: dict[str, Elementwise] = {
+    "neg": NEGATIVE,
+    "pos": _operation(operator.pos, table.POSITIVE),
+    "abs": _operation(abs, table.ABSOLUTE),
+}
 METHODS = [
     "sum",
     "prod",
@@ -181,8 +211,12 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
 
     def __getitem__(self, key: Any) -> Any:
         value = self.value
-        if type(key) is slice and type(value) is np.ndarray:
-            link = self.link
+        link = self.link
+        if (
+            type(key) is slice
+            and type(value) is np.ndarray
+            and not (type(link) is View and type(link.step) is Broadcast)
+        ):
             owner: Any = self.owner
             if type(link) is View:
                 return taped(value[key], owner, None, View(link.root, link, key))
@@ -196,7 +230,7 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             n = len(trace.records)
             trace.records.append((n, self.slot, -1.0, None, None))
             return taped(-value, trace, n, None)
-        return elementwise(table.NEGATIVE, (self,))
+        return elementwise(NEGATIVE, (self,))
 
 
 class Dual(forward_mode.DualBase, ArrayInterface):
@@ -206,8 +240,8 @@ class Dual(forward_mode.DualBase, ArrayInterface):
 
 
 taped = Taped
-for _name, (_rule, _op) in OPERATORS.items():
-    for _cls, _pair in ((Taped, _binary(_rule, _op)), (Dual, _general(_rule))):
+for _name, _rule in OPERATORS.items():
+    for _cls, _pair in ((Taped, _binary(_rule)), (Dual, _general(_rule))):
         if not callable(_rule.partials[0]) and _rule.partials[0] is None:
             _pair = _general(_rule)  # floor division has no partials to take the short way with
         setattr(_cls, f"__{_name}__", _pair[0])
@@ -215,7 +249,7 @@ for _name, (_rule, _op) in OPERATORS.items():
 for _name, _rule in UNARY.items():
     for _cls in (Taped, Dual):
         if f"__{_name}__" not in vars(_cls):
-            setattr(_cls, f"__{_name}__", lambda self, _rule=_rule: elementwise(_rule, (self,)))
+            setattr(_cls, f"__{_name}__", _unary(_name, _rule))
 for _name in ("mul", "truediv", "pow", "mod", "floordiv", "matmul"):
     setattr(ArrayInterface, f"__i{_name}__", _in_place(_name))
 for _name in METHODS:

@@ -91,11 +91,18 @@ def _has_traced(x: Any) -> bool:
     return isinstance(x, list | tuple) and any(_has_traced(e) for e in x)
 
 
+# What these make is seldom assigned to: it is wrapped only after an assignment was refused.
+_SELDOM = ("linspace", "logspace", "geomspace", "arange", "fromfunction", "loadtxt", "genfromtxt")
+
+
 def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that makes a new array (``zeros``, ``linspace``): the array can take traced values."""
 
+    seldom = function.__name__ in _SELDOM
+
     def replacement(*args: Any, **keywords: Any) -> Any:
-        if not _state.stack or not _called_by_user(function.__name__):
+        stack = _state.stack
+        if not stack or (seldom and not stack[-1].generous) or not _called_by_user(function.__name__):
             return function(*args, **keywords)
         y = function(*plain_tree(args), **plain_tree(keywords)) if not any_active(args) else function(*args, **keywords)
         return constant(y) if type(y) is np.ndarray and y.dtype.kind in FLOAT_KINDS else y
@@ -140,11 +147,15 @@ def _as_array(object: Any) -> Any:
 
 def _as(function: Callable[..., Any]) -> Callable[..., Any]:
     """``asarray`` and its kin: a traced array is itself, a list with traced values becomes one."""
+    orders = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
 
     def replacement(a: Any, dtype: Any = None, *args: Any, **keywords: Any) -> Any:
         if _has_traced(a):
             y = _to_dtype(_as_array(a), dtype)
-            return _ndmin(y, 1) if function in (np.ascontiguousarray, np.asfortranarray) else y
+            order = orders.get(function, args[0] if args else keywords.get("order"))
+            if (order == "C" and not y.flags.c_contiguous) or (order == "F" and not y.flags.f_contiguous):
+                y = copy_traced(y, order=order)
+            return _ndmin(y, 1) if function in orders else y
         y = function(a, dtype, *args, **keywords)
         if y is a or not _state.stack or isinstance(a, np.ndarray) or y.dtype.kind not in FLOAT_KINDS:
             return y
@@ -166,13 +177,12 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> Any
     return y
 
 
-_CREATE = ("zeros", "ones", "empty", "linspace", "logspace", "geomspace", "arange", "eye", "identity", "zeros_like",
-           "ones_like", "empty_like", "full_like", "copy", "fromfunction", "loadtxt", "genfromtxt")  # fmt: skip
+_CREATE = ("zeros", "ones", "empty", "eye", "identity", "zeros_like", "ones_like", "empty_like", "full_like", "copy")
 _AS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 
 
 def _replacements() -> list[tuple[types.ModuleType, dict[str, Any]]]:
-    numpy_names: dict[str, Any] = {name: _fresh(getattr(np, name)) for name in _CREATE}
+    numpy_names: dict[str, Any] = {name: _fresh(getattr(np, name)) for name in _CREATE + _SELDOM}
     numpy_names |= {name: _as(getattr(np, name)) for name in _AS}
     numpy_names |= {"array": _named(array, np.array), "full": _named(full, np.full)}
     return [(np, numpy_names), (math, dict(scalars.REPLACEMENTS))]
@@ -297,13 +307,15 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
                 seen.update(names)
 
 
-def _bindings(namespace: Namespace, used: set[str]) -> dict[str, Any]:
+def _bindings(namespace: Namespace, used: set[str], compares_types: bool) -> dict[str, Any]:
     """What must be replaced in a user's module: names bound to originals, and casts that its code uses."""
     by_id = {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()}
     by_id |= {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
     found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
     if (namespace.get("__file__") or "").startswith(_FOLDERS):
         return found  # an installed package may compare types in ways that a script does not
+    if compares_types:
+        return found  # code that compares types would see that these are stand-ins
     if "float" in used and "float" not in namespace:
         found["float"] = scalars.Float
     if used & set(scalars.NUMPY_CASTS):
@@ -361,6 +373,7 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
     used = {name for c in _codes(namespace, code) for name in c.co_names}
+    compares_types = "type" in used
     if demand:
         used |= {name for c in _codes(namespace, None) for name in c.co_names}
     modules = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
@@ -371,7 +384,7 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         reachable = module is np or id(module) in modules or module.__name__.partition(".")[0] in used
         if reachable and used & names.keys():
             swaps.append(swap)
-    bindings = _bindings(namespace, used)
+    bindings = _bindings(namespace, used, compares_types)
     if bindings:
         own = _user_swaps.get(id(namespace))
         if own is None:
@@ -410,7 +423,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     True
     """
 
-    __slots__ = ("function", "swaps", "trace")
+    __slots__ = ("function", "modules", "swaps", "trace")
 
     def __init__(self, function: Any, trace: Trace) -> None:
         self.function = function
@@ -440,6 +453,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             with _lock:
                 for swap in self.swaps:
                     swap.install()
+        self.modules = len(sys.modules)
         self.trace.__enter__()
         return self
 
@@ -449,3 +463,15 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             with _lock:
                 for swap in self.swaps:
                     swap.restore()
+            if len(sys.modules) != self.modules:
+                _clean_new_modules(len(sys.modules) - self.modules)
+
+
+def _clean_new_modules(count: int) -> None:
+    """Modules that were imported in the course of a trace have bound replaced names: give them the originals."""
+    replaced = {id(new): new.__wrapped__ for _, names in SHADOWED for new in names.values()}
+    for module in list(sys.modules.values())[-max(count, 0) :]:
+        if isinstance(module, types.ModuleType):
+            for name, value in list(vars(module).items()):
+                if id(value) in replaced:
+                    setattr(module, name, replaced[id(value)])

@@ -12,12 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import SCALARS, TRACED, is_array, is_complex, plain, shape_of, unbroadcast
-from gradcheck.autodiff.memory import LARGE, View, same_order
+from gradcheck.autodiff.core import DEAD, SCALARS, TRACED, is_array, is_complex, plain, shape_of, unbroadcast
+from gradcheck.autodiff.memory import LARGE, Broadcast, View, same_order
 
 # slot, then: first operand's slot and partial, second operand's slot and partial (None: no second operand);
 # or, if the first is None: the pull, and two fields of its own.
 Record = tuple[int, Any, Any, Any, Any]
+
+
+def _living_product(g: Any, p: Any) -> Any:
+    """g · p in a careful sweep."""
+    dead = (plain(g) == 0) & np.signbit(np.real(plain(g)))
+    if np.ndim(dead) or np.ndim(plain(p)):
+        return np.where(dead, DEAD, g * p + 0.0)
+    return DEAD if dead else g * p + 0.0
 
 
 class Sweep:
@@ -44,15 +52,13 @@ class Sweep:
                     da = pull_carefully
                 da(self, slot, g, b, db)
                 continue
-            # A scalar operation. An exact zero stops here: it says nothing, and 0 · ∞ would say nan. (A traced
-            # zero may have a derivative and goes on.)
-            if type(g) in SCALARS and not g:
-                continue
+            d = g * da if not careful else _living_product(g, da)
             c = cotangents[a]
-            cotangents[a] = g * da if c is None else c + g * da
+            cotangents[a] = d if c is None else c + d
             if b is not None:
+                d = g * db if not careful else _living_product(g, db)
                 c = cotangents[b]
-                cotangents[b] = g * db if c is None else c + g * db
+                cotangents[b] = d if c is None else c + d
 
     def result(self, slot: int) -> Any:
         """The cotangent at a slot, in memory that is nobody else's."""
@@ -73,6 +79,8 @@ class Sweep:
                 self.cotangents[ref] = c + d
                 self.owned.add(ref)
                 self.shaped.discard(ref)
+        elif type(ref.step) is Broadcast:
+            self.accumulate(ref.root.slot if ref.parent is None else ref.parent, unbroadcast(d, ref.step.shape))
         else:
             part = self.buffer(ref, d)
             if type(part) is np.ndarray:
@@ -103,6 +111,8 @@ class Sweep:
         c = self.cotangents[slot]
         if c is None:
             c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
+            if self.careful:
+                c.fill(DEAD)
         elif slot not in self.owned or type(c) in SCALARS or not same_order(c, value):
             fresh = np.empty_like(value)
             if type(c) in TRACED:
@@ -181,19 +191,16 @@ def _times(g: Any, p: Any, saved: Sequence[Any], ours: bool) -> Any:
 
 
 def pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
-    """Complex or traced values, ``where=``, and any sweep that takes 0 · ∞ for 0."""
+    """Complex or traced values, ``where=``, and any careful sweep."""
     sweep.cotangents[slot] = None
     for ref, partial, shape, *rest in operands:
         real, mask = rest or (False, None)
-        d = g if mask is None else np.where(mask, g, 0.0)
-        if type(partial) is not float:
-            d = d * partial(*saved)
-        elif partial != 1.0:
-            d = d * partial
+        d = g if mask is None else np.where(mask, g, DEAD)
+        if type(partial) is not float or partial != 1.0:
+            p = partial if type(partial) is float else partial(*saved)
+            d = _living_product(d, p) if sweep.careful else d * p
         if mask is not None:
-            d = np.where(mask, d, 0.0)
-        if sweep.careful:
-            d = np.where((plain(g) == 0) & np.isnan(plain(d)), 0.0, d)
+            d = np.where(mask, d, DEAD)
         if shape is not None:
             d = unbroadcast(d, shape)
         sweep.accumulate(ref, np.real(d) if real and is_complex(d) else d)
@@ -211,6 +218,13 @@ def pull_one(sweep: Sweep, slot: int, g: Any, ref: Any, pull: Any) -> None:
         sweep.cotangents[ref] = pull(g)
     else:
         sweep.accumulate(ref, pull(g))
+
+
+def pull_join(sweep: Sweep, slot: int, g: Any, live: Sequence[tuple[int, Any, bool]], pull: Any) -> None:
+    sweep.cotangents[slot] = None
+    parts = pull(g)
+    for k, ref, real in live:
+        sweep.accumulate(ref, np.real(parts[k]) if real else parts[k])
 
 
 def pull_component(sweep: Sweep, slot: int, g: Any, hub: int, payload: tuple[int, int]) -> None:

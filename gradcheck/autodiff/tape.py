@@ -37,13 +37,15 @@ from gradcheck.autodiff.core import (
     evaluate,
     is_array,
     is_complex,
+    living,
     plain,
     plain_tree,
     shape_of,
 )
 from gradcheck.autodiff.errors import AutodiffError
 from gradcheck.autodiff.memory import (
-    LARGE,
+    Broadcast,
+    Snapshots,
     View,
     is_basic,
     origin,
@@ -51,7 +53,7 @@ from gradcheck.autodiff.memory import (
     reference,
     remember,
     same_memory,
-    sample_of,
+    still,
     store,
 )
 from gradcheck.autodiff.sweep import (
@@ -65,6 +67,7 @@ from gradcheck.autodiff.sweep import (
     pull_general,
     pull_increment,
     pull_input,
+    pull_join,
     pull_one,
     pull_setitem,
     pull_tuple,
@@ -102,13 +105,12 @@ def set_taped(cls: type[TapedBase]) -> None:
 class Tape(Trace):
     """The reverse trace."""
 
-    __slots__ = ("foreign", "records")
+    __slots__ = ("records", "snapshots")
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
-        # Large plain arrays that records refer to, each with a sample of its values then.
-        self.foreign: list[tuple[np.ndarray[Any, Any], bytes]] = []
+        self.snapshots = Snapshots()
 
     # -- values ----------------------------------------------------------------------------------------------------
 
@@ -127,8 +129,13 @@ class Tape(Trace):
         return value.slot is not None or reference(value) is not None
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
+        source = self._solid(source)
         parent = source.link if type(source.link) is View else None
         return Taped(step(source.value), self, None, View(origin(source), parent, None, step))
+
+    def _solid(self, source: Any) -> Any:
+        """An array of which a view can be taken: a copy of a broadcast one, which has no memory of its own."""
+        return np.copy(source) if type(source.link) is View and type(source.link.step) is Broadcast else source
 
     def _new(self, value: Any, pull: Callable[..., None], refs: Any, payload: Any) -> Any:
         """Record an operation with a fresh value."""
@@ -151,22 +158,9 @@ class Tape(Trace):
                 if ref is not None:
                     found = True
             else:
-                raws.append(a)
+                raws.append(living(a))
                 refs.append(None)
         return raws, refs, found
-
-    def _keep(self, a: Any) -> Any:
-        """An operand that is not on the tape, as a record may save it: what is written to it later goes unseen.
-
-        A small array is copied. A large one is referred to, and the sweep refuses to run if it has changed by then.
-        """
-        if type(a) is not np.ndarray:
-            return a
-        if a.size <= LARGE:
-            return a.copy()
-        if not any(a is known for known, _ in self.foreign):
-            self.foreign.append((a, sample_of(a)))
-        return a
 
     # -- operations ------------------------------------------------------------------------------------------------
 
@@ -202,7 +196,7 @@ class Tape(Trace):
                 if type(a) is Taped and a.owner is self:
                     remember(a, saved)
                 else:
-                    saved[k + 1] = self._keep(raw)
+                    saved[k + 1] = self.snapshots.keep(raw)
         slot = len(self.records)
         self.records.append((slot, None, pull_carefully, operands, saved))
         return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
@@ -254,12 +248,12 @@ class Tape(Trace):
                     else:
                         remember(x, saved)
                 else:
-                    saved[1] = self._keep(a)
+                    saved[1] = self.snapshots.keep(a)
             if keep_b and type(b) is np.ndarray:
                 if type(y) is Taped:
                     remember(y, saved)
                 else:
-                    saved[2] = self._keep(b)
+                    saved[2] = self.snapshots.keep(b)
         slot = len(self.records)
         self.records.append((slot, None, pull_elementwise, operands, saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
@@ -298,10 +292,12 @@ class Tape(Trace):
         return Taped(y, self, slot, None)
 
     def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
-        if len(args) == 1 and not primitive.outputs and not primitive.variadic:
+        if len(args) == 1 and not primitive.outputs and not primitive.variadic and primitive.join is None:
             return self._apply_one(primitive, args[0], static)
         raws, refs, found = self._open(args)
         y = primitive.function(*raws, **static)
+        if primitive.join is not None and found:
+            return self._apply_join(primitive, args, static, raws, refs, y)
         if primitive.outputs:
             return self._apply_tuple(primitive, args, static, raws, refs, y)
         if not found:
@@ -341,6 +337,23 @@ class Tape(Trace):
             remember(x, pull)
         return Taped(y, self, slot, [pull] if kind not in SCALARS else None)
 
+    def _apply_join(
+        self,
+        primitive: Primitive,
+        args: Sequence[Any],
+        static: dict[str, Any],
+        raws: list[Any],
+        refs: list[Any],
+        y: Any,
+    ) -> Any:
+        """A primitive that joins many operands: one pullback for all of them."""
+        assert primitive.join is not None
+        pull = primitive.join[0](y, *raws, **static)
+        live = [(k, ref, is_complex(y) and not is_complex(raws[k])) for k, ref in enumerate(refs) if ref is not None]
+        slot = len(self.records)
+        self.records.append((slot, None, pull_join, live, pull))
+        return Taped(y, self, slot, None)
+
     def _pulls(
         self,
         primitive: Primitive,
@@ -353,7 +366,7 @@ class Tape(Trace):
     ) -> tuple[list[Any], list[Any]]:
         """For each operand that a cotangent goes to: where to, and the pullback. ``simple``: the value is real."""
         live, pulls = [], []
-        raws = [r if type(a) is Taped else self._keep(r) for a, r in zip(args, raws, strict=True)]
+        raws = [r if type(a) is Taped else self.snapshots.keep(r) for a, r in zip(args, raws, strict=True)]
         for k, ref in enumerate(refs):
             if ref is None:
                 continue
@@ -391,6 +404,7 @@ class Tape(Trace):
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def getitem(self, source: Any, key: Any) -> Any:
+        source = self._solid(source)
         kind = type(key)
         value = source.value
         if kind is not int:
@@ -406,7 +420,7 @@ class Tape(Trace):
         if place is None:
             return self.constant(y)
         slot = len(self.records)
-        self.records.append((slot, None, pull_element if basic else pull_gather, place, key))
+        self.records.append((slot, None, pull_element if basic else pull_gather, place, key if basic else still(key)))
         return Taped(y, self, slot, None)
 
     def setitem(self, target: Any, key: Any, value: Any) -> None:
@@ -430,7 +444,7 @@ class Tape(Trace):
             root.slot = slot
         place = target.link if type(target.link) is View else target
         spec = None if ref is None else (shape_of(raw), is_complex(raw))
-        self.records.append((root.slot, None, pull_setitem, ref, (place, key, spec)))
+        self.records.append((root.slot, None, pull_setitem, ref, (place, still(key), spec)))
 
     def increment(self, target: Any, value: Any, sign: int) -> None:
         root = origin(target)
@@ -463,12 +477,8 @@ class Tape(Trace):
                 an infinite partial must not make it nan. Costs a pass over every array, so it is asked for only
                 when a sweep has produced nan.
         """
-        for array, sample in self.foreign:
-            if sample_of(array) != sample:
-                raise AutodiffError(
-                    f"an array of shape {array.shape} was changed in place after the function had used it",
-                    hint="make a new array instead (w = w * 0.5), or make it inside the function with np.array(w)",
-                )
+        self.snapshots.verify()
+        self._verify_order()
         sweep = Sweep(len(self.records), careful)
         for output, g in seeds:
             ref = output.slot if output.slot is not None else reference(output)
@@ -477,6 +487,15 @@ class Tape(Trace):
         with np.errstate(all="ignore"):
             sweep.run(self.records)
         return [sweep.result(x.slot) for x in wanted]
+
+    def _verify_order(self) -> None:
+        """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""
+        slots = [record[0] for record in self.records]
+        if slots != list(range(len(slots))) and any(
+            record[0] != i and record[2] is not pull_setitem and record[2] is not pull_increment
+            for i, record in enumerate(self.records)
+        ):
+            raise AutodiffError("several threads worked on traced values at the same time", hint="use one thread")
 
 
 def _number(partial: Any, y: Any, raws: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of
+from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.scalars import ORIGINALS
@@ -51,14 +51,33 @@ def _numeric(x: Any) -> Any:
     return float(x) if isinstance(x, int) else x
 
 
-def _shield(x: Any) -> Any:
-    """An argument that is not differentiated: its arrays may be copied and then assigned to, so they become
-    constants."""
+def _shield(args: Sequence[Any]) -> list[Any]:
+    """Arguments that are not differentiated: an array may be copied and then assigned to, so it becomes a constant.
 
-    def leaf(v: Any) -> Any:
-        return constant(v) if type(v) is np.ndarray and v.dtype.kind in "fc" else v
+    Two arguments that are the same array stay the same, and arrays that overlap in part stay plain. Plain lists, tuples and
+    dicts that hold arrays are rebuilt; every other object is passed as it is.
+    """
+    found = [leaf for arg in args for leaf in _array_leaves(arg)]
+    distinct = list({id(a): a for a in found}.values())
+    alone = [a for a in distinct if not any(a is not b and np.may_share_memory(a, b) for b in distinct)]
+    new = {id(a): constant(a) for a in alone}
 
-    return tree_map(leaf, x) if is_container(x) else leaf(x)
+    def swap(a: Any) -> Any:
+        return new.get(id(a), a)
+
+    return [tree_map(swap, a) if type(a) in _PLAIN_CONTAINERS and _array_leaves(a) else swap(a) for a in args]
+
+
+_PLAIN_CONTAINERS = (list, tuple, dict)
+
+
+def _array_leaves(a: Any) -> list[Any]:
+    """The float arrays in an argument, or in plain lists, tuples and dicts."""
+    if type(a) is np.ndarray:
+        return [a] if a.dtype.kind in "fc" else []
+    if type(a) not in _PLAIN_CONTAINERS:
+        return []
+    return [leaf for e in (a.values() if type(a) is dict else a) for leaf in _array_leaves(e)]
 
 
 class _Traced:
@@ -79,26 +98,40 @@ class _Traced:
         if type(f) is BuiltinFunctionType:
             f = ORIGINALS.get(f, f)  # math.sin itself
         self.function = f
+        bare = generous = False
+        first: Exception | None = None
         while True:
             self.tree = [tree_map(_numeric, args[k]) for k in argnums]
             self.trace = make()
+            self.trace.bare, self.trace.generous = bare, generous
             self.inputs: list[Any] = []
+            outer = [(trace, trace.lost) for trace in stack()]
             try:
                 self.output = self._run(f, argnums, args, keywords, start)
                 lost = self.trace.lost
-            except AutodiffError as error:
-                lost = error
-            except Exception:
+            except Exception as error:
+                if first is not None:
+                    raise first from None
                 # NumPy, or the user's code, may have put an error of its own in the place of ours.
-                lost = self.trace.lost
+                lost = error if isinstance(error, AutodiffError) else self.trace.lost
                 if lost is None:
-                    raise
+                    if not self.trace.made:
+                        raise
+                    # Perhaps compiled code that wants real arrays where the function made some: once more, with those.
+                    bare, first = True, error
+                    continue
             if lost is None:
                 return
-            # Once more with the names replaced that the refusing module has bound; each module is tried once.
-            if not escalate(lost, self.swaps):
+            for trace, before in outer:
+                trace.lost = before  # what was refused here is this function's affair
+            # Once more with the names replaced that the refusing module has bound (each module is tried once), then with
+            # every array that the function makes ready to be assigned to.
+            if escalate(lost, self.swaps):
+                continue
+            if lost.frame is None or generous or first is not None:
                 lost.where = lost.where or self.where
-                raise lost
+                raise first or lost
+            generous = True
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
              start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip
@@ -118,12 +151,14 @@ class _Traced:
                     self.inputs.append(call[k])
                 else:
                     call[k] = tree_map(enter, tree)
-            if len(args) > len(argnums):
+            if len(args) > len(argnums) or keywords:
                 chosen = {k % len(args) for k in argnums}
-                for k in range(len(args)):
-                    if k not in chosen:
-                        call[k] = _shield(args[k])
-            return f(*call, **{k: _shield(v) for k, v in keywords.items()}) if keywords else f(*call)
+                others = [k for k in range(len(args)) if k not in chosen]
+                shielded = _shield([*(args[k] for k in others), *keywords.values()])
+                for k, a in zip(others, shielded, strict=False):
+                    call[k] = a
+                return f(*call, **dict(zip(keywords, shielded[len(others) :], strict=True)))
+            return f(*call)
 
     def owns(self, x: Any) -> bool:
         if type(x) in TRACED and not x.owner.live and x.owner is not self.trace:
@@ -165,7 +200,7 @@ def _like(g: Any, value: Any) -> Any:
     if not is_complex(value) and is_complex(g):
         g = np.real(g)
     if type(g) in TRACED:
-        return g if plain(g).dtype == np.result_type(kind) else g.astype(np.result_type(kind))
+        return g if np.result_type(plain(g)) == np.result_type(kind) else g.astype(np.result_type(kind))
     if isinstance(kind, np.ndarray):
         return np.array(np.broadcast_to(g, kind.shape), dtype=kind.dtype)
     return type(kind)(g)
@@ -180,7 +215,7 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
         error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
     if any(g is not None and _has_nan(g) for g in cotangents):
-        # 0 · ∞ on a branch that was not taken, perhaps: once more, taking it for 0.
+        # 0 · ∞ on a branch that was not taken, perhaps: once more, leaving those out.
         cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
     return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
 
@@ -334,7 +369,8 @@ def vjp(fun: Function, *primals: Any) -> tuple[Any, Function]:
         seeds = [(o, np.array(c) if isinstance(c, np.ndarray) else c) for o, c in zip(outputs, cotangents, strict=True)]
         return _gather(run, argnum, _pull_back(run, seeds))
 
-    return tree_map(run.value, run.output), pullback
+    # The tape has saved the value, perhaps; the caller may do with his as he likes.
+    return tree_map(lambda y: np.copy(y) if is_array(y) else y, tree_map(run.value, run.output)), pullback
 
 
 def _flat_size(run: _Traced) -> int:
@@ -384,7 +420,7 @@ def _unit(y: Any, i: int) -> Any:
 
 def _along(j: int) -> Callable[[Any, int, Any], Any]:
     """Start forward mode along coordinate j."""
-    return lambda trace, _i, value: trace.variable(value, aligned(_unit(value, j), plain(value)))
+    return lambda trace, _i, value: trace.variable(value, aligned(_unit(value, j), plain(value), trace.level))
 
 
 def _columns(fun: Function, argnum: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
@@ -457,7 +493,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple
     def start(trace: Forward, i: int, v: Any) -> Any:
         if i >= len(flat) or shape_of(flat[i]) != shape_of(v):
             raise AutodiffError(f"tangent {i} does not have the shape {shape_of(v)} of its argument")
-        return trace.variable(v, aligned(flat[i], plain(v)))
+        return trace.variable(v, aligned(flat[i], plain(v), trace.level))
 
     run = _Traced(fun, tuple(range(len(primals))), tuple(primals), {}, Forward, start)
 

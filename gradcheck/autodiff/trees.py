@@ -6,6 +6,7 @@ has a dict of gradients. Anything that is neither a container nor numeric stays 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -27,15 +28,22 @@ def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
     if type(tree) in _LEAVES or type(tree) in TRACED:
         return function(tree)
     if isinstance(tree, dict):
-        return type(tree)((k, tree_map(function, v)) for k, v in tree.items())
+        new = copy.copy(tree)  # keeps what subclasses add, such as the factory of a defaultdict
+        for key, value in tree.items():
+            new[key] = tree_map(function, value)
+        return new
     if isinstance(tree, tuple):
         parts = [tree_map(function, v) for v in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
     if isinstance(tree, list):
-        return [tree_map(function, v) for v in tree]
+        items = copy.copy(tree)
+        items[:] = [tree_map(function, v) for v in tree]
+        return items
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        values = {f.name: tree_map(function, getattr(tree, f.name)) for f in dataclasses.fields(tree) if f.init}
-        return dataclasses.replace(tree, **values)
+        twin = copy.copy(tree)
+        for f in dataclasses.fields(tree):
+            object.__setattr__(twin, f.name, tree_map(function, getattr(tree, f.name)))
+        return twin
     return function(tree)
 
 

@@ -11,7 +11,6 @@ chapter 4.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -105,8 +104,6 @@ SUBTRACT = Elementwise(np.subtract, 1.0, -1.0)
 MULTIPLY = Elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
 DIVIDE = Elementwise(np.divide, lambda _y, _a, b: 1.0 / b, lambda y, _a, b: -y / b)
 POWER = Elementwise(np.power, _power_base, _power_exponent)
-# The operator, which NumPy computes another way than np.power for exponents such as 2 and 0.5.
-POWER_OPERATOR = Elementwise(operator.pow, _power_base, _power_exponent)
 REMAINDER = Elementwise(np.remainder, 1.0, lambda y, a, b: -_quotient(y, a, b))
 FLOOR_DIVIDE = Elementwise(np.floor_divide, None, None)
 NEGATIVE = Elementwise(np.negative, -1.0)

@@ -20,6 +20,7 @@ from gradcheck.autodiff.core import (
     Primitive,
     apply,
     implements,
+    is_array,
     plain,
     shape_of,
     unbroadcast,
@@ -27,6 +28,7 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
+from gradcheck.autodiff.rules.shape import view
 
 
 def _swap(x: Any) -> Any:
@@ -313,7 +315,11 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: A
     subscripts, *arrays = operands
     parts = [as_traced(a) for a in arrays]
     labels, output = _explicit(subscripts, [shape_of(a) for a in parts])
-    if len(parts) > 2 and optimize is not False:
+    if len(parts) == 1 and set(output) == set(labels[0]) and is_array(parts[0]) and type(parts[0]) in TRACED:
+        y = view(
+            parts[0], lambda b: np.einsum(f"{labels[0]}->{output}", b)
+        )  # a diagonal or a transpose: NumPy gives a view
+    elif len(parts) > 2 and optimize is not False:
         y = _einsum_in_order(parts, labels, output, optimize)
     else:
         y = EINSUM(*parts, labels=tuple(labels), output=output)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff.core import (
+    DEAD,
     FUNCTIONS,
     TRACED,
     Primitive,
@@ -28,6 +29,7 @@ from gradcheck.autodiff.core import (
     unbroadcast,
 )
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.memory import Broadcast, still
 from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
 
 # -- views ---------------------------------------------------------------------------------------------------------
@@ -48,12 +50,12 @@ class _Step:
         return part
 
 
-def _view(x: Any, apply: Callable[[Any], Any]) -> Any:
+def view(x: Any, apply: Callable[[Any], Any]) -> Any:
     """``apply(x)`` as a view of x if NumPy gives one; as a copy through RESHAPE if it is a reshape that must copy."""
     x = as_traced(x)
     trace = innermost((x,))
     if trace is None:
-        return apply(x)
+        return apply(plain(x))
     return x.owner.view(x, _Step(apply))
 
 
@@ -84,7 +86,7 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None,
     if is_array(a) and not copy:
         trial = np.reshape(value, shape, order=order)  # type: ignore[call-overload]
         if trial.size and np.may_share_memory(trial, value):
-            return _view(a, lambda b: np.reshape(b, trial.shape, order=order))  # type: ignore[call-overload]
+            return view(a, lambda b: np.reshape(b, trial.shape, order=order))  # type: ignore[call-overload]
         if copy is False:
             raise ValueError("Unable to avoid creating a copy while reshaping.")
     return RESHAPE(a, shape=shape, order=order)
@@ -107,17 +109,17 @@ def transpose(a: Any, axes: Any = None) -> Any:
     a = as_traced(a)
     if not is_array(a):
         return a if isinstance(plain(a), np.generic) else reshape(a, ())
-    return _view(a, lambda b: np.transpose(b, axes))
+    return view(a, lambda b: np.transpose(b, axes))
 
 
 @implements(np.swapaxes)
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    return _view(a, lambda b: np.swapaxes(b, axis1, axis2))
+    return view(a, lambda b: np.swapaxes(b, axis1, axis2))
 
 
 @implements(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
-    return _view(x, lambda b: np.swapaxes(b, -1, -2))
+    return view(x, lambda b: np.swapaxes(b, -1, -2))
 
 
 def _permutation(ndim: int, source: Any, destination: Any) -> tuple[int, ...]:
@@ -134,7 +136,7 @@ def _permutation(ndim: int, source: Any, destination: Any) -> tuple[int, ...]:
 @implements(np.moveaxis)
 def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     order = _permutation(len(shape_of(a)), source, destination)
-    return _view(a, lambda b: np.transpose(b, order))
+    return view(a, lambda b: np.transpose(b, order))
 
 
 @implements(np.rollaxis)
@@ -143,7 +145,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     order = [i for i in range(ndim) if i != axis % ndim]
     place = start + ndim if start < 0 else start
     order.insert(place - 1 if axis % ndim < place else place, axis % ndim)
-    return _view(a, lambda b: np.transpose(b, order))
+    return view(a, lambda b: np.transpose(b, order))
 
 
 @implements(np.squeeze)
@@ -178,7 +180,7 @@ def real(val: Any) -> Any:
     val = as_traced(val)
     if not is_complex(val):
         return val
-    return _view(val, np.real) if is_array(val) else REAL(val)
+    return view(val, np.real) if is_array(val) else REAL(val)
 
 
 REAL = Primitive(lambda z: np.real(z), [lambda _y, _z: lambda g: g], "linear", name="real")
@@ -201,24 +203,20 @@ def fliplr(m: Any) -> Any:
     return flip(m, 1)
 
 
-BROADCAST = Primitive(
-    lambda x, *, shape: np.broadcast_to(x, shape),
-    [lambda _y, x, shape: _sum_to(shape_of(x))],
-    "linear",
-    name="broadcast_to",
-)
-
-
-def _sum_to(shape: tuple[int, ...]) -> Any:
-    return lambda g: unbroadcast(g, shape)
-
-
 @implements(np.broadcast_to)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     shape = plain_tree(shape)
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     array = as_traced(array)
-    return array if shape_of(array) == shape and is_array(array) else BROADCAST(array, shape=shape)
+    own = shape_of(array)
+    if not is_array(array):
+        array = reshape(array, ())
+    if own == shape:
+        return array
+    trace = innermost((array,))
+    if trace is None:
+        return np.broadcast_to(plain(array), shape)
+    return trace.view(array, Broadcast(own, shape))
 
 
 @implements(np.broadcast_arrays)
@@ -278,7 +276,14 @@ def extract(condition: Any, arr: Any) -> Any:
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    return moved(a, lambda p: np.diagonal(p, offset, axis1, axis2))
+    def step(buffer: Any) -> Any:
+        part = np.diagonal(buffer, offset, axis1, axis2)
+        if type(part) is np.ndarray and buffer.flags.writeable:
+            part.flags.writeable = True  # of the cotangent's buffer, which is added to; NumPy's own view is for reading
+        return part
+
+    a = as_traced(a)
+    return view(a, step) if np.diagonal(plain(a), offset, axis1, axis2).size else moved(a, step)
 
 
 @implements(np.linalg.diagonal)
@@ -338,7 +343,7 @@ def subtract_at(a: Any, indices: Any, b: Any) -> None:
 
 
 def _scatter_add(a: Any, indices: Any, b: Any, sign: int) -> None:
-    key = plain_tree(indices)
+    key = still(plain_tree(indices))
     if type(a) not in TRACED:
         raise unsupported(
             "np.add.at writes a traced value into a plain array that was made outside of the function",
@@ -357,8 +362,8 @@ def _where_vjp(k: int, _y: Any, *args: Any, condition: Any) -> Any:
     shape = shape_of(args[k])
     chosen = condition if k == 0 else ~condition
     if not shape:  # a number, so that an exact zero stops in the sweep: see Sweep.run
-        return lambda g: unbroadcast(np.where(chosen, g, 0.0), shape)[()]
-    return lambda g: unbroadcast(np.where(chosen, g, 0.0), shape)
+        return lambda g: unbroadcast(np.where(chosen, g, DEAD), shape)[()]
+    return lambda g: unbroadcast(np.where(chosen, g, DEAD), shape)
 
 
 def _where_jvp(k: int, t: Any, y: Any, *_args: Any, condition: Any) -> Any:
@@ -375,7 +380,7 @@ def where(condition: Any, *choices: Any) -> Any:
     if not choices:
         return np.where(condition)
     x, y = choices
-    return WHERE(as_traced(x), as_traced(y), condition=np.asarray(condition, dtype=bool))
+    return WHERE(as_traced(x), as_traced(y), condition=np.array(condition, dtype=bool))
 
 
 @implements(np.select)
@@ -432,20 +437,23 @@ def tril(m: Any, k: int = 0) -> Any:
 # -- joining and splitting -----------------------------------------------------------------------------------------
 
 
-def _concatenate_vjp(k: int, _y: Any, *args: Any, axis: int) -> Any:
-    start = sum(shape_of(a)[axis] for a in args[:k])
-    stop = start + shape_of(args[k])[axis]
-    key = (slice(None),) * axis + (slice(start, stop),)
-    return lambda g: g[key]
+def _concatenate_vjp(_y: Any, *args: Any, axis: int) -> Any:
+    ends = np.cumsum([shape_of(a)[axis] for a in args])
+    lead = (slice(None),) * axis
+    keys = [(*lead, slice(int(stop) - shape_of(a)[axis], int(stop))) for a, stop in zip(args, ends, strict=True)]
+    return lambda g: [g[key] for key in keys]
 
 
-def _concatenate_jvp(k: int, t: Any, y: Any, *args: Any, axis: int) -> Any:
-    parts = [t if i == k else np.zeros(shape_of(a)) for i, a in enumerate(args)]
+def _concatenate_jvp(tangents: Sequence[Any], _y: Any, *args: Any, axis: int) -> Any:
+    parts = [np.zeros(shape_of(a)) if t is None else t for t, a in zip(tangents, args, strict=True)]
     return np.concatenate(parts, axis=axis)
 
 
 CONCATENATE = Primitive(
-    lambda *arrays, axis: np.concatenate(arrays, axis=axis), _concatenate_vjp, _concatenate_jvp, name="concatenate"
+    lambda *arrays, axis: np.concatenate(arrays, axis=axis),
+    (),
+    name="concatenate",
+    join=(_concatenate_vjp, _concatenate_jvp),
 )
 
 
@@ -709,12 +717,16 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 # -- joining scalars ---------------------------------------------------------------------------------------------------
 
 
-def _pack_vjp(k: int, _y: Any, *_args: Any, shape: tuple[int, ...]) -> Any:
-    return lambda g: np.reshape(g, -1)[k]
+def _pack_vjp(_y: Any, *_args: Any, shape: tuple[int, ...]) -> Any:
+    def pull(g: Any) -> Any:
+        flat = np.reshape(g, -1)
+        return flat if type(flat) in TRACED else list(flat)
+
+    return pull
 
 
-def _pack_jvp(k: int, t: Any, _y: Any, *args: Any, shape: tuple[int, ...]) -> Any:
-    return np.reshape(np.array([t if i == k else 0.0 for i in range(len(args))]), shape)
+def _pack_jvp(tangents: Sequence[Any], _y: Any, *_args: Any, shape: tuple[int, ...]) -> Any:
+    return _pack(*[0.0 if t is None else t for t in tangents], shape=shape)
 
 
 def _pack(*scalars: Any, shape: tuple[int, ...]) -> Any:
@@ -723,7 +735,7 @@ def _pack(*scalars: Any, shape: tuple[int, ...]) -> Any:
     return np.array(scalars).reshape(shape)
 
 
-PACK = Primitive(_pack, _pack_vjp, _pack_jvp, name="array")
+PACK = Primitive(_pack, (), name="array", join=(_pack_vjp, _pack_jvp))
 
 
 def _traced_inside(x: Any) -> bool:
