@@ -40,6 +40,8 @@ SHARP = 5e-7
 SHARP_AUTODIFF = 1e-4
 #: Error bars that a difference must exceed to be called an error.
 BARS = 3.0
+#: The same at the longest short step, where the bar is nothing but noise.
+BARS_SHORT = 2.0
 #: So many of them need no further steps.
 CLEAR = 10.0
 
@@ -125,12 +127,13 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         state = np.full(trial.claim.shape, OPEN, dtype=np.int8)
         state[passed] = PASS
         state[calm & alone & ~passed & ~off] = ALONE
+        limit = _at_the_limit(trial, e)
         if confirmed:  # a difference of few bars waits for the whole ladder
-            state[off & ~e.kink & (last | (difference > CLEAR * e.bar))] = FAIL
+            state[off & ~e.kink & (last | (difference > CLEAR * e.bar)) & limit] = FAIL
         if last:
             margin = BARS * e.bar + 0.01 * np.abs(e.right - e.left) + FLOOR * size
             low, high = np.minimum(e.left, e.right) - margin, np.maximum(e.left, e.right) + margin
-            outside = ((trial.claim < low) | (trial.claim > high)) & ~e.vertical
+            outside = ((trial.claim < low) | (trial.claim > high)) & ~e.vertical & limit
             state[e.kink] = KINK
             state[e.kink & outside] = OUTSIDE
             state[(state == OPEN) & ~known & ~e.kink] = GONE
@@ -144,7 +147,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
 
 
 def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:
-    """Beyond three bars at the best estimate, and on the same side, beyond its bar, at another step."""
+    """Beyond three bars at the best estimate, and on the same side beyond its bar at another step."""
     tiny = np.where(trial.size == 0, 1e-10 * trial.zero_size, 0.0)
     best = (difference > BARS * e.bar) & (difference > np.maximum(allowed, tiny))
     if trial.size.size and np.any(trial.size == 0):  # a claimed zero has no size of its own
@@ -155,3 +158,13 @@ def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mas
     clear = np.abs(gap) > e.rung_bar
     same_side = np.sign(gap) == np.sign(trial.claim - e.value)
     return np.asarray(best & ((clear & same_side).sum(axis=0) >= 2))
+
+
+def _at_the_limit(trial: Trial, e: Estimate) -> Mask:
+    """Beyond two bars, on the same side, at a short step, too: a derivative is a limit.
+
+    Long steps average over whatever oscillates faster; with noise they are the only ones with a small error bar.
+    """
+    gap = trial.claim - e.rung_value
+    clear = (np.abs(gap) > BARS_SHORT * e.rung_bar) & (np.sign(gap) == np.sign(trial.claim - e.value))
+    return np.asarray(np.any(clear & e.short, axis=0))

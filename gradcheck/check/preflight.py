@@ -56,19 +56,31 @@ class Scene:
         """All arguments with the differentiated one moved to the vector x."""
         return promoted_args(self.args, self.argnum, self.space.build(x))
 
-    def noise(self, seed: int) -> Array:
-        """Noise of f's values along a random line through the point, shape (m,); see ``numeric/noise.py``."""
+    def noise(self, seed: int) -> tuple[Array, Array]:
+        """How well f's values are known, from samples along a random line through the point.
+
+        Returns:
+            the noise of f, shape (m,), see ``numeric/noise.py``; and half a unit in the last place of its values
+            in the precision that it computes in, (m,).
+        """
         rng = np.random.default_rng([seed, 1])
         n = self.x.size
         v = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(self.x)
-        unit = 2.0**15 if self.space.dtype.itemsize < 8 else 1.0  # float32 cannot move by 2^-36 of itself
+        # float32 cannot move by 2^-36 of itself
+        shortest = SPACINGS[0] if self.space.dtype.itemsize >= 8 else 2.0**15 * SPACINGS[0]
         # Whole units in the last place: rounding of the argument must not pass for noise of f.
         ulp = smallest_step(self.x, self.space.dtype) / 8
-        shortest = unit * SPACINGS[0]
         moving = self.x != 0
         v[moving] = (np.round(v * shortest / np.where(moving, ulp, 1.0)) * ulp / shortest)[moving]
-        level = noise_level(lambda t: self.evaluate(self.x + t * unit * v), self.center)
-        return np.maximum(np.maximum(level, self.spread), self.value.rounding(self.center))
+        values = [self.center]
+
+        def sample(t: float) -> Array:
+            values.append(self.evaluate(self.x + t * v))
+            return values[-1]
+
+        level = noise_level(sample, self.center, shortest)
+        rounding = self.value.rounding(self.center, np.stack(values))
+        return np.maximum(np.maximum(level, self.spread), self.value.rounding(self.center)), rounding
 
     def evaluate(self, x: Array) -> Array:
         """f at the vector x, shape (m,); nan where f raises there: the edge of its domain."""

@@ -67,12 +67,12 @@ def second_order(
     if tools.trouble is not None:
         text = f"no autodiff: {tools.trouble.message}"
         findings.append(Finding("GC304", kind("GC304"), text, tools.trouble.where, tools.trouble.hint))
-    noise = scene.noise(request.seed)
+    noise, rounding = scene.noise(request.seed)
     if gradient is not None:
         entries = _from_gradient(scene, own, ad, request, point, tools, gradient)
     else:
-        entries = _from_values(scene, own, ad, request, point, noise)
-    entries += _confirmed_by_values(scene, own, ad, request, point, noise)
+        entries = _from_values(scene, own, ad, request, point, noise, rounding)
+    entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
     findings += _findings(scene, entries, yours)
     if len([e for e in entries if "·" not in e.label]) < n * n:
         text = f"{len(entries)} of {n * n} entries and directions were checked"
@@ -155,7 +155,13 @@ def _from_gradient(
 
 
 def _from_values(
-    scene: Scene, own: Array | None, ad: Array | None, request: Request, point: int, noise: Array
+    scene: Scene,
+    own: Array | None,
+    ad: Array | None,
+    request: Request,
+    point: int,
+    noise: Array,
+    rounding: Array,
 ) -> list[Entry]:
     """Entries as second differences of f along s_i e_i ± s_j e_j, as many as PAIRS allows."""
     claim = own if own is not None else ad
@@ -165,7 +171,7 @@ def _from_values(
     if len(pairs) > PAIRS:
         rng = np.random.default_rng([request.seed, 4])
         pairs = [pairs[k] for k in sorted(rng.choice(len(pairs), PAIRS, replace=False))]
-    sampler = Sampler(scene.evaluate, scene.x, scene.center)
+    sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
     lines: list[Line] = []
     trials: list[Trial] = []
     for i, j in pairs:
@@ -247,7 +253,13 @@ def _pair_entry(
 
 
 def _confirmed_by_values(
-    scene: Scene, own: Array | None, ad: Array | None, request: Request, point: int, noise: Array
+    scene: Scene,
+    own: Array | None,
+    ad: Array | None,
+    request: Request,
+    point: int,
+    noise: Array,
+    rounding: Array,
 ) -> list[Entry]:
     """vᵀHv along random directions, from values of f alone: a witness that shares nothing with autodiff."""
     claim = own if own is not None else ad
@@ -256,7 +268,7 @@ def _confirmed_by_values(
     directions = [_random_direction(scene, rng) for _ in range(CONFIRMED if scene.x.size > 1 else 1)]
     lines = [along(scene.x, v, scene.space.dtype) for v in directions]
     trials = [_curvature_trial(claim, None, v, request) for v in directions]
-    sampler = Sampler(scene.evaluate, scene.x, scene.center)
+    sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
     entries = []
     measured = compare(sampler, lines, trials, noise, second=True)
     for k, (v, m) in enumerate(zip(directions, measured, strict=True), start=1):

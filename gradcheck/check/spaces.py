@@ -128,11 +128,23 @@ class ValueSpace:
             )
         return split(array.reshape(-1), self.complex, 0)
 
-    def rounding(self, center: Array) -> Array:
-        """Half a unit in the last place of values of f, in the precision that f returns; shape (width,)."""
-        if self.dtype.kind != "f" or self.dtype.itemsize >= 8:
+    def rounding(self, center: Array, values: Array | None = None) -> Array:
+        """Half a unit in the last place of values of f, in the precision that f returns; shape (width,).
+
+        Args:
+            center: the value, (width,).
+            values: further values, (samples, width). Where several different ones are all exact float32 numbers,
+                that is no accident: f computes in float32, whatever it returns.
+        """
+        dtype = self.dtype if self.dtype.kind == "f" else np.dtype(np.float64)
+        if values is not None and dtype.itemsize >= 8:
+            with np.errstate(all="ignore"):
+                exact = np.all((values == values.astype(np.float32)) | ~np.isfinite(values))
+            varied = np.count_nonzero(np.diff(np.sort(values, axis=0), axis=0), axis=0)
+            dtype = np.dtype(np.float32) if exact and np.max(varied) >= 3 else dtype
+        if dtype.itemsize >= 8:
             return half_ulp(center)
-        return np.asarray(0.5 * np.spacing(np.abs(center).astype(self.dtype)), dtype=np.float64)
+        return np.asarray(0.5 * np.spacing(np.abs(center).astype(dtype)), dtype=np.float64)
 
     def output(self, row: int) -> tuple[tuple[int, ...], str]:
         """Index of a real output into f's value, and "Re "/"Im " where the value is complex."""

@@ -67,6 +67,7 @@ class Witnesses:
         lines: what is measured.
         claims: "yours" and "autodiff" -> values along the lines, (lines, m), or None.
         sampler: f's values.
+        rounding: half a unit in the last place of f's values in the precision it computes in, (m,).
         noise: of f, (m,).
         floor: relative precision floor of single entries.
     """
@@ -80,8 +81,8 @@ class Witnesses:
         findings: list[Finding],
     ) -> None:
         self.scene, self.request, self.yours = scene, request, yours
-        self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
-        self.noise = scene.noise(request.seed)
+        self.noise, self.rounding = scene.noise(request.seed)
+        self.sampler = Sampler(scene.evaluate, scene.x, scene.center, self.rounding)
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum)
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
@@ -289,7 +290,7 @@ class Witnesses:
         rng = np.random.default_rng([self.request.seed, 2])
         v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
         line = along(x, v, self.scene.space.dtype)
-        sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x))
+        sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x), self.rounding)
         claims: dict[str, Array | None] = {
             "yours": columns_along(self._matrix(derivative), [line]),
             "autodiff": None,

@@ -40,6 +40,11 @@ PERSISTS = 0.7
 
 #: With this many rungs the noise is measured again, and corrected upwards by up to this factor.
 MANY, UNDERRATED = 8, 16.0
+#: Only steps up to this part of the line's scale tell of the limit: what oscillates faster than some 2000 times
+#: over that scale, with an amplitude below the noise, stays hidden from every test by values of f.
+SHORT, SHORT_SECOND = 2.0**-11, 2.0**-8
+#: Noise above this many half units in the last place of f is more than the rounding of its operations.
+NOISY = 100.0
 #: A slope that grows by this with every rung towards zero has no limit (|x|^p has one for p > 0.84).
 GROWS = 1.25
 
@@ -57,6 +62,7 @@ class Estimate:
         left, right: the one-sided slopes.
         bent: the jump of the slope at the middle step is larger than smoothness explains; needs more steps.
         rung_value, rung_bar: the best candidate of every rung, smallest step first; inadmissible ones are nan.
+        short: whether the step of a rung is short enough to tell of the limit, (rungs, m).
         steps: how many steps it rests on.
     """
 
@@ -69,6 +75,7 @@ class Estimate:
     bent: np.ndarray
     rung_value: Array
     rung_bar: Array
+    short: np.ndarray
     steps: int
 
 
@@ -189,8 +196,15 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
         bent=bent & np.isfinite(jumps[middle]),
         rung_value=rung_value,
         rung_bar=rung_bar,
+        short=_short(sampler, ladder, steps),
         steps=len(rungs),
     )
+
+
+def _short(sampler: Sampler, ladder: Ladder, steps: Array) -> np.ndarray:
+    """Which steps are short enough to tell of the limit, shape (rungs, m): all, where f has no noise but rounding."""
+    noisy = ladder.noise > NOISY * sampler.rounding
+    return np.asarray((steps <= (SHORT_SECOND if ladder.second else SHORT) * ladder.line.scale) | ~noisy)
 
 
 def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.scale import Array, smallest_step
 
 #: a one-sided difference of second order uses f at h and at h / SIDE_RATIO
@@ -75,12 +76,15 @@ class Sampler:
         f: flat float64 vector (n,) -> flat float64 values (m,), nan where it does not exist.
         x: the point, shape (n,).
         center: f(x), shape (m,), which is therefore never evaluated here.
+        rounding: half a unit in the last place of f's values in the precision that f computes in, shape (m,);
+            that of float64 if None.
     """
 
-    def __init__(self, f: Callable[[Array], Array], x: Array, center: Array) -> None:
+    def __init__(self, f: Callable[[Array], Array], x: Array, center: Array, rounding: Array | None = None) -> None:
         self.f = f
         self.x = x
         self.center = center
+        self.rounding = half_ulp(center) if rounding is None else rounding
         self.jumps: Array | None = None  # what numeric/rough.py found, kept because it is dear
 
     def value(self, line: Line, t: float) -> Array:

@@ -19,8 +19,9 @@ from gradcheck.numeric.scale import Array
 POINTS = 7
 
 #: Spacings tried, in units of the line's scale: the first is far below any structure of a float64 function,
-#: the others are for functions that are constant at that scale because they compute in float32 or in steps.
-SPACINGS = (2.0**-36, 2.0**-18)
+#: the others are for functions that are constant at that scale because they compute in float32 or round their
+#: value.
+SPACINGS = (2.0**-36, 2.0**-18, 2.0**-9, 2.0**-5)
 
 #: ECNoise's level is a standard deviation from few samples, good to a factor of two or so.
 DOUBT = 1.5
@@ -71,23 +72,24 @@ def noise_from_table(values: Array) -> Array:
     return out
 
 
-def noise_level(sample: Callable[[float], Array], center: Array) -> Array:
+def noise_level(sample: Callable[[float], Array], center: Array, shortest: float = SPACINGS[0]) -> Array:
     """Noise of every output of f along one line, at least half a unit in the last place.
 
     Args:
         sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f
             does not exist.
         center: the values at t = 0, shape (m,).
+        shortest: the first spacing; longer where x cannot move by so little of itself.
 
     Returns:
-        Shape (m,), positive. Costs 7 evaluations; 14 where f is constant at the first spacing.
+        Shape (m,), positive. Costs 7 evaluations, and 7 more for every spacing at which f is constant.
 
     >>> rough = noise_level(lambda t: np.atleast_1d(np.float32(np.sin(1 + t))).astype(float), np.sin([1.0]))
     >>> bool(1e-9 < rough[0] < 1e-6)
     True
     """
     level = half_ulp(center)
-    for spacing in SPACINGS:
+    for spacing in (shortest, *(s for s in SPACINGS if s > shortest)):
         for side in (1.0, -1.0):  # the domain may end on one side of the point
             # Without the centre: f may jump there, which is no noise.
             values = np.stack([sample(side * k * spacing) for k in range(1, POINTS + 1)])
@@ -96,7 +98,11 @@ def noise_level(sample: Callable[[float], Array], center: Array) -> Array:
         else:
             return level
         level = np.maximum(level, DOUBT * np.nan_to_num(noise_from_table(values), nan=0.0))
-        constant = np.mean(np.diff(values, axis=0) == 0, axis=0) >= 0.5
+        rises = np.abs(np.diff(values, axis=0))
+        constant = np.mean(rises == 0, axis=0) >= 0.5
         if not np.any(constant):
             break
+        # Plateaus: a value may be anywhere between the two sides of the step.
+        step = np.min(np.where(rises > 0, rises, np.inf), axis=0)
+        level = np.maximum(level, np.where(constant & np.isfinite(step), 0.5 * step, 0.0))
     return level
