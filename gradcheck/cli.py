@@ -20,7 +20,7 @@ from typer.core import TyperCommand
 from gradcheck._version import __version__
 from gradcheck.errors import GradcheckError
 from gradcheck.report import FORMATS, render
-from gradcheck.report.style import Style
+from gradcheck.report.style import Style, escaped
 from gradcheck.settings import Settings, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
 
@@ -269,15 +269,17 @@ def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
 def complain(err: GradcheckError) -> None:
     """Tell a mistake in the options: two lines on stderr."""
     place = f" ({err.where})" if err.where else ""
-    typer.echo(f"gradcheck: {err.message}{place}", err=True)
+    typer.echo(escaped(f"gradcheck: {err.message}{place}"), err=True)
     if err.hint:
-        typer.echo(f"  hint: {err.hint}", err=True)
+        typer.echo(escaped(f"  hint: {err.hint}"), err=True)
 
 
 def check(targets: list[str], settings: Settings, look: Style, *, format: str, output: Path | None, color: str) -> int:
     """Run the checks and write the report; returns the exit code."""
     # The command's process ends after this: a test's does not, and wants its stdout back.
     with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
+        import rich  # noqa: F401  before the user's folder is first on the path
+
         from gradcheck.runner import run
 
         with _Progress(enabled=_shows_progress(look)) as progress:

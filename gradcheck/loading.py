@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -49,10 +50,36 @@ def extend_path(pythonpath: Sequence[str] = ()) -> None:
             raise TargetError(f"--pythonpath: there is no folder '{folder}'")
     if not sys.flags.safe_path:
         folders.append(os.getcwd())
+    for folder in folders:
+        refuse_hidden(folder)
     for folder in reversed(folders):
         if folder in sys.path:
             sys.path.remove(folder)
         sys.path.insert(0, folder)
+
+
+# What gradcheck itself is built on: a user's file of that name would be taken for it.
+OWN = ("numpy", "scipy", "rich", "typer")
+
+
+def refuse_hidden(folder: str) -> None:
+    """Refuse a folder that would, first on ``sys.path``, hide what gradcheck is built on.
+
+    Raises:
+        TargetError: it holds a ``numpy.py``, ``scipy/__init__.py`` or the like, and the real one is elsewhere.
+    """
+    others = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != os.path.abspath(folder)]
+    for name in OWN:
+        for file in (Path(folder) / f"{name}.py", Path(folder) / name / "__init__.py"):
+            if not file.is_file():
+                continue
+            real = importlib.machinery.PathFinder.find_spec(name, others)
+            if real is not None and real.origin and not file.samefile(real.origin):
+                raise TargetError(
+                    f"'{relative(str(file))}' hides the package {name} of {sys.executable}",
+                    hint="rename the file",
+                    code="GC003",
+                )
 
 
 def load_module(name: str) -> ModuleType:
@@ -89,6 +116,7 @@ def load_file(path: Path) -> ModuleType:
         root = root.parent
     if full.stem == "__init__" and len(parts) > 1:
         parts.pop()
+    refuse_hidden(str(root))
     if str(root) in sys.path:
         sys.path.remove(str(root))
     sys.path.insert(0, str(root))

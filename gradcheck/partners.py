@@ -21,6 +21,7 @@ is for: see :func:`part_for`.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -158,13 +159,7 @@ def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> 
         found = resolve(spec, pythonpath)
         function, name, where = found.function, found.name, found.where
     else:
-        function, name = getattr(target.owner, spec, None), spec
-        if not callable(function):
-            raise TargetError(
-                f"--grad: there is no function '{spec}' beside {target.name}",
-                hint="write auto, none, returned, module:function or path.py:function",
-                code="GC004",
-            )
+        function, name = _beside(spec, target, pythonpath), spec
         where = definition(function)
     adapted = adapt(function, target.parameters, target.variadic)
     if adapted is None:
@@ -176,6 +171,32 @@ def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> 
         )
     return Partner(
         name=name, how="given with --grad", function=adapted, certain=True, where=where, takes=_taken(adapted, target)
+    )
+
+
+def _beside(name: str, target: Target, pythonpath: Sequence[str]) -> Callable[..., Any]:
+    """The function of this name, which may have dots, where f stands or in its module.
+
+    Raises:
+        TargetError: there is none; a name that is nearly the same is suggested.
+    """
+    for place in (target.owner, target.module):
+        function = getattr(place, name, None)
+        if callable(function):
+            return function  # type: ignore[no-any-return]
+    if "." in name:
+        try:
+            return resolve(f"{split_spec(target.spec)[0]}:{name}", pythonpath).function
+        except TargetError as err:
+            raise TargetError(f"--grad: {err.message}", where=err.where, hint=err.hint, code="GC004") from err
+    functions = [n for place in (target.owner, target.module) for n in dir(place) if callable(getattr(place, n, None))]
+    close = difflib.get_close_matches(name, [n for n in functions if not n.startswith("__")], 1)
+    raise TargetError(
+        f"--grad: there is no function '{name}' beside {target.name}",
+        hint=f"did you mean '{close[0]}'?"
+        if close
+        else "write auto, none, returned, module:function or path.py:function",
+        code="GC004",
     )
 
 

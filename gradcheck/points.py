@@ -94,7 +94,9 @@ def parse_shapes(texts: Sequence[str], target: Target) -> dict[str, tuple[int, .
     names = [p.name for p in parameters_of(target, at_least=12)]
     shapes: dict[str, tuple[int, ...]] = {}
     for text in texts:
-        for name, value in parse_values(text, names).items():
+        if text.strip().startswith("@"):
+            raise PointError(f"--shape: {text!r} is not a shape", hint="files are read by --at")
+        for name, value in parse_values(text, names, option="--shape").items():
             numbers = value.tolist() if hasattr(value, "tolist") else value
             shape = (numbers,) if isinstance(numbers, int) else numbers
             if not isinstance(shape, tuple | list) or not all(_is_size(n) for n in shape):
@@ -140,7 +142,17 @@ def find(request: Request) -> list[Point]:
     if checked in fixed and not request.every:
         real = _differentiable(fixed[checked], checked, request.target)
         # --at 'x=2' means 2.0; an integer default may be meant as one: the check promotes it and says so.
-        fixed[checked] = real if checked in given or not _is_integral(fixed[checked]) else fixed[checked]
+        if checked not in given and _is_integral(fixed[checked]):
+            real = fixed[checked]
+        if len(fixed) == len(parameters) and _refuses_floats(request, parameters, fixed, real):
+            raise PointError(
+                f"{request.target.name} does not run with {checked}={real}, only with {checked}={fixed[checked]}:"
+                f" {checked} is an integer, and one cannot differentiate with respect to it",
+                where=request.target.where,
+                hint="choose another argument with --argnum",
+                code="GC007",
+            )
+        fixed[checked] = real
     unknown = [p for p in parameters if p.name not in fixed]
     if unknown:
         return Search(request, parameters, fixed, unknown).run()
@@ -188,6 +200,16 @@ def _differentiable(value: Any, name: str, target: Target) -> Any:
         hint="choose another with --argnum, or give it numbers with --at",
         code="GC007",
     )
+
+
+def _refuses_floats(request: Request, parameters: Sequence[Parameter], fixed: Mapping[str, Any], real: Any) -> bool:
+    """Whether f runs with the integer that the user has given, and not with the same number as a float."""
+    checked = parameters[request.argnum].name
+    if not isinstance(fixed[checked], int) or not isinstance(real, float):
+        return False
+    values = [fixed[p.name] for p in parameters]
+    floats = [real if p.name == checked else fixed[p.name] for p in parameters]
+    return not runs(request, parameters, floats) and runs(request, parameters, values)
 
 
 def _is_integral(value: Any) -> bool:

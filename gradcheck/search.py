@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import io
 import itertools
 import re
@@ -49,6 +50,7 @@ _ABOUT_SHAPES = "shape|dimension|size|unpack|axis|aligned|ind(ex|ic)|subscript|o
 
 
 _PAIR = re.compile(r"it returned a (tuple|list)\b")
+_ANYWHERE = re.compile(r"it calls |it returned (None|an? (?!tuple|list)\w+), where")
 
 
 class NoPointError(PointError):
@@ -173,6 +175,7 @@ class _Failure:
     first: str
     text: str
     where: Location | None
+    cause: BaseException | None
     count: int = 1
 
 
@@ -214,7 +217,8 @@ class Search:
         started = time.monotonic()
         best = self.elementwise() or self.search(started)
         if best is None:
-            raise self.no_point()
+            # --traceback shows where the first attempt went wrong.
+            raise self.no_point() from next((f.cause for f in self.failures.values() if f.cause), None)
         count = self.request.count or DEFAULT_POINTS
         points = [self.point(best, number) for number in range(count)]
         found = [point for point in points if point is not None]
@@ -243,11 +247,14 @@ class Search:
                 np.errstate(all="ignore"),
             ):
                 warnings.simplefilter("ignore")
-                return (function or self.request.target.function)(*args)
+                result = (function or self.request.target.function)(*args)
         except SystemExit as err:
             raise _AttemptError(f"it calls {exit_call(err)}", user_location(err)) from err
         except Exception as err:
             raise _AttemptError(f"it raised {describe(err)}", user_location(err)) from err
+        if inspect.iscoroutine(result):
+            result.close()  # Python would warn that it was never awaited
+        return result
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """f's value as an array, if it is one that can be differentiated."""
@@ -374,7 +381,7 @@ class Search:
             self.failures[key].count += 1
         else:
             tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
-            self.failures[key] = _Failure(tried, err.text, err.where)
+            self.failures[key] = _Failure(tried, err.text, err.where, err.__cause__)
         self.learn(_sizes_in(err.text))
 
     def elementwise(self) -> _Found | None:
@@ -464,10 +471,13 @@ class Search:
         example = "; ".join(
             f"{name}=[0.5, 1.2, 0.8]" if at == 0 else f"{name}=0.7" for at, name in enumerate(self.names)
         )
-        hint = f"say where: --at '{example}'"
+        hint: str | None = f"say where: --at '{example}'"
         ranked = sorted(self.failures.values(), key=lambda failure: -failure.count)
         if not self.request.returned and all(_PAIR.match(failure.text) for failure in ranked):
             hint = "if it returns value and derivative: --grad returned"
+        elif all(_ANYWHERE.match(failure.text) for failure in ranked):
+            # It would do the same at any point.
+            hint = "is a return statement missing?" if "None" in ranked[0].text else None
         if len(ranked) == 1:
             only = ranked[0]
             tries = f"at all {only.count} trial points" if only.count > 1 else f"at the trial point {only.first}"

@@ -110,6 +110,7 @@ def resolve(spec: str, pythonpath: Sequence[str] = ()) -> Target:
         raise TargetError(f"'{spec}' does not name a function", hint=_suggest_functions(module, spec))
     owner, found = _walk(module, attributes, spec)
     function, owner = _callable(module, owner, found, attributes, spec)
+    _refuse_other_kinds(function, attributes)
     parameters, variadic, function = taken_by(function)
     return Target(
         spec=spec,
@@ -149,7 +150,7 @@ def _no_attribute(owner: Any, walked: list[str], name: str, module: ModuleType) 
     public = [known for known in dir(owner) if not known.startswith("_")]
     close = difflib.get_close_matches(name, public, 1, cutoff=0.6)
     if close:
-        hint: str | None = f"did you mean '{close[0]}'?"
+        hint: str | None = f"did you mean '{'.'.join([*walked, close[0]])}'?"
     else:
         functions = public_functions(owner)
         hint = "it has " + ", ".join(functions[:8]) + (" ..." if len(functions) > 8 else "") if functions else None
@@ -229,6 +230,22 @@ def _callable(module: ModuleType, owner: Any, found: Any, attributes: str, spec:
     # An object with __call__ (a fitted model, a polynomial) carries its derivative itself: model.jac beside
     # model().
     return found, owner if plain or type(found).__name__ in ("ufunc", "vectorize") else found
+
+
+def _refuse_other_kinds(function: Any, name: str) -> None:
+    """Functions that return no value when they are called, by their definition."""
+    for kind, is_kind in (
+        ("a coroutine function", inspect.iscoroutinefunction),
+        ("an asynchronous generator function", inspect.isasyncgenfunction),
+        ("a generator function", inspect.isgeneratorfunction),
+    ):
+        if is_kind(function) or is_kind(getattr(function, "__call__", None)):  # noqa: B004
+            raise TargetError(
+                f"{name} is {kind}: calling it returns no number",
+                where=definition(function),
+                hint="wrap it in a function that returns a number or an array",
+                code="GC011",
+            )
 
 
 def _a(noun: str) -> str:

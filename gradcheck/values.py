@@ -63,12 +63,12 @@ class PointError(GradcheckError):
     code = "GC005"
 
 
-def parse_values(text: str, names: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+def parse_values(text: str, names: Sequence[str], *, seed: int = 0, option: str = "--at") -> dict[str, Any]:
     """Read ``x=[1, 2]; t=0.5`` or ``[1, 2]; 0.5`` into values by parameter name.
 
     Lists become float arrays (int lists too: derivatives are taken with respect to them), tuples stay
     tuples, and ``array([1, 2])`` keeps the integers. ``randn(3)``, ``rand(3)``, ``normal``, ``uniform`` and
-    ``integers`` draw from a generator seeded with ``seed``.
+    ``integers`` draw from a generator seeded with ``seed``. Messages name ``option``.
 
     Raises:
         PointError: what is not in the notation, with the column.
@@ -82,21 +82,19 @@ def parse_values(text: str, names: Sequence[str], *, seed: int = 0) -> dict[str,
     if stripped.startswith("@"):
         return read_file(stripped[1:], names)
     values: dict[str, Any] = {}
-    reader = _Reader(text, seed)
-    for part, column in _split(text):
+    reader = _Reader(text, seed, option)
+    for part, column in _split(text, option):
         name, expression, offset = _name_of(part, column)
         if name is None:
             if len(values) >= len(names):
-                raise PointError(
-                    f"--at gives more values than the function has parameters ({len(names)}): {text}"
-                )
+                raise PointError(f"{option} gives more values than the function has parameters ({len(names)}): {text}")
             name = names[len(values)]
         elif name not in names:
             close = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean '{close[0]}'?" if close else "the parameters are " + ", ".join(names)
-            raise PointError(f"--at: the function has no parameter '{name}' (column {column + 1})", hint=hint)
+            raise PointError(f"{option}: the function has no parameter '{name}' (column {column + 1})", hint=hint)
         if name in values:
-            raise PointError(f"--at gives '{name}' twice: {text}")
+            raise PointError(f"{option} gives '{name}' twice: {text}")
         if expression.strip().startswith("@"):
             values[name] = _only(read_file(expression.strip()[1:], [name]), name, expression)
         else:
@@ -104,7 +102,7 @@ def parse_values(text: str, names: Sequence[str], *, seed: int = 0) -> dict[str,
     return values
 
 
-def _split(text: str) -> list[tuple[str, int]]:
+def _split(text: str, option: str) -> list[tuple[str, int]]:
     """The parts between semicolons outside quotes and brackets, each with the column at which it starts."""
     parts: list[tuple[str, int]] = []
     start, quote = 0, ""
@@ -119,7 +117,8 @@ def _split(text: str) -> list[tuple[str, int]]:
     parts.append((text[start:], start))
     kept = [(part, column) for part, column in parts if part.strip()]
     if not kept:
-        raise PointError("--at is empty", hint="write for example --at 'x=[0.5, 1.2]; t=3.0'")
+        example = "x=[0.5, 1.2]; t=3.0" if option == "--at" else "x=(3, 2); t=4"
+        raise PointError(f"{option} is empty", hint=f"write for example {option} '{example}'")
     return kept
 
 
@@ -134,8 +133,9 @@ def _name_of(part: str, column: int) -> tuple[str | None, str, int]:
 class _Reader:
     """Evaluates one ``--at`` text; holds it for the messages, and the generator of its random values."""
 
-    def __init__(self, text: str, seed: int) -> None:
+    def __init__(self, text: str, seed: int, option: str) -> None:
         self.text = text
+        self.option = option
         self.seed = seed
         self.offset = 0
         self._generator: np.random.Generator | None = None
@@ -151,10 +151,10 @@ class _Reader:
         if isinstance(tree.body, ast.Tuple) and not expression.strip().startswith("("):
             raise self.error("use ';' between arguments and [ ] around a vector", 0)
         value = self.value(tree.body)
-        return as_array(value) if isinstance(value, list) else value
+        return as_array(value, self.option) if isinstance(value, list) else value
 
     def error(self, message: str, column: int) -> PointError:
-        return PointError(f"--at: {message} (column {self.offset + column + 1} of {self.text!r})")
+        return PointError(f"{self.option}: {message} (column {self.offset + column + 1} of {self.text!r})")
 
     def value(self, node: ast.expr) -> Any:
         """Evaluate a node; a list stays a list until the outermost level, so that nesting needs no copies."""
@@ -184,13 +184,11 @@ class _Reader:
                 return self.call(node)
             case ast.Name(id=name):
                 raise self.unknown(name, column)
-        raise self.error(
-            f"'{ast.unparse(node)}' is not allowed here, only literals and array constructors", column
-        )
+        raise self.error(f"'{ast.unparse(node)}' is not allowed here, only literals and array constructors", column)
 
     def array_or(self, node: ast.expr) -> Any:
         value = self.value(node)
-        return as_array(value) if isinstance(value, list) else value
+        return as_array(value, self.option) if isinstance(value, list) else value
 
     def apply(self, function: Callable[..., Any], operands: list[Any], column: int) -> Any:
         try:
@@ -212,9 +210,7 @@ class _Reader:
                 pass
             case ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=name):
                 pass
-            case ast.Attribute(
-                value=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr="random"), attr=name
-            ):
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr="random"), attr=name):
                 pass
             case _:
                 raise self.error(f"'{ast.unparse(node.func)}' is not allowed here", node.col_offset)
@@ -264,18 +260,18 @@ def _power(base: Any, exponent: Any) -> Any:
     return base**exponent
 
 
-def as_array(value: list[Any]) -> Any:
+def as_array(value: list[Any], option: str = "--at") -> Any:
     """A list as the array a user means by it: numbers as float64, booleans and complex as they are."""
     import numpy as np
 
     try:
         array = np.array(value)
     except ValueError:
-        raise PointError(f"--at: the rows of {value} differ in length") from None
+        raise PointError(f"{option}: the rows of {value} differ in length") from None
     if array.dtype.kind in "iu":
         return array.astype(float)
     if array.dtype.kind not in "fbc":
-        raise PointError(f"--at: {value} is not a list of numbers")
+        raise PointError(f"{option}: {value} is not a list of numbers")
     return array
 
 
@@ -310,9 +306,7 @@ def read_file(path: str, names: Sequence[str]) -> dict[str, Any]:
         if name not in names:
             close = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean '{close[0]}'?" if close else "the parameters are " + ", ".join(names)
-            raise PointError(
-                f"--at: '{file}' has a value for '{name}', which the function does not take", hint=hint
-            )
+            raise PointError(f"--at: '{file}' has a value for '{name}', which the function does not take", hint=hint)
     return values
 
 
@@ -397,11 +391,7 @@ def write_value(value: Any) -> str | None:
         return "(" + ", ".join(written) + ("," if len(items) == 1 else "") + ")"
     import numpy as np
 
-    if (
-        isinstance(value, np.ndarray | np.generic)
-        and value.size <= WRITTEN_OUT
-        and value.dtype.name in DTYPES
-    ):
+    if isinstance(value, np.ndarray | np.generic) and value.size <= WRITTEN_OUT and value.dtype.name in DTYPES:
         listed = repr(value.tolist())
         if value.dtype == np.float64 and value.ndim > 0 and value.size > 0:
             return listed

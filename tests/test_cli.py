@@ -623,3 +623,130 @@ def test_stdout_that_is_full(tmp_path: Path, arguments: list[str]) -> None:
     assert done.returncode == 2
     assert done.stderr.decode().count("\n") == 1
     assert "cannot write" in done.stderr.decode()
+
+
+# messages
+
+
+ODD = """
+import sys
+import numpy as np
+
+def counts(n):
+    return sum(i**2.0 for i in range(n))
+
+def power(x, n):
+    return sum(x**i for i in range(n))
+
+async def coroutine(x):
+    return x**2
+
+def hands_on(x):
+    return coroutine(x)
+
+def generates(x):
+    yield x
+
+def coloured(x):
+    raise ValueError("\\x1b[31mred\\x07")
+
+def outer(x):
+    return inner(x)
+
+def inner(x):
+    return x.foo
+
+def none(x):
+    np.sum(x)
+
+def leaves(x):
+    sys.exit(3)
+
+def ragged(x):
+    return np.sum(x), 2 * x, 3
+
+def loss(w):
+    return np.sum(w**2)
+
+def loss_grad(w):
+    return 2 * w
+
+class M:
+    def fun(self, x):
+        return np.sum(x**2)
+    def jac(self, x):
+        return 2 * x
+
+m = M()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "unsaid"),
+    [
+        (["counts", "--at", "n=5"], "counts does not run with n=5.0, only with n=5: n is an integer", "GC010"),
+        (["power", "--at", "x=2; n=3", "--argnum", "n"], "n is an integer", "GC010"),
+        (["coroutine"], "coroutine is a coroutine function", "awaited"),
+        (["coroutine", "--at", "2"], "coroutine is a coroutine function", "awaited"),
+        (["hands_on"], "returned a coroutine", "awaited"),
+        (["generates"], "generates is a generator function", "--at"),
+        (["coloured"], r"\x1b[31mred\x07", "\x1b"),
+        (["coloured", "--at", "2.0"], r"\x1b[31mred\x07", "\x1b"),
+        (["coloured", "--traceback"], r"ValueError: \x1b[31mred\x07", "\x1b"),
+        (["outer", "--traceback"], "in outer\n    return inner(x)", "gradcheck/"),
+        (["none"], "is a return statement missing?", "--at"),
+        (["leaves"], "calls sys.exit(3), at all", "--at"),
+        (["ragged", "--at", "[1, 2]"], "--grad returned", "grad='returned'"),
+        (["loss", "--grad", "lossgrad"], "did you mean 'loss_grad'?", "module:function"),
+        (["loss", "--grad", "m.jc"], "did you mean 'm.jac'?", "module:function"),
+        (["m.fum"], "did you mean 'm.fun'?", "it has"),
+        (["loss", "--shape", "w=foo"], "--shape: 'foo' is not known here", "--at"),
+        (["loss", "--shape", "v=3"], "--shape: the function has no parameter 'v'", "--at"),
+        (["loss", "--shape", "w=[1"], "--shape: this is not a value", "--at"),
+        (["loss", "--shape", "w=2; w=3"], "--shape gives 'w' twice", "--at"),
+        (["loss", "--shape", ""], "--shape is empty", "--at"),
+    ],
+)
+def test_messages(
+    gradcheck: Run, tmp_path: Path, arguments: list[str], said: str, unsaid: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    (tmp_path / "odd.py").write_text(ODD, encoding="utf-8")
+    code, out, err = gradcheck(f"odd.py:{arguments[0]}", *arguments[1:])
+    assert code == 2
+    assert said in out
+    assert unsaid not in out + err
+    assert not recwarn.list
+
+
+def test_a_method_named_with_dots(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(ODD, encoding="utf-8")
+    code, out, _ = gradcheck("odd.py:loss", "--grad", "m.jac")
+    assert (code, "m.jac (given with --grad)" in out) == (0, True)
+
+
+def test_options_are_told_without_control_characters(gradcheck: Run) -> None:
+    code, _, err = gradcheck("model.py:good", "--format", "\x1b[2J")
+    assert code == 2
+    assert "\\x1b[2J" in err
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("name", ["numpy", "scipy", "rich", "typer"])
+@pytest.mark.parametrize("program", ["-m", "-c"])
+def test_a_file_that_hides_a_package(tmp_path: Path, name: str, program: str) -> None:
+    (tmp_path / "model.py").write_text("def f(x): return x**2\n", encoding="utf-8")
+    (tmp_path / f"{name}.py").write_text("x = 1\n", encoding="utf-8")
+    # The console script differs from -m in what is first on sys.path.
+    script = ["-m", "gradcheck"] if program == "-m" else ["-c", "import sys; sys.path.pop(0)\n"
+        "from gradcheck.__main__ import main; main()"]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, *script, "model.py:f"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "")
+    assert f"ERROR GC003  model.py:f  '{name}.py' hides the package {name} of " in done.stdout
+    assert "hint: rename the file" in done.stdout

@@ -167,7 +167,7 @@ def test_self_is_not_counted(write: Write) -> None:
         ("Needs", "is a class, not a function", "Needs.fun"),
         ("text", "is not a function but a str", None),
         ("modle", "has no attribute 'modle'", "did you mean 'model'?"),
-        ("Model.fnu", "'Model' has no attribute 'fnu'", "did you mean 'fun'?"),
+        ("Model.fnu", "'Model' has no attribute 'fnu'", "did you mean 'Model.fun'?"),
         ("", "does not name a function", None),
     ],
 )

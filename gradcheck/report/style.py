@@ -5,6 +5,7 @@ Decided by the command line from the stream and the options, used by the formats
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 # For streams that cannot write them.
@@ -23,6 +24,19 @@ _ASCII = str.maketrans(
         "≥": ">=",
     }
 )
+
+
+# All but the line break and the tab: C0, delete, C1.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def escaped(text: str) -> str:
+    """The text without control characters: they are written as Python writes them.
+
+    >>> escaped("a\\tb\\x07c")
+    'a\\tb\\\\x07c'
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 @dataclass(frozen=True)
@@ -48,9 +62,15 @@ class Style:
     def plain(self, text: str) -> str:
         """The text in characters that the stream can write; what has no substitute is escaped.
 
+        So are control characters but line breaks: a message of the user's may hold what would recolour or clear a
+        terminal.
+
+        >>> Style().plain("\\x1b[31mred")
+        '\\\\x1b[31mred'
         >>> Style(ascii=True).plain("1.0 ± 0.1"), Style().plain("±")
         ('1.0 +/- 0.1', '±')
         """
+        text = escaped(text)
         if not self.ascii:
             return text
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
