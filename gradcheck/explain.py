@@ -71,8 +71,6 @@ def explain(code: str) -> str:
     table = {**REQUEST_CODES, **CODES}
     wanted = code.strip().upper()
     if wanted not in table:
-        raise SettingsError(
-            f"--explain: there is no code '{code}'", hint="the codes are " + ", ".join(sorted(table))
-        )
+        raise SettingsError(f"--explain: there is no code '{code}'", hint="the codes are " + ", ".join(sorted(table)))
     row = table[wanted]
     return f"{wanted} {row.kind}: {row.title}\n\n{textwrap.fill(row.explanation, 88)}\n"

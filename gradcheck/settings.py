@@ -55,9 +55,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2):
-            raise SettingsError(
-                f"--order {self.order}: only 1 (gradient, Jacobian) and 2 (Hessian) are checked"
-            )
+            raise SettingsError(f"--order {self.order}: only 1 (gradient, Jacobian) and 2 (Hessian) are checked")
         if self.points is not None and self.points < 1:
             raise SettingsError(f"--points {self.points}: at least one point is needed")
         if self.points is not None and self.at:

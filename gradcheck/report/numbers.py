@@ -75,9 +75,7 @@ def digits_for(entry: Entry) -> int:
     6
     """
     values = [v for v in (entry.yours, entry.autodiff, entry.measured) if v is not None]
-    gaps = [
-        abs(a - b) / max(abs(a), abs(b)) for a in values for b in values if a != b and max(abs(a), abs(b)) > 0
-    ]
+    gaps = [abs(a - b) / max(abs(a), abs(b)) for a in values for b in values if a != b and max(abs(a), abs(b)) > 0]
     # The pair that matters differs clearly; the others may agree to rounding, which needs no digits.
     visible = [gap for gap in gaps if math.isfinite(gap) and gap >= (entry.difference or 0.0) * 0.3]
     if not visible:
