@@ -228,9 +228,9 @@ def _given_points(request: Request, parameters: Sequence[Parameter], fixed: dict
         how = "given with --at" + (f", default {', '.join(defaulted)}" if defaulted else "")
         return [Point(args, how, None, write_point(request, parameters, args))]
     points = [Point(args, "defaults of the parameters", None, write_point(request, parameters, args))]
-    varied = [at for at, p in enumerate(parameters) if varies(request, p)]
-    # One point, unless it would not show the terms that a zero switches off.
-    hidden = any(not np.any(args[at]) for at in varied)
+    varied = [at for at, p in enumerate(parameters) if at != request.argnum and varies(request, p)]
+    # One point, unless it would not show what a zero switches off, or a power of one.
+    hidden = any(np.all(np.isin(args[at], (0.0, 1.0))) for at in [*varied, request.argnum])
     for number in range(1, request.count or (1 + hidden)):
         points.append(_near_defaults(request, parameters, args, varied, number))
     return points

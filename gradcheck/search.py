@@ -126,16 +126,23 @@ def write_point(request: Request, parameters: Sequence[Parameter], args: Sequenc
 
 
 def varies(request: Request, parameter: Parameter) -> bool:
-    """Whether the default of a parameter is varied from the second found point on."""
+    """Whether the default of a parameter is varied from the second found point on.
+
+    That of the checked argument is, whatever array of floats it is; see ``trials.is_movable`` for the others.
+    """
     name = parameter.name
-    checked = request.target.parameters[request.argnum : request.argnum + 1]
-    return (
-        is_movable(parameter.default)
-        and not (checked and checked[0].name == name)
-        and name not in request.known
-        and name not in request.shapes
-        and (request.movable is None or name in request.movable)
-    )
+    if parameter.required or name in request.known or name in request.shapes:
+        return False
+    if name in [p.name for p in request.target.parameters[request.argnum : request.argnum + 1]]:
+        return _is_float(parameter.default)
+    return is_movable(parameter.default) and (request.movable is None or name in request.movable)
+
+
+def _is_float(value: Any) -> bool:
+    import numpy as np
+
+    array = isinstance(value, float | np.ndarray | np.floating) and np.asarray(value)
+    return array is not False and array.dtype.kind == "f" and array.size > 0 and bool(np.all(np.isfinite(array)))
 
 
 def runs(request: Request, parameters: Sequence[Parameter], args: Sequence[Any]) -> bool:

@@ -240,7 +240,11 @@ def moved(default: Any, rng: Generator) -> Any:
     array = np.asarray(default)
     factors = rng.uniform(0.02, 0.1, size=array.shape) * rng.choice([-1.0, 1.0], size=array.shape)
     near = np.where(array == 0.0, np.round(rng.uniform(0.1, 0.3, size=array.shape), 3), array * (1.0 + factors))
-    return near.astype(array.dtype) if array.ndim else float(f"{float(near):.6g}")
+    if array.ndim or array.dtype.kind == "c":
+        near = near.astype(array.dtype) if array.dtype.kind in "fc" else near
+        return near if array.ndim else near.item()
+    short = float(f"{float(near):.6g}")
+    return array.dtype.type(short) if isinstance(default, np.floating) else short
 
 
 def draw(kind: Kind, domain: Domain, rng: Generator, signed_scalars: bool = False) -> Any:

@@ -560,7 +560,7 @@ def listed(x):
     return [np.sum(x**2), 2 * x]
 
 def triple(x):
-    return np.sum(x), 2.0, 3.0
+    return np.sum(x), 2 * x, 3.0
 """
 
 

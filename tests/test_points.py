@@ -621,3 +621,25 @@ def test_a_tuple_that_is_no_pair_is_described() -> None:
     with pytest.raises(PointError) as caught:
         search(lambda x: (np.sum(x), 2 * x, np.eye(3)))
     assert "--grad returned" in str(caught.value)
+
+
+def test_the_checked_default_moves_too() -> None:
+    def f(x: Any, y: Any = 0.0) -> Any:
+        return np.sum(x) * y + y**2
+
+    first, *others = search(f, 1)
+    assert first.args[1] == 0.0
+    assert all(point.args[1] != 0.0 for point in others)
+
+
+@pytest.mark.parametrize(
+    ("default", "count"), [(np.zeros(3), 2), (np.ones(3), 2), (1.0, 2), (1.5, 1), (np.array([0.5, 1.0]), 1), (0j, 2)]
+)
+def test_a_default_that_hides_terms_is_not_the_only_point(default: Any, count: int) -> None:
+    def f(x: Any = default) -> Any:
+        return np.sum(np.abs(x) ** 2)
+
+    points = search(f)
+    assert len(points) == count
+    assert all(np.asarray(point.args[0]).dtype == np.asarray(default).dtype for point in points)
+    assert not np.array_equal(points[-1].args[0], default) or count == 1
