@@ -407,6 +407,8 @@ class Flat:
 
     @property
     def coords(self) -> tuple[int, ...]:
+        if self.index >= len(self):
+            return (len(self),)  # past the end, where next() stops
         return tuple(int(i) for i in np.unravel_index(self.index, self.array.shape))
 
     def __iter__(self) -> Flat:

@@ -29,8 +29,9 @@ SCALARS: frozenset[type] = frozenset(
     {float, int, bool, np.float64, np.float32, np.float16, np.longdouble, np.int64, np.int32, np.bool_}
 )
 FLOAT_KINDS = "fc"
-# In a careful sweep the negative zero is the cotangent of what was not chosen: a branch of np.where, an element that nobody
-# read. Times infinity it stays what it is, while a zero that was computed makes nan, as it should. Rules that choose write it.
+# In a careful sweep the negative zero is the cotangent of what was not chosen: a branch of np.where, an element that
+# nobody read. Times infinity it stays what it is, while a zero that was computed makes nan, as it should. Rules that
+# choose write it.
 DEAD = -0.0
 
 
@@ -211,9 +212,10 @@ class Primitive:
         jvps: one a operand: ``jvp(t, y, *operands, **static)``, the tangent of the value. ``"linear"`` stands for
             a function that is linear in that operand: the function itself with the tangent in the operand's place.
             None: derived from the vjp by transposing it (correct, slower).
-        outputs: 0 for one array; n for a tuple of n (then y and g are tuples).
-        join: for a function that joins many operands, vjp and jvp of all of them at once: ``vjp(y, *operands, **static)``
-            gives ``pull(g)``, a list of cotangents; ``jvp(tangents, y, *operands, **static)`` takes a list, None for zero.
+        outputs: 0 for one array; n for a tuple of n (then y and g are tuples). join: for a function that joins many
+        operands, vjp and jvp of all of them at once: ``vjp(y, *operands, **static)``
+            gives ``pull(g)``, a list of cotangents; ``jvp(tangents, y, *operands, **static)`` takes a list, None for
+            zero.
     """
 
     __slots__ = ("function", "join", "jvps", "name", "outputs", "variadic", "vjps")
@@ -250,6 +252,7 @@ class Primitive:
 # NumPy's name -> what it does for traced operands. `rules/` fills both.
 UFUNCS: dict[Any, Elementwise | Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+_ARRAY = np.array  # the original: the name is replaced while a trace is running
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -271,7 +274,8 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
 def innermost(args: Sequence[Any]) -> Trace | None:
     """The innermost live trace among the operands; None if none is traced.
 
-    A constant of a trace that has ended (an array that the function made and keeps) counts as the plain array that it is.
+    A constant of a trace that has ended (an array that the function made and keeps) counts as the plain array that it
+    is.
     """
     best: Trace | None = None
     for a in args:
@@ -291,7 +295,7 @@ def innermost(args: Sequence[Any]) -> Trace | None:
 
 def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype: Any = None) -> Any:
     """Value and derivative of an elementwise function of the operands, of which at least one may be traced."""
-    args = [np.array(a) if type(a) in (list, tuple) and not any_active(a) else a for a in args]
+    args = [FUNCTIONS[_ARRAY](a) if type(a) in (list, tuple) else a for a in args]
     trace = innermost(args)
     if trace is None:
         args = [plain(a) for a in args]

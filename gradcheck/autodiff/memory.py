@@ -69,9 +69,9 @@ def origin(x: Any) -> Any:
 class Snapshots:
     """Plain arrays as records may save them: what is written to them later goes unseen by the tape.
 
-    A small array is copied. A large one is copied where code of the user's on the stack writes to arrays in place at all (and once
-    only, as long as it has not changed); elsewhere it is referred to, and the sweep refuses to run if a sample of its values
-    has changed by then.
+    A small array is copied. A large one is copied where code of the user's on the stack writes to arrays in place at
+    all (and once only, as long as it has not changed); elsewhere it is referred to, and the sweep refuses to run if a
+    sample of its values has changed by then.
     """
 
     __slots__ = ("copies", "referred")
@@ -130,7 +130,8 @@ _writes: dict[CodeType, bool] = {}
 
 
 def _user_writes() -> bool:
-    """Whether any code of the user's on the stack, or nested in it, writes to arrays in place (as far as one can tell)."""
+    """Whether any code of the user's on the stack, or nested in it, writes to arrays in place (as far as one can
+    tell)."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")

@@ -19,7 +19,6 @@ from gradcheck.autodiff.array import ArrayInterface, store_out
 from gradcheck.autodiff.core import (
     FUNCTIONS,
     SCALARS,
-    TRACED,
     UFUNCS,
     Elementwise,
     elementwise,
@@ -30,6 +29,9 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.memory import Broadcast, View
 from gradcheck.autodiff.rules import elementwise as table
+
+# Plain operands for the short way: numbers and arrays. A list, for one, becomes an array first.
+SHORT = SCALARS | {np.ndarray, complex, np.complex128}
 
 
 def _function_of(partial: Any) -> Callable[..., Any]:
@@ -79,8 +81,10 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
                         except ArithmeticError:
                             return elementwise(rule, (self, other))
                         return taped(y, trace, n, None)
-        if (kind not in TRACED or (kind is taped and other.owner is self.owner)) and self.owner.live:
-            return self.owner.binary(rule, self, other)
+        if kind in SHORT or (kind is taped and other.owner is self.owner):
+            owner = self.owner
+            if owner.live:
+                return owner.binary(rule, self, other)
         return elementwise(rule, (self, other))
 
     def reflected(self: Any, other: Any) -> Any:
@@ -97,7 +101,7 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
                 except ArithmeticError:
                     return elementwise(rule, (other, self))
                 return taped(y, trace, n, None)
-        if type(other) not in TRACED and self.owner.live:
+        if type(other) in SHORT and self.owner.live:
             return self.owner.binary(rule, other, self)
         return elementwise(rule, (other, self))
 

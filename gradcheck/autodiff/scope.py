@@ -198,10 +198,11 @@ class _Swap:
     Counted, as traces nest and run in several threads: the first one installs, the last one restores.
     """
 
-    __slots__ = ("added", "count", "new", "old", "present", "read", "space")
+    __slots__ = ("added", "casts", "count", "new", "old", "present", "read", "space")
 
     def __init__(self, space: Namespace, new: dict[str, Any]) -> None:
         self.space = space
+        self.casts = False
         self.new: dict[str, Any] = {}
         self.count = 0
         self.present: tuple[Any, ...] = ()
@@ -275,11 +276,11 @@ _FOLDERS = tuple(
 )
 
 
-def _code_of(value: Any) -> types.CodeType | None:
-    """The code of a function, method, property or whatever wraps one."""
+def _code_of(value: Any, namespace: Namespace) -> types.CodeType | None:
+    """The code of a function, method, property or whatever wraps one, if it was defined in this module."""
     value = getattr(value, "fget", None) or getattr(value, "__func__", value)
     value = getattr(value, "__wrapped__", value)
-    return value.__code__ if isinstance(value, types.FunctionType) else None
+    return value.__code__ if isinstance(value, types.FunctionType) and value.__globals__ is namespace else None
 
 
 def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types.CodeType]:
@@ -292,10 +293,8 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
             value = namespace.get(name)
             members = [value]
             if isinstance(value, type):
-                members = list(vars(value).values()) if value.__module__ == namespace.get("__name__") else []
-            elif getattr(value, "__globals__", namespace) is not namespace:
-                members = []  # imported from another module
-            todo += [c for c in map(_code_of, members) if c is not None]
+                members = list(vars(value).values())
+            todo += [c for c in (_code_of(member, namespace) for member in members) if c is not None]
         names = []
         if todo:
             code = todo.pop()
@@ -307,15 +306,19 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
                 seen.update(names)
 
 
-def _bindings(namespace: Namespace, used: set[str], compares_types: bool) -> dict[str, Any]:
-    """What must be replaced in a user's module: names bound to originals, and casts that its code uses."""
+def _bindings(namespace: Namespace) -> dict[str, Any]:
+    """Names of a user's module that are bound to originals."""
     by_id = {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()}
-    by_id |= {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
-    found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
+    return {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
+
+
+def _casts(namespace: Namespace, used: set[str]) -> dict[str, Any]:
+    """Types that a user's module uses as casts. (An installed package may compare types in ways that a script does
+    not.)"""
     if (namespace.get("__file__") or "").startswith(_FOLDERS):
-        return found  # an installed package may compare types in ways that a script does not
-    if compares_types:
-        return found  # code that compares types would see that these are stand-ins
+        return {}
+    by_id = {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
+    found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
     if "float" in used and "float" not in namespace:
         found["float"] = scalars.Float
     if used & set(scalars.NUMPY_CASTS):
@@ -342,9 +345,10 @@ def _numpy_with_casts() -> types.ModuleType:
 class _Known:
     """Which swaps a function needs, and for which state of its module that was found out."""
 
-    __slots__ = ("length", "namespace", "swaps")
+    __slots__ = ("compares_types", "length", "namespace", "swaps")
 
-    def __init__(self, namespace: Namespace, swaps: tuple[_Swap, ...]) -> None:
+    def __init__(self, namespace: Namespace, swaps: tuple[_Swap, ...], compares_types: bool) -> None:
+        self.compares_types = compares_types
         self.namespace = namespace
         self.length = len(namespace)
         self.swaps = swaps
@@ -353,8 +357,9 @@ class _Known:
 _lock = threading.RLock()
 # By code object, and whether all that may be needed was asked for.
 _known: dict[Any, _Known] = {}
-# The one swap of a user's namespace, by its id: two that overlap could not both be taken back.
-_user_swaps: dict[int, _Swap] = {}
+# The swaps of a user's namespace, by its id: one of names that are bound to originals, one of casts. They do not
+# overlap: two that did could not both be taken back.
+_user_swaps: dict[tuple[int, bool], _Swap] = {}
 # Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
 _escalated: list[_Swap] = []
 
@@ -384,17 +389,18 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         reachable = module is np or id(module) in modules or module.__name__.partition(".")[0] in used
         if reachable and used & names.keys():
             swaps.append(swap)
-    bindings = _bindings(namespace, used, compares_types)
-    if bindings:
-        own = _user_swaps.get(id(namespace))
-        if own is None:
-            own = _user_swaps[id(namespace)] = _Swap(namespace, bindings)
-        else:
-            own.extend(bindings)
-        swaps.append(own)
-    elif id(namespace) in _user_swaps:
-        swaps.append(_user_swaps[id(namespace)])
-    _known[key] = _Known(namespace, tuple(swaps))
+    # Code that compares types would see that the casts are stand-ins.
+    kinds = (_bindings(namespace), {} if compares_types else _casts(namespace, used))
+    for casts, names in enumerate(kinds):
+        own = _user_swaps.get((id(namespace), bool(casts)))
+        if names and own is None:
+            own = _user_swaps[id(namespace), bool(casts)] = _Swap(namespace, names)
+            own.casts = bool(casts)
+        elif names and own is not None:
+            own.extend(names)
+        if own is not None and not (casts and compares_types):
+            swaps.append(own)
+    _known[key] = _Known(namespace, tuple(swaps), compares_types)
     return tuple(swaps)
 
 
@@ -448,7 +454,11 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         else:
             self.swaps = tuple(s for s in _SWAPS if s not in _ON_DEMAND)
         if _escalated:
-            self.swaps += tuple(s for s in _escalated if s not in self.swaps)
+            known = _known.get((function.__code__, False)) if isinstance(function, types.FunctionType) else None
+            plain_types = known.namespace if known is not None and known.compares_types else None
+            self.swaps += tuple(
+                s for s in _escalated if s not in self.swaps and not (s.casts and s.space is plain_types)
+            )
         if self.swaps:
             with _lock:
                 for swap in self.swaps:

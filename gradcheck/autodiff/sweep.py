@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import DEAD, SCALARS, TRACED, is_array, is_complex, plain, shape_of, unbroadcast
+from gradcheck.autodiff.core import (
+    DEAD,
+    SCALARS,
+    TRACED,
+    is_array,
+    is_complex,
+    outer_constant,
+    plain,
+    shape_of,
+    unbroadcast,
+)
 from gradcheck.autodiff.memory import LARGE, Broadcast, View, same_order
 
 # slot, then: first operand's slot and partial, second operand's slot and partial (None: no second operand);
@@ -109,18 +119,22 @@ class Sweep:
         """Make the cotangent of root memory of our own that lies as root's value does, so that views of them agree."""
         value = root.value if type(root.value) is np.ndarray else plain(root.value)
         c = self.cotangents[slot]
-        if c is None:
+        zero = DEAD if self.careful else 0.0
+        if type(d) in TRACED or type(c) in TRACED:
+            level = max(x.owner.level for x in (c, d) if type(x) in TRACED)
+            if type(c) not in TRACED or c.owner.level < level or slot not in self.shaped:
+                fresh = outer_constant(np.full_like(value, zero), level + 1)
+                if c is not None:
+                    fresh[...] = c
+                c = fresh
+        elif c is None:
             c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
             if self.careful:
                 c.fill(DEAD)
         elif slot not in self.owned or type(c) in SCALARS or not same_order(c, value):
             fresh = np.empty_like(value)
-            if type(c) in TRACED:
-                fresh = c.owner.constant(fresh)
             fresh[...] = c
             c = fresh
-        if type(d) in TRACED and (type(c) not in TRACED or c.owner.level < d.owner.level):
-            c = d.owner.constant(c)
         self.cotangents[slot] = c
         self.owned.add(slot)
         self.shaped.add(slot)

@@ -54,8 +54,8 @@ def _numeric(x: Any) -> Any:
 def _shield(args: Sequence[Any]) -> list[Any]:
     """Arguments that are not differentiated: an array may be copied and then assigned to, so it becomes a constant.
 
-    Two arguments that are the same array stay the same, and arrays that overlap in part stay plain. Plain lists, tuples and
-    dicts that hold arrays are rebuilt; every other object is passed as it is.
+    Two arguments that are the same array stay the same, and arrays that overlap in part stay plain. Plain lists,
+    tuples and dicts that hold arrays are rebuilt; every other object is passed as it is.
     """
     found = [leaf for arg in args for leaf in _array_leaves(arg)]
     distinct = list({id(a): a for a in found}.values())
@@ -124,8 +124,8 @@ class _Traced:
                 return
             for trace, before in outer:
                 trace.lost = before  # what was refused here is this function's affair
-            # Once more with the names replaced that the refusing module has bound (each module is tried once), then with
-            # every array that the function makes ready to be assigned to.
+            # Once more with the names replaced that the refusing module has bound (each module is tried once), then
+            # with every array that the function makes ready to be assigned to.
             if escalate(lost, self.swaps):
                 continue
             if lost.frame is None or generous or first is not None:

@@ -587,7 +587,9 @@ T.add(np.savetxt, lambda x: np.savetxt(io.BytesIO(), x) or x, V)
 def test_rule(case: Case) -> None:
     if np.lib.NumpyVersion(np.__version__) < "2.3.0":
         if case.id.startswith("einsum-"):
-            case = dataclasses.replace(case, f=lambda *a, f=case.f: [y + 0.0 for y in leaves(f(*a))])  # some of its scalars were 0-d arrays
+            case = dataclasses.replace(
+                case, f=lambda *a, f=case.f: [y + 0.0 for y in leaves(f(*a))]
+            )  # some of its scalars were 0-d arrays
         try:
             case.f(*case.args)
         except TypeError as err:
@@ -599,6 +601,8 @@ def test_every_rule_is_in_the_table() -> None:
     from . import test_ufuncs
 
     # A replacement of lists.py is not a rule of its own; SciPy's functions are tested beside their rules.
-    numpys = {f for f in core.FUNCTIONS if isinstance(f, tuple) or (getattr(f, "__module__", None) or "").startswith("numpy")}
+    numpys = {
+        f for f in core.FUNCTIONS if isinstance(f, tuple) or (getattr(f, "__module__", None) or "").startswith("numpy")
+    }
     missing = numpys - T.covered() - test_ufuncs.T.covered()
     assert {str(f) for f in missing} == set()

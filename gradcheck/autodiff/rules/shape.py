@@ -225,6 +225,17 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
     return tuple(broadcast_to(a, shape) for a in args)
 
 
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    m, k = as_traced(m), k % 4
+    np.rot90(np.empty(shape_of(m)), k, axes)  # NumPy's own checks and messages
+    if k == 0:
+        return m[:]
+    if k == 2:
+        return flip(flip(m, axes[0]), axes[1])
+    return swapaxes(flip(m, axes[1]), *axes) if k == 1 else flip(swapaxes(m, *axes), axes[1])
+
+
 # -- picking -------------------------------------------------------------------------------------------------------
 
 
@@ -254,7 +265,7 @@ def _moving(function: Any, name: str = "") -> None:
 
 
 _MOVING: tuple[Any, ...] = (
-    np.roll, np.tile, np.repeat, np.rot90, np.take, np.take_along_axis, np.delete, np.resize,
+    np.roll, np.tile, np.repeat, np.take, np.take_along_axis, np.delete, np.resize,
 )  # fmt: skip
 for _mover in _MOVING:
     _moving(_mover)
