@@ -159,7 +159,7 @@ def gradcheck(
             WHERE,
             "--points",
             metavar="N",
-            text="How many points to find. Default 5; 1 where all parameters have defaults, 2 if one of these is 0 or 1.",
+            text="How many points to find. Default 5; 1 where all parameters have defaults, 2 if one is 0 or 1.",
         ),
     ] = None,
     seed: Annotated[int, _option(WHERE, "--seed", metavar="N", text="Of everything random. Default 0.")] = 0,

@@ -31,7 +31,8 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
-from gradcheck.search import Request, returns_gradient
+from gradcheck.returned import may_return_derivative, returns_gradient
+from gradcheck.search import Request
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
@@ -287,6 +288,13 @@ def _derivative(
     if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
         return "returned", ""
     if partner is None:
+        if settings.grad == "auto" and settings.order == 1 and may_return_derivative(value, point.args[argnum]):
+            raise GradcheckError(
+                f"{target.name} returned a tuple, of which the second part may be the derivative of the first",
+                where=target.where,
+                hint="if it is, --grad returned puts it on trial; if all parts are values: --grad none",
+                code="GC011",
+            )
         return None, ""
     function = partner.function
     returned = _quietly(function, point)

@@ -23,6 +23,7 @@ from typing import Any
 from gradcheck.check.result import Point
 from gradcheck.errors import Location
 from gradcheck.frames import describe, exit_call, user_location
+from gradcheck.returned import describe_value, returns_gradient, sizes_in
 from gradcheck.targets import Parameter, Target
 from gradcheck.trials import (
     DOMAINS,
@@ -282,7 +283,7 @@ class Search:
         except ValueError:
             value = np.asarray(None)
         if value.dtype.kind not in "fciu":
-            raise _AttemptError(f"it returned {_named(result)}, where a number or an array is needed")
+            raise _AttemptError(f"it returned {describe_value(result)}, where a number or an array is needed")
         if value.size == 0:
             raise _AttemptError("it returned an empty array")
         if not np.all(np.isfinite(value)):
@@ -389,7 +390,7 @@ class Search:
         else:
             tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
             self.failures[key] = _Failure(tried, err.text, err.where, err.__cause__)
-        self.learn(_sizes_in(err.text))
+        self.learn(sizes_in(err.text))
 
     def elementwise(self) -> _Found | None:
         """Scalars, if f of vectors is f of their elements: then vectors would show nothing more."""
@@ -523,65 +524,7 @@ class Search:
         return False
 
 
-def returns_gradient(result: Any, argument: Any) -> bool:
-    """Whether a value looks like (f, derivative): a pair of a number and an array of the argument's shape, or of a
-    vector and a Jacobian.
-
-    >>> import numpy as np
-    >>> x = np.ones(3)
-    >>> returns_gradient((1.0, x), x), returns_gradient((np.ones(2), np.ones((2, 3))), x), returns_gradient((x, x), x)
-    (True, True, False)
-    """
-    import numpy as np
-
-    if not isinstance(result, tuple | list) or len(result) != 2:
-        return False
-    try:
-        value, gradient = np.asarray(result[0]), np.asarray(result[1])
-    except ValueError:
-        return False
-    numeric = value.dtype.kind in "fc" and gradient.dtype.kind in "fc"
-    return numeric and gradient.ndim > value.ndim and gradient.shape == value.shape + np.shape(argument)
-
-
-def _named(result: Any) -> str:
-    """What f returned, for a message: the shapes of the parts of a short tuple, so that a pair can be recognised."""
-    import numpy as np
-
-    name = type(result).__name__
-    noun = f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-    if not isinstance(result, tuple | list) or not 1 < len(result) <= 4:
-        return noun
-    parts = []
-    for part in result:
-        try:
-            array = np.asarray(part)
-        except ValueError:
-            return noun
-        if array.dtype.kind not in "fciu":
-            return noun
-        parts.append(f"shape {array.shape}" if array.ndim else "a number")
-    return f"{noun} of {', '.join(parts[:-1])} and {parts[-1]}"
-
-
 def _is_number(value: Any) -> bool:
     import numpy as np
 
     return isinstance(value, int | float | complex | np.ndarray | np.generic)
-
-
-def _sizes_in(text: str) -> list[int]:
-    """Sizes in an error message: ``size 3 is different from 2``, ``expected 5``, ``into shape (4, 5)``."""
-    sizes: list[int] = []
-    if "reshape" in text:
-        into = re.search(r"into shape \(([\d, ]+)\)", text)
-        if into:
-            product = 1
-            for number in re.findall(r"\d+", into.group(1)):
-                product *= int(number)
-            sizes.append(product)
-    elif "out of bounds" in text:
-        sizes += [int(number) + 1 for number in re.findall(r"index (\d+)", text)]
-    elif re.search(r"shape|size|unpack|aligned|broadcast|dimension|length|expected", text):
-        sizes += [int(number) for number in re.findall(r"(?<![\w.])\d+(?![\w.]*\w)", text)]
-    return [size for size in sizes if 1 < size <= 64]

@@ -561,6 +561,9 @@ def listed(x):
 
 def triple(x):
     return np.sum(x), 2 * x, 3.0
+
+def waves(x):
+    return np.sin(x), -np.cos(x)
 """
 
 
@@ -575,9 +578,11 @@ def test_a_returned_jacobian(gradcheck: Run, tmp_path: Path, option: list[str]) 
 
 def test_what_may_be_returned_is_hinted(gradcheck: Run, tmp_path: Path) -> None:
     (tmp_path / "ret.py").write_text(RETURNS, encoding="utf-8")
-    code, out, _ = gradcheck("ret.py:triple")
-    assert code == 2
-    assert "hint: if it returns value and derivative: --grad returned" in out
+    for function in ("triple", "waves"):
+        code, out, _ = gradcheck(f"ret.py:{function}")
+        assert code == 2, out
+        assert "hint: if it is, --grad returned puts it on trial" in out
+    assert gradcheck("ret.py:waves", "--grad", "returned", "--at", "0.5")[0] == 1
 
 
 # what would end the process, or has nowhere to go

@@ -22,7 +22,9 @@ FLOORS = {
     "autodiff": 1,
     "numeric": 2,
     "check": 3,
-    **dict.fromkeys(["frames", "loading", "targets", "partners", "trials", "values", "search", "points"], 4),
+    **dict.fromkeys(
+        ["frames", "loading", "targets", "partners", "trials", "values", "returned", "search", "points"], 4
+    ),
     **dict.fromkeys(["settings", "explain"], 4),
     "runner": 5,
     "report": 6,
@@ -77,9 +79,7 @@ def test_imports_go_down(path: Path) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in source_files() if "autodiff" in p.parts], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", [p for p in source_files() if "autodiff" in p.parts], ids=lambda path: path.name)
 def test_autodiff_stands_on_numpy_alone(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
