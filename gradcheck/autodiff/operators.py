@@ -206,11 +206,16 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        if len(inputs) == 1 and method == "__call__" and not keywords:
+        if method == "__call__" and not keywords:
             rule = UFUNCS.get(ufunc)
             owner: Any = self.owner
             if type(rule) is Elementwise and owner.live:
-                return owner.unary(rule, self)
+                if len(inputs) == 1:
+                    return owner.unary(rule, self)
+                if len(inputs) == 2 and all(
+                    type(x) in SHORT or (type(x) is taped and x.owner is owner) for x in inputs
+                ):
+                    return owner.binary(rule, *inputs)
         return ArrayInterface.__array_ufunc__(self, ufunc, method, *inputs, **keywords)
 
     def __getitem__(self, key: Any) -> Any:

@@ -1,5 +1,5 @@
-"""Ways in which a derivative could get lost or wrong in silence, each found by a reviewer: memory that changes behind the
-tape's back, aliases, caches, threads, guards that swallow errors."""
+"""Ways in which a derivative could get lost or wrong in silence, each found by a reviewer: memory that changes behind
+the tape's back, aliases, caches, threads, guards that swallow errors."""
 
 from __future__ import annotations
 
