@@ -280,6 +280,22 @@ def test_a_sample_is_called_a_sample() -> None:
     assert "1 of 1000 entries" in full(outcome(sampled))
 
 
+def along(number: int, verdict: Verdict) -> Entry:
+    return replace(entry(0, 1.0, 2.0, verdict), label=f"df/dx · v{number}", index=(), direction=number)
+
+
+def test_random_directions_are_counted_apart() -> None:
+    single = [entry(i, 1.0 if i else -1.0, 1.0, Verdict.PASS if i else Verdict.FAIL) for i in range(9)]
+    both = result(*single, along(1, Verdict.FAIL), along(2, Verdict.PASS), total=9)
+    assert "  1 of 9 entries wrong, and 1 of 2 random directions\n" in full(outcome(both))
+    only = result(*single[1:], along(1, Verdict.FAIL), along(2, Verdict.FAIL), total=100)
+    assert "  2 of 2 random directions wrong\n" in full(outcome(only))
+    passed = result(*single[1:], along(1, Verdict.PASS), verdict=Verdict.PASS, total=100)
+    assert "agree: 8 of 100 entries and 1 random direction," in full(outcome(passed))
+    shown = json.loads(render(run(outcome(both)), "json", Style()))["checks"][0]["entries"]
+    assert [e["direction"] for e in shown] == [None] * 9 + [1, 2]
+
+
 # numbers
 
 
@@ -328,6 +344,7 @@ def test_json_has_everything() -> None:
         "point": 0,
         "output": [],
         "index": [1],
+        "direction": None,
         "yours": -1.0,
         "autodiff": 1.0,
         "measured": 1.0,
