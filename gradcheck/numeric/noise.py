@@ -72,6 +72,15 @@ def noise_from_table(values: Array) -> Array:
     return out
 
 
+def _rest(values: Array) -> Array:
+    """The largest level of the last three columns of the difference table, shape (m,)."""
+    levels = []
+    for k in range(len(values) - 4, len(values) - 1):
+        gamma = factorial(k) ** 2 / factorial(2 * k)
+        levels.append(np.sqrt(gamma * np.mean(np.diff(values, k, axis=0) ** 2, axis=0)))
+    return np.asarray(np.max(levels, axis=0))
+
+
 def noise_level(sample: Callable[[float], Array], center: Array, shortest: float = SPACINGS[0]) -> Array:
     """Noise of every output of f along one line, at least half a unit in the last place.
 
@@ -89,7 +98,7 @@ def noise_level(sample: Callable[[float], Array], center: Array, shortest: float
     True
     """
     level = half_ulp(center)
-    for spacing in (shortest, *(s for s in SPACINGS if s > shortest)):
+    for attempt, spacing in enumerate((shortest, *(s for s in SPACINGS if s > shortest))):
         for side in (1.0, -1.0):  # the domain may end on one side of the point
             # Without the centre: f may jump there, which is no noise.
             values = np.stack([sample(side * k * spacing) for k in range(1, POINTS + 1)])
@@ -97,7 +106,10 @@ def noise_level(sample: Callable[[float], Array], center: Array, shortest: float
                 break
         else:
             return level
-        level = np.maximum(level, DOUBT * np.nan_to_num(noise_from_table(values), nan=0.0))
+        found = noise_from_table(values)
+        if not attempt:  # So short that nothing smooth is left in high differences: what is there must be noise.
+            found = np.where(np.isnan(found), _rest(values), found)
+        level = np.maximum(level, DOUBT * np.nan_to_num(found, nan=0.0))
         rises = np.abs(np.diff(values, axis=0))
         constant = np.mean(rises == 0, axis=0) >= 0.5
         if not np.any(constant):
