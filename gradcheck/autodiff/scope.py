@@ -406,12 +406,10 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
 
 def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
     """After a traced value was refused: whether names can be replaced where that was that were not; see to it."""
-    if error.frame is None:
-        return False
-    namespace, code = error.frame
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with _lock:
-        needed = _look_through(namespace, code, demand=True)
+        # Without a frame of the user's it was a library's function itself that is differentiated: then everything helps.
+        needed = tuple(_SWAPS) if error.frame is None else _look_through(*error.frame, demand=True)
         _escalated.extend(swap for swap in needed if id(swap) not in sizes)
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
 

@@ -128,7 +128,7 @@ class _Traced:
             # with every array that the function makes ready to be assigned to.
             if escalate(lost, self.swaps):
                 continue
-            if lost.frame is None or generous or first is not None:
+            if generous or first is not None:
                 lost.where = lost.where or self.where
                 raise first or lost
             generous = True
