@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import pickle
 import subprocess
 import sys
@@ -82,6 +84,65 @@ def test_complex_values_have_a_real_and_an_imaginary_derivative() -> None:
     assert result.verdict == "pass"
     conjugated = check(lambda t: np.exp(1j * t), 0.7, grad=lambda t: -1j * np.exp(-1j * t), autodiff=False)
     assert [e.verdict.value for e in conjugated.entries] == ["pass", "fail"]
+
+
+class Model:
+    def method(self, x: np.ndarray) -> Any:
+        return x[0], math.sin(x[1])
+
+    def __call__(self, x: np.ndarray) -> Any:
+        return [x[0], np.exp(x[1])]
+
+
+def lists_of_arrays(x: np.ndarray) -> Any:
+    y = np.zeros(2)
+    y[0] = x[0] * x[1]
+    return [y, [x[0], 1.0]]
+
+
+def list_of_complex(x: np.ndarray) -> Any:
+    return [x[0] + 1j * x[1], 2 * x[1]]
+
+
+@pytest.mark.parametrize(
+    ("f", "entries"),
+    [
+        (lambda x: [x[0] * x[1], np.sin(x[0]), 3.0], 6),
+        (lambda x: (math.sin(x[0]), x[1] ** 2), 4),
+        (lists_of_arrays, 8),
+        (Model().method, 4),
+        (Model(), 4),
+        (functools.partial(lambda k, x: [k * x[0], math.cos(x[1])], 2.0), 4),
+        (list_of_complex, 8),
+        (lambda x: [np.sum(x**2)], 2),
+    ],
+)
+def test_a_list_of_numbers_is_a_vector(f: Callable[..., Any], entries: int) -> None:
+    result = check(f, np.array([0.7, 1.3]))
+    assert (result.verdict, len(result.entries), codes(result)) == ("pass", entries, [])
+    assert all(e.autodiff is not None for e in result.entries)
+
+
+def test_a_list_of_numbers_of_many_inputs_and_its_hessian() -> None:
+    x = np.linspace(0.1, 1.0, 300)
+    assert check(lambda v: [np.sum(v**2), np.sum(np.sin(v))], x).verdict == "pass"
+    assert check(lambda v: [np.sum(v**3)], x[:3], order=2).verdict == "pass"
+    wrong = check(lambda v: (v[0] * v[1], v[0]), x[:2], grad=lambda v: [[v[1], v[0]], [1.0, 1.0]])
+    assert [e.label for e in wrong.entries if e.verdict is Verdict.FAIL] == ["df[1]/dv[1]"]
+    assert (
+        error(lambda v: (np.sum(v**2), 2 * v), x[:2]).hint
+        == "if it returns value and gradient, say so: grad='returned'"
+    )
+
+
+def test_where_autodiff_alone_cannot_follow_the_function_is_named() -> None:
+    def f(x: np.ndarray) -> Any:
+        return np.sum(np.frombuffer(x.tobytes()))
+
+    caught = error(f, np.ones(2))
+    assert caught.code == "GC016"
+    assert caught.where is not None
+    assert caught.where.file == __file__
 
 
 def test_integers_are_promoted_and_it_is_said() -> None:
@@ -322,7 +383,8 @@ def test_many_inputs_cost_few_evaluations() -> None:
     assert result.verdict == "pass"
     assert result.evaluations < 200
     assert result.total == 5000 > len(result.entries)
-    assert sum("·" in e.label for e in result.entries) == 8
+    assert [e.direction for e in result.along] == list(range(1, 9))
+    assert len(result.located) + 8 == len(result.entries)
     assert codes(result) == ["GC308"]
 
 
@@ -337,7 +399,7 @@ def test_one_wrong_entry_of_many_is_found(size: float) -> None:
 
     result = check(lambda v: np.sum(np.sin(v)), x, grad=df, autodiff=False)
     assert result.verdict == "fail"
-    wrong = [e for e in result.entries if e.verdict is Verdict.FAIL and "·" not in e.label]
+    wrong = [e for e in result.located if e.verdict is Verdict.FAIL]
     assert [e.index for e in wrong] == [(1234,)]
     assert result.evaluations < 1200
 
@@ -382,9 +444,17 @@ def test_a_wrong_hessian_is_named() -> None:
         return h
 
     result = check(rosen, np.array([1.3, 0.7, 0.8, 1.9]), grad=wrong, order=2, autodiff=False)
-    failed = {e.index for e in result.entries if e.verdict is Verdict.FAIL and "·" not in e.label}
+    failed = {e.index for e in result.located if e.verdict is Verdict.FAIL}
     assert failed == {(1, 2)}
-    assert "GC101" in codes(result)
+    [finding] = [f for f in result.findings if f.code == "GC101"]
+    assert finding.message.startswith("1 of 16 entries")
+    assert finding.message.endswith("; the worst is d2f/dx[1]dx[2]")
+    assert {e.label for e in result.along} == {f"d2f/dx2 · v{k} v{k}" for k in (1, 2, 3)}
+
+
+def test_wrong_entries_and_directions_are_counted_apart() -> None:
+    result = check(rosen, np.array([1.3, 0.7, 0.8]), grad=lambda x: -rosen_hess(x), order=2, autodiff=False)
+    assert "7 of 9 entries and 3 of 3 random directions are wrong" in result.findings[0].message
 
 
 def test_a_hessian_of_a_scalar_argument_and_its_refusals() -> None:

@@ -291,8 +291,8 @@ def test_random_directions_are_counted_apart() -> None:
     only = result(*single[1:], along(1, Verdict.FAIL), along(2, Verdict.FAIL), total=100)
     assert "  2 of 2 random directions wrong\n" in full(outcome(only))
     passed = result(*single[1:], along(1, Verdict.PASS), verdict=Verdict.PASS, total=100)
-    assert "agree: 8 of 100 entries and 1 random direction," in full(outcome(passed))
-    shown = json.loads(render(run(outcome(both)), "json", Style()))["checks"][0]["entries"]
+    assert "agree: 8 of 100 entries and 1 random direction at" in full(outcome(passed))
+    shown = json.loads(render("json", run(outcome(both)), Style()))["checks"][0]["entries"]
     assert [e["direction"] for e in shown] == [None] * 9 + [1, 2]
 
 

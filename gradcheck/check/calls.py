@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import io
 import os
 import sys
@@ -67,6 +68,28 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     return True
+
+
+class Adapted:
+    """A function with something done to what it returns, that can be traced as well as the function itself.
+
+    The autodiff core replaces names in the module of the function that it traces (``autodiff/scope.py``); it finds
+    that function by ``__func__``, as that of a bound method.
+
+    >>> Adapted(lambda x: (x, x), np.asarray)(2.0)
+    array([2., 2.])
+    """
+
+    def __init__(self, f: Callable[..., Any], change: Callable[[Any], Any]) -> None:
+        self.f = f
+        self.change = change
+        inner: Any = f
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        self.__func__ = getattr(inner, "__func__", inner)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.change(self.f(*args))
 
 
 class UserFunction:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.check.calls import UserFunction, copied
+from gradcheck.check.calls import Adapted, UserFunction, copied
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
@@ -122,6 +122,15 @@ class Autodiff:
         self.trouble: GradcheckError | None = None
         self.value: Any = None
 
+    @property
+    def traceable(self) -> Callable[..., Any]:
+        """f with an array for a value, also where it returns a list or tuple of numbers."""
+        if not self.value_space.listed:
+            return self.f.f
+        from gradcheck.autodiff.rules.reductions import as_traced
+
+        return Adapted(self.f.f, as_traced)
+
     def guarded(self, compute: Callable[[], Any]) -> Any:
         """What the autodiff core computes; None, with :attr:`trouble` set, where it cannot follow f."""
         try:
@@ -140,10 +149,10 @@ class Autodiff:
         """The whole derivative, value.shape + argument.shape."""
         from gradcheck.autodiff import value_and_jacobian
 
-        f, given = self.f.f, tuple(copied(a) for a in args)
+        f, given = self.traceable, tuple(copied(a) for a in args)
         if self.value_space.complex:  # real argument, complex value: two real derivatives
-            real = self.guarded(lambda: value_and_jacobian(lambda *a: np.real(f(*a)), self.argnum)(*given))
-            imag = real and self.guarded(lambda: value_and_jacobian(lambda *a: np.imag(f(*a)), self.argnum)(*given))
+            real = self.guarded(lambda: value_and_jacobian(Adapted(f, np.real), self.argnum)(*given))
+            imag = real and self.guarded(lambda: value_and_jacobian(Adapted(f, np.imag), self.argnum)(*given))
             found = imag and tuple(np.asarray(a) + 1j * np.asarray(b) for a, b in zip(real, imag, strict=True))
         else:
             found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
@@ -172,8 +181,10 @@ class Autodiff:
         """The derivative along lines one by one, in forward mode, shape (lines, width)."""
         from gradcheck.autodiff import jvp
 
+        f = self.traceable
+
         def only(x: Any) -> Any:
-            return self.f.f(*promoted_args([copied(a) for a in args], self.argnum, x))
+            return f(*promoted_args([copied(a) for a in args], self.argnum, x))
 
         rows = []
         for line in lines:
@@ -196,7 +207,7 @@ class Autodiff:
         from gradcheck.autodiff import hessian
 
         given = tuple(copied(a) for a in args)
-        found = self.guarded(lambda: hessian(self.f.f, self.argnum)(*given))
+        found = self.guarded(lambda: hessian(self.traceable, self.argnum)(*given))
         if found is None:
             return None
         return np.asarray(found, dtype=np.float64).reshape(self.space.size, self.space.size)

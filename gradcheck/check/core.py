@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.calls import UserFunction, definition
+from gradcheck.check.calls import Adapted, UserFunction, definition
 from gradcheck.check.claims import WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose
@@ -173,11 +173,7 @@ def _derivative_name(grad: Callable[..., Any] | str | None) -> str:
 
 def _value_only(f: Callable[..., Any]) -> Callable[..., Any]:
     """f without the derivative that it returns beside its value."""
-
-    def value(*args: Any) -> Any:
-        return _pair(f(*args), 0)
-
-    return value
+    return Adapted(f, lambda returned: _pair(returned, 0))
 
 
 def _pair(returned: Any, item: int) -> Any:

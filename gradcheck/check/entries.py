@@ -37,15 +37,17 @@ def entries_of(
     entries: list[tuple[int, Entry]] = []
     directions = 0
     for i, m in enumerate(measured):
-        directions += m.line.direction is not None
+        along = m.line.direction is not None
+        directions += along
         index = () if m.line.column is None or not scene.space.shape else _unravel(m.line.column, scene.space.shape)
         for row in range(scene.value.width):
             output, part = scene.value.output(row)
             label = f"{part}df{_brackets(output)}/d{argname}{_brackets(index)}"
-            if m.line.direction is not None:
+            if along:
                 label += f" · v{directions}"
             both = (None if own is None else own[i, row], None if ad is None else ad[i, row])
-            entries.append((row, judged_entry(m, row, label, output, index, point, both)))
+            number = directions if along else None
+            entries.append((row, judged_entry(m, row, label, output, index, point, both, number)))
     return [e for _, e in sorted(entries, key=lambda pair: pair[0])]
 
 
@@ -57,6 +59,7 @@ def judged_entry(
     index: tuple[int, ...],
     point: int,
     both: tuple[float | None, float | None],
+    direction: int | None = None,
 ) -> Entry:
     """One output of one judged line as an entry; ``both`` is what the user and autodiff claim of it."""
     own, ad = both
@@ -74,7 +77,18 @@ def judged_entry(
         verdict=VERDICTS.get(int(m.state[row]), Verdict.INCONCLUSIVE),
         note=_note(m, row),
         resolution=_number(m.opinion.resolution[row]),
+        direction=direction,
     )
+
+
+def counted(hits: Sequence[Entry], entries: Sequence[Entry]) -> str:
+    """How many of how many: ``3 of 9 entries``, ``3 of 9 entries and 3 of 3 random directions``."""
+    parts = []
+    for along, noun in ((False, "entries"), (True, "random directions")):
+        some = sum((e.direction is not None) == along for e in hits)
+        if some:
+            parts.append(f"{some} of {sum((e.direction is not None) == along for e in entries)} {noun}")
+    return " and ".join(parts)
 
 
 def _unravel(column: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -122,11 +136,11 @@ def _note(m: Measured, row: int) -> str:
 
 #: state -> code and message of the finding it causes
 MESSAGES = {
-    judge.FAIL: ("GC101", "{n} of {of} entries are wrong; the worst is {worst}"),
-    judge.NAN: ("GC103", "{n} of {of} entries are not finite where f has a derivative; the first is {first}"),
+    judge.FAIL: ("GC101", "{count} are wrong; the worst is {worst}"),
+    judge.NAN: ("GC103", "{count} are not finite where f has a derivative; the first is {first}"),
     judge.OUTSIDE: ("GC104", "at a kink the derivative is not between the slopes: {first}"),
     judge.KINK: ("GC201", "f has a kink at the point: {first}"),
-    judge.UNDECIDED: ("GC202", "{n} of {of} entries could not be decided; the first is {first}"),
+    judge.UNDECIDED: ("GC202", "{count} could not be decided; the first is {first}"),
     judge.GONE: ("GC203", "f is not finite on either side of the point: {first}"),
     judge.SCALES: ("GC204", "f jumps by tiny amounts, which explain the difference: {first}"),
     judge.ALONE: ("GC303", "autodiff disagrees with the derivative and the measurement: {first}"),
@@ -149,13 +163,12 @@ def findings_of(
         hits = [e for e, s in zip(entries, states, strict=True) if s == state]
         if not hits:
             continue
-        single = [e for e in hits if "·" not in e.label]  # name the entries where they are known
-        count = len(entries) if not single else sum("·" not in e.label for e in entries)
-        hits = single or hits
+        count = counted(hits, entries)
+        hits = [e for e in hits if e.direction is None] or hits  # name the entries where they are known
         if state == judge.KINK and np.all(vertical[states == state]):
             code, text = "GC205", "f jumps at the point, or its slope is infinite: {first}"
         worst = max(hits, key=lambda e: e.difference or 0.0)
-        message = text.format(n=len(hits), of=count, worst=worst.label, first=hits[0].label)
+        message = text.format(count=count, worst=worst.label, first=hits[0].label)
         out.append(Finding(code, kind(code), message, where if code.startswith("GC1") else scene.f.where))
     if scene.x.size > len({m.line.column for m in measured if m.line.column is not None}):
         out.append(_sampled(scene, measured, entries))
@@ -165,7 +178,7 @@ def findings_of(
 def _sampled(scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry]) -> Finding:
     """Not everything was compared one by one: say what was."""
     directions = sum(m.line.direction is not None for m in measured)
-    seen = max((e.resolution or 0.0 for e in entries if "·" in e.label), default=0.0)
+    seen = max((e.resolution or 0.0 for e in entries if e.direction is not None), default=0.0)
     text = (
         f"{directions} random directions through all {scene.x.size} inputs and {len(measured) - directions} "
         f"single "

@@ -108,14 +108,16 @@ def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findin
         text = f"argument {name} was given as integer and promoted to float"
         findings.append(Finding("GC306", kind("GC306"), text, f.where))
     try:
-        first = numbers(f(*moved), f.name, where=f.where)
+        returned = f(*moved)
+        first = numbers(returned, f.name, where=f.where)
     except CheckError as error:
         if space.promoted and error.code == "GC010":
             raise CheckError(
                 f"{f.name} takes integers only: {error.message}", where=error.where, code="GC018"
             ) from error
         raise
-    value = ValueSpace(first.shape, first.dtype.kind == "c", f.name, first.real.dtype)
+    listed = isinstance(returned, list | tuple)
+    value = ValueSpace(first.shape, first.dtype.kind == "c", f.name, first.real.dtype, listed)
     if not first.size or not x.size:
         raise CheckError(f"the derivative of {f.name} has no entries", where=f.where, code="GC019")
     center, again = split(first.reshape(-1), value.complex, 0), value.flat(f(*moved))

@@ -29,7 +29,7 @@ class Entry:
 
     Attributes:
         label: how the user would name it: ``df/dx[3]``, ``df[0]/dx[1,2]``, ``d2f/dx[0]dx[1]``; for a check along
-            a random direction ``df/dx · v1``.
+            a random direction ``df/dx · v1``, see ``direction``.
         output: index into the value of f; ``()`` where f is scalar.
         index: index into the argument (for order 2: both indices one after the other); ``()`` where it is scalar.
         point: which of ``Result.points`` this was taken at.
@@ -42,6 +42,8 @@ class Entry:
         verdict: pass, fail or inconclusive.
         note: why, where there is more to say: ``kink: slope −1 on the left, +1 on the right``.
         resolution: the smallest relative error that would have been seen here.
+        direction: None for a single entry; number of the random direction (from 1) that this was taken along: a sum
+            over all entries, which says that something is wrong but not what.
     """
 
     label: str
@@ -56,6 +58,7 @@ class Entry:
     verdict: Verdict
     note: str = ""
     resolution: float | None = None
+    direction: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,16 @@ class Result:
     value: tuple[str, ...] = ()
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def located(self) -> tuple[Entry, ...]:
+        """The entries that are single partial derivatives, without those along random directions."""
+        return tuple(e for e in self.entries if e.direction is None)
+
+    @property
+    def along(self) -> tuple[Entry, ...]:
+        """The entries along random directions."""
+        return tuple(e for e in self.entries if e.direction is not None)
 
     def raise_if_wrong(self) -> Result:
         """Raise :class:`WrongDerivative` unless the verdict is pass; return self if it is.

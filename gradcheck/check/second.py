@@ -18,7 +18,7 @@ from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
-from gradcheck.check.entries import judged_entry
+from gradcheck.check.entries import counted, judged_entry
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
@@ -62,7 +62,7 @@ def second_order(
         trouble = tools.trouble
         text = "autodiff was switched off and no Hessian given" if trouble is None else trouble.message
         where, hint = (None, None) if trouble is None else (trouble.where, trouble.hint)
-        raise CheckError(text, where=where, hint=hint, code="GC016") from trouble
+        raise CheckError(text, where=where or scene.f.where, hint=hint, code="GC016") from trouble
     gradient = tools.gradient_at(scene.args) if request.autodiff and tools.trouble is None else None
     if tools.trouble is not None:
         text = f"no autodiff: {tools.trouble.message}"
@@ -74,8 +74,9 @@ def second_order(
         entries = _from_values(scene, own, ad, request, point, noise, rounding)
     entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
     findings += _findings(scene, entries, yours)
-    if len([e for e in entries if "·" not in e.label]) < n * n:
-        text = f"{len(entries)} of {n * n} entries and directions were checked"
+    single = sum(e.direction is None for e in entries)
+    if single < n * n:
+        text = f"{single} of {n * n} entries and {len(entries) - single} random directions were checked"
         findings.append(Finding("GC308", kind("GC308"), text, scene.f.where))
     return entries, n * n
 
@@ -274,7 +275,7 @@ def _confirmed_by_values(
     for k, (v, m) in enumerate(zip(directions, measured, strict=True), start=1):
         both = tuple(None if h is None else float(v @ h @ v) for h in (own, ad))
         label = f"d2f/d{request.argname}2 · v{k} v{k}"
-        entries.append(judged_entry(m, 0, label, (), (), point, (both[0], both[1])))
+        entries.append(judged_entry(m, 0, label, (), (), point, (both[0], both[1]), direction=k))
     return entries
 
 
@@ -284,12 +285,12 @@ def _findings(scene: Scene, entries: Sequence[Entry], yours: Yours | None) -> li
     wrong = [e for e in entries if e.verdict is Verdict.FAIL]
     unsure = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
     if wrong:
-        worst = max(wrong, key=lambda e: e.difference or 0.0)
-        text = f"{len(wrong)} of {len(entries)} entries are wrong; the worst is {worst.label}"
+        worst = max(wrong, key=lambda e: (e.direction is None, e.difference or 0.0))
+        text = f"{counted(wrong, entries)} are wrong; the worst is {worst.label}"
         where = yours.function.where if yours is not None else scene.f.where
         out.append(Finding("GC101", kind("GC101"), text, where))
     if unsure:
         code = "GC201" if any(e.note.startswith("kink") for e in unsure) else "GC202"
-        text = f"{len(unsure)} of {len(entries)} entries could not be decided; the first is {unsure[0].label}"
+        text = f"{counted(unsure, entries)} could not be decided; the first is {unsure[0].label}"
         out.append(Finding(code, kind(code), text, scene.f.where))
     return out

@@ -97,12 +97,14 @@ class ValueSpace:
         complex: the value has imaginary parts.
         name: of the function, for messages.
         dtype: of the value's real and imaginary parts.
+        listed: f returns a list or tuple of numbers.
     """
 
     shape: tuple[int, ...]
     complex: bool
     name: str
     dtype: np.dtype[Any]
+    listed: bool = False
 
     @property
     def size(self) -> int:

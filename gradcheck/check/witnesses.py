@@ -177,7 +177,8 @@ class Witnesses:
         if self.claims["autodiff"] is None and self.claims["yours"] is None:
             if trouble is None:
                 raise CheckError("no derivative was given, and autodiff was switched off", code="GC016")
-            raise CheckError(trouble.message, where=trouble.where, hint=trouble.hint, code="GC016") from trouble
+            where = trouble.where or scene.f.where
+            raise CheckError(trouble.message, where=where, hint=trouble.hint, code="GC016") from trouble
         if trouble is not None:
             text = f"no autodiff: {trouble.message}"
             findings.append(Finding("GC304", kind("GC304"), text, trouble.where, trouble.hint))

@@ -156,12 +156,14 @@ class _Report:
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
         names = {Verdict.FAIL: "wrong", Verdict.INCONCLUSIVE: "undecided"}
-        different = len({e.label for e in result.entries})
-        counts = [
-            f"{sum(1 for row in rows if row.entry.verdict is verdict)} of {different} entries {name}"
-            for verdict, name in names.items()
-            if any(row.entry.verdict is verdict for row in rows)
-        ]
+        counts = []
+        for verdict, name in names.items():
+            hits = [row.entry for row in rows if row.entry.verdict is verdict]
+            single, along = _part(hits, result.located, "entries"), _part(hits, result.along, "random directions")
+            if single:
+                counts.append(f"{single} {name}" + (f", and {along}" if along else ""))
+            elif along:
+                counts.append(f"{along} {name}")
         points = f", {len(result.points)} points" if len(result.points) > 1 else ""
         self.head(outcome, result, ", ".join(counts or ["no entry could be compared"]) + points)
         self.line(("compared: ", "dim"), _compared(result), (f", f at {_place(result)}", "dim"), indent=2)
@@ -336,15 +338,23 @@ def _badness(entry: Entry) -> tuple[int, bool, float]:
     # nan sorts as the largest: nothing differs more than what is no number.
     worst = -difference if difference == difference else -float("inf")
     # A random direction says that something is wrong, an entry says what.
-    return _RANK[entry.verdict], " · " in entry.label, worst
+    return _RANK[entry.verdict], entry.direction is not None, worst
+
+
+def _part(hits: Iterable[Entry], entries: Sequence[Entry], noun: str) -> str:
+    """``3 of 9 entries``: how many of these are among the hits; "" for none."""
+    labels = {e.label for e in entries}
+    some = len(labels & {e.label for e in hits})
+    return f"{some} of {len(labels)} {noun}" if some else ""
 
 
 def _entries(result: Result) -> str:
-    """``3 entries``, or ``12 of 1000 entries`` where only a sample was compared."""
-    different = len({e.label for e in result.entries})
+    """``3 entries``, or ``12 of 1000 entries and 8 random directions`` where only a sample was compared."""
+    different, along = len({e.label for e in result.located}), len({e.label for e in result.along})
     total = result.total // max(len(result.points), 1)
     noun = "entry" if max(different, total) == 1 else "entries"
-    return f"{different} of {total} {noun}" if total > different else f"{different} {noun}"
+    text = f"{different} of {total} {noun}" if total > different else f"{different} {noun}"
+    return text + (f" and {along} random direction{'s' * (along > 1)}" if along else "")
 
 
 def _points(result: Result) -> str:

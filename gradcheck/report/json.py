@@ -90,6 +90,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "point": entry.point,
         "output": list(entry.output),
         "index": list(entry.index),
+        "direction": entry.direction,
         "yours": _number(entry.yours),
         "autodiff": _number(entry.autodiff),
         "measured": _number(entry.measured),
