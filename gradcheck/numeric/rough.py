@@ -1,10 +1,9 @@
 """Does f jump by tiny amounts? Then its derivative is not known better than the jumps allow.
 
-Last part of the numeric floor, asked only before a small difference is called an error. An iteration stopped
-at a
-tolerance, adaptive quadrature or an adaptive integrator is piecewise smooth: between two jumps its slope can
-be measured to many digits, and it still differs from the derivative of the function that the algorithm
-approximates. Continuous functions, tables with kinks among them, mean what their short steps say.
+Last part of the numeric floor, asked only before a small difference is called an error. An iteration stopped at a
+tolerance, adaptive quadrature or an adaptive integrator is piecewise smooth: between two jumps its slope can be
+measured to many digits, and it still differs from the derivative of the function that the algorithm approximates.
+Continuous functions, tables with kinks among them, mean what their short steps say.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ DEGREE, WINDOW = 5, 9
 def jump_size(sampler: Sampler, line: Line, reach: float, noise: Array) -> Array:
     """The size of a jump discontinuity of each output within ``reach`` of the point along a line, or zero.
 
-    Looks at the part of the interval where f leaves its local trend most and halves it again and again: the
-        deviation of a
-    continuous function shrinks with the interval, that of a jump stays.
+    Looks at the part of the interval where f leaves its local trend most and halves it again and again: the deviation
+    of a continuous function shrinks with the interval, that of a jump stays.
 
     Args:
         sampler: f.
@@ -43,28 +41,40 @@ def jump_size(sampler: Sampler, line: Line, reach: float, noise: Array) -> Array
     """
     grid = np.linspace(-reach, reach, PARTS + 1)
     values = np.stack([sampler.value(line, float(t)) for t in grid])
+    deviations = _deviations(np.diff(values, axis=0))
     out = np.zeros(values.shape[1])
-    for output in range(values.shape[1]):
-        if np.all(np.isfinite(values[:, output])):
-            out[output] = _jump(sampler, line, grid, values[:, output], output, float(noise[output]))
+    # Only outputs that leave their trend somewhere are worth the further evaluations.
+    for output in np.flatnonzero(np.all(np.isfinite(values), axis=0) & (deviations.max(axis=0) > 20.0 * noise)):
+        out[output] = _jump(
+            sampler, line, grid, values[:, output], deviations[:, output], int(output), float(noise[output])
+        )
     return out
 
 
-def _jump(sampler: Sampler, line: Line, grid: Array, values: Array, output: int, noise: float) -> float:
-    """The jump of one output."""
+def _deviations(rises: Array) -> Array:
+    """How far each part's rise lies off a polynomial through its neighbours', summed over the windows it is in.
+
+    Args:
+        rises: of each output on each part, shape (parts, outputs).
+    """
+    u = np.polynomial.polynomial.polyvander(np.linspace(-1, 1, WINDOW), DEGREE)
+    residual = np.eye(WINDOW) - u @ np.linalg.pinv(u)
+    out = np.zeros_like(rises)
+    with np.errstate(all="ignore"):
+        for start in range(PARTS - WINDOW + 1):
+            out[start : start + WINDOW] += np.abs(residual @ rises[start : start + WINDOW])
+    return out
+
+
+def _jump(
+    sampler: Sampler, line: Line, grid: Array, values: Array, deviation: Array, output: int, noise: float
+) -> float:
+    """The jump of one output that is conspicuous."""
     rises = np.diff(values)
-    deviation = np.zeros(PARTS)
-    for start in range(PARTS - WINDOW + 1):
-        window = slice(start, start + WINDOW)
-        u = np.linspace(-1, 1, WINDOW)
-        fit = np.polynomial.polynomial.polyfit(u, rises[window], DEGREE)
-        deviation[window] += np.abs(rises[window] - np.polynomial.polynomial.polyval(u, fit))
     part = int(np.argmax(deviation))
     left, right = float(grid[part]), float(grid[part + 1])
     low, high = float(values[part]), float(values[part + 1])
     local = (high - low) / (right - left)
-    if deviation[part] <= 20.0 * noise:
-        return 0.0
     if 0 < part < PARTS - 1:
         local = float(rises[part - 1] + rises[part + 1]) / (2 * (right - left))
     for _ in range(HALVINGS):
