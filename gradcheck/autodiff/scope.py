@@ -4,10 +4,9 @@ NumPy's protocols catch every call that gets a traced value as an argument of it
 x1])``, ``np.zeros(n)`` that traced values will be assigned to, ``math.sin(x)`` or ``float(x)``. Those few names are
 replaced for the time of a trace:
 
-* in ``numpy`` and ``math`` themselves, so that any user code finds them. A call that does not come from Python code
-of the
-  user's (but from NumPy's, SciPy's, our own, or a compiled extension), or from a thread that is not tracing, goes
-  straight to the original.
+* in ``numpy`` and ``math`` themselves, so that any user code finds them. A call that does not come from Python
+  code of the user's (but from NumPy's, SciPy's, our own, or a compiled extension), or from a thread that is not
+  tracing, goes straight to the original.
 * in the user's modules, where they were bound by ``from numpy import array`` or ``from math import sin``;
 * ``float`` and ``np.float64`` as casts: only in the user's modules, and only in those whose code uses the name, since
   they are types and everybody compares types.
