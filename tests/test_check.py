@@ -538,6 +538,73 @@ def test_autodiff_alone_is_on_trial() -> None:
     assert all(e.yours is None for e in result.entries)
 
 
+def through_text(x: np.ndarray) -> float:
+    return float(str(x[0])) ** 2 + np.sum(x**2)
+
+
+def test_autodiff_alone_against_the_measurement_is_no_mistake_of_the_user() -> None:
+    result = check(through_text, np.array([0.7, 1.3]))
+    assert result.verdict == "fail"
+    [finding] = result.findings
+    assert finding.code == "GC106"
+    assert finding.message == "autodiff and the measurement disagree in 1 of 2 entries; the worst is df/dx[0]"
+    assert finding.hint is not None
+    assert "no derivative of yours was checked" in finding.hint
+    assert "please report" in finding.hint
+    nan = check(lambda x: np.sum(np.sqrt(x**4)), np.array([0.0, 1.0]))
+    assert [(e.verdict, e.index) for e in nan.entries if e.verdict is Verdict.FAIL] == [(Verdict.FAIL, (0,))]
+    assert nan.findings[0].message.startswith("autodiff's derivative is not finite in 1 of 2 entries")
+    hessian = check(lambda x: through_text(x) ** 2, np.array([0.7, 1.3]), order=2)
+    assert (hessian.verdict, codes(hessian)) == ("fail", ["GC106"])
+
+
+@pytest.fixture
+def broken_reverse_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reverse mode as it would be with a wrong rule."""
+    from gradcheck import autodiff
+
+    right = autodiff.vjp
+
+    def wrong(f: Callable[..., Any], *primals: Any) -> Any:
+        value, pullback = right(f, *primals)
+        return value, lambda u: tuple(1.001 * c for c in pullback(u))
+
+    monkeypatch.setattr(autodiff, "vjp", wrong)
+
+
+@pytest.mark.usefixtures("broken_reverse_mode")
+@pytest.mark.parametrize("order", [1, 2])
+def test_autodiff_is_no_witness_where_its_modes_disagree(order: int) -> None:
+    def d(x: np.ndarray) -> np.ndarray:
+        return 2 * x if order == 1 else 2 * np.eye(2)
+
+    x = np.array([0.7, 1.3])
+    alone = check(lambda v: np.sum(v**2), x, order=order)
+    assert (alone.verdict, alone.entries, codes(alone)) == ("inconclusive", (), ["GC310"])
+    assert check(lambda v: np.sum(v**2), x, grad=d, order=order).verdict == "pass"  # nobody asked
+    off = check(through_text, x, grad=lambda v: d(v) + (2 * v if order == 1 else 2 * np.eye(2)) * [1, 0], order=order)
+    assert (off.verdict, codes(off)) == ("pass", ["GC310"])
+    assert all(e.autodiff is None for e in off.entries)
+    wrong = check(lambda v: np.sum(v**2), x, grad=lambda v: -d(v), order=order)
+    assert wrong.verdict == "fail"
+    assert {"GC101", "GC310"} <= set(codes(wrong))
+    assert "GC106" not in codes(wrong)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.sin(x) / x),
+        lambda x: np.cumsum(x**3)[::-1],
+        lambda x: np.exp(1j * x),
+        lambda x: [x[0], 1e9 * x[1]],
+    ],
+)
+def test_the_modes_of_autodiff_agree(f: Callable[..., Any], dtype: Any) -> None:
+    assert "GC310" not in codes(check(f, np.array([0.7, 1.3, -0.4], dtype=dtype)))
+
+
 def test_entries_that_double_precision_cannot_measure_pass_on_two_analytic_witnesses() -> None:
     scale = np.array([1e-12, 1.0, 1e12])
     result = check(lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x))

@@ -71,25 +71,39 @@ def same(a: Any, b: Any) -> bool:
 
 
 class Adapted:
-    """A function with something done to what it returns, that can be traced as well as the function itself.
+    """A function with something done to what it takes or returns, that can be traced as well as the function itself.
 
     The autodiff core replaces names in the module of the function that it traces (``autodiff/scope.py``); it finds
     that function by ``__func__``, as that of a bound method.
 
+    Args:
+        f: the function.
+        change: what it returned -> what this returns; None for the same.
+        place: what this is called with -> the arguments of f; None for the same.
+
     >>> Adapted(lambda x: (x, x), np.asarray)(2.0)
     array([2., 2.])
+    >>> Adapted(pow, place=lambda x: (x, 3))(2.0)
+    8.0
     """
 
-    def __init__(self, f: Callable[..., Any], change: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        change: Callable[[Any], Any] | None = None,
+        place: Callable[..., tuple[Any, ...]] | None = None,
+    ) -> None:
         self.f = f
         self.change = change
+        self.place = place
         inner: Any = f
         while isinstance(inner, functools.partial):
             inner = inner.func
         self.__func__ = getattr(inner, "__func__", inner)
 
     def __call__(self, *args: Any) -> Any:
-        return self.change(self.f(*args))
+        value = self.f(*(args if self.place is None else self.place(*args)))
+        return value if self.change is None else self.change(value)
 
 
 class UserFunction:

@@ -19,10 +19,13 @@ from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
 from gradcheck.errors import GradcheckError
 from gradcheck.numeric.lines import Line
-from gradcheck.numeric.scale import Array
+from gradcheck.numeric.scale import Array, coordinate_scales
 
 #: Autodiff Jacobians of more numbers than this are taken direction by direction.
 DENSE = 4_000_000
+
+#: Forward and reverse mode round differently, but not by more than this part of the sum of all magnitudes.
+MODES, MODES_SINGLE = 1e-7, 1e-3
 
 
 class WrongShapeError(Exception):
@@ -181,11 +184,7 @@ class Autodiff:
         """The derivative along lines one by one, in forward mode, shape (lines, width)."""
         from gradcheck.autodiff import jvp
 
-        f = self.traceable
-
-        def only(x: Any) -> Any:
-            return f(*promoted_args([copied(a) for a in args], self.argnum, x))
-
+        only = self._of_one(args)
         rows = []
         for line in lines:
             direction = np.zeros(self.space.size)
@@ -201,6 +200,47 @@ class Autodiff:
             flat = np.asarray(tangent_out).reshape(-1)
             rows.append(split(flat, self.value_space.complex, 0))
         return np.stack(rows)
+
+    def _of_one(self, args: Sequence[Any]) -> Adapted:
+        """f as a function of the differentiated argument alone."""
+        return Adapted(self.traceable, place=lambda x: promoted_args([copied(a) for a in args], self.argnum, x))
+
+    def modes_disagree(self, args: Sequence[Any], x: Array, seed: int) -> bool:
+        """The dot-product test: whether u·(Jv) by forward mode and (Jᵀu)·v by reverse mode are two numbers.
+
+        They are one for every f; where they are not, a rule is wrong, or f changed an array that the tape had saved.
+        False where one of the modes cannot follow f.
+
+        Source: "Evaluating Derivatives", Griewank and Walther, 2nd ed., section 3.2 (the adjoint identity).
+        """
+        from gradcheck.autodiff import jvp, vjp
+
+        before = self.trouble
+        rng = np.random.default_rng([seed, 8])
+        v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
+        u = rng.choice([-1.0, 1.0], self.value_space.shape) * rng.uniform(0.5, 1.0, self.value_space.shape)
+        parts = (np.real, np.imag) if self.value_space.complex else (None,)
+        single = min(d.itemsize for d in (self.space.dtype, self.value_space.dtype)) < 8
+        for part in parts:
+            f = Adapted(self._of_one(args), part)
+
+            def both(f: Adapted = f) -> tuple[Any, Any]:
+                forward = jvp(f, (copied(args[self.argnum]),), (self.space.build(v),))[1]
+                value, pullback = vjp(f, copied(args[self.argnum]))
+                return forward, pullback(np.asarray(u, np.asarray(value).dtype)[()])[0]
+
+            found = self.guarded(both)
+            self.trouble = before
+            if found is None:
+                return False
+            with np.errstate(all="ignore"):
+                terms = u.reshape(-1) * np.asarray(found[0], np.float64).reshape(-1)
+                back = np.asarray(found[1], np.float64).reshape(-1) * v
+                apart = abs(np.sum(terms) - np.sum(back))
+                size = np.sum(np.abs(terms)) + np.sum(np.abs(back))
+            if apart > (MODES_SINGLE if single else MODES) * size:
+                return True
+        return False
 
     def hessian(self, args: Sequence[Any]) -> Array | None:
         """The Hessian of a scalar f, shape (n, n)."""

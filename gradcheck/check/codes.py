@@ -75,6 +75,12 @@ CODES: dict[str, Code] = {
                   "Called again with the same argument after a call at another point the derivative "
                   "differs, or it is the same at two points where the function has different slopes: a "
                   "stale cache, or state left by an earlier forward pass."),
+    "GC106": Code("autodiff-and-measurement-disagree", "autodiff and the measurement disagree",
+                  "No hand-written derivative was given, so this says nothing of yours: the derivative that "
+                  "gradcheck's autodiff computes and the one that finite differences measure are two. Either "
+                  "autodiff is wrong, or the function hides something from it (numbers that pass through "
+                  "text, files or other processes), or it is one that differences cannot follow: it "
+                  "rounds, jumps, or oscillates faster than the steps. Please report it with the function."),
     "GC111": Code("sign-flipped", "the derivative has the wrong sign", "Every wrong entry is the measured "
                   "one times -1."),
     "GC112": Code("constant-factor", "the derivative is wrong by a constant factor",
@@ -132,6 +138,11 @@ CODES: dict[str, Code] = {
                   "than their resolution."),
     "GC309": Code("call-order-untested", "the derivative could not be called at a second point",
                   "The derivative raised beside the point, so a stale cache could not be looked for."),
+    "GC310": Code("autodiff-modes-disagree", "forward and reverse mode of autodiff disagree",
+                  "Along one random direction both modes must give one number. Here they give two: the "
+                  "function changed an array that was needed for the reverse sweep (a scratch buffer that "
+                  "lives outside of the function), or gradcheck has a bug; please report it. Autodiff was not "
+                  "used as a witness, and nothing of this says that a derivative of yours is wrong."),
 }  # fmt: skip
 
 

@@ -226,13 +226,15 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         text = f"{yours.function.name} changes its argument in place"
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))
     witness = Witnesses(scene, given, yours, request, findings)
-    measured = witness.compare()
+    if witness.broken and given is None:  # nothing is left that could be compared
+        return Part((), tuple(findings), total, scene.text)
+    measured = witness.compare(findings)
     if yours is not None and given is not None:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
-    diagnosis = diagnose(scene, measured, entries, yours.function if yours else None)
+    diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
     return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis))
 
 

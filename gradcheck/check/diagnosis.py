@@ -19,7 +19,7 @@ from gradcheck.check.result import Entry, Finding, Verdict
 
 
 def diagnose(
-    scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry], derivative: UserFunction | None
+    scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry], derivative: UserFunction
 ) -> list[Finding]:
     """Findings GC111 to GC115 for a failing check; none if no pattern fits.
 
@@ -27,7 +27,7 @@ def diagnose(
         scene: f at the point.
         measured: the judged lines.
         entries: the entries made of them.
-        derivative: the one on trial, None for autodiff's.
+        derivative: the hand-written one on trial.
     """
     if any(m.line.direction is not None for m in measured):
         single = [m.line.direction is None for m in measured] * scene.value.width
@@ -39,9 +39,8 @@ def diagnose(
     claim = np.stack([m.trial.claim for m in measured]).T.reshape(-1)
     value = np.stack([m.estimate.value for m in measured]).T.reshape(-1)
     bar = np.stack([m.estimate.bar for m in measured]).T.reshape(-1)
-    where = derivative.where if derivative else scene.f.where
     found = _transposed(scene, measured, claim, value, bar) or _pattern(scene, claim, value, bar, wrong, entries)
-    return [] if found is None else [Finding(found[0], kind(found[0]), found[1], where)]
+    return [] if found is None else [Finding(found[0], kind(found[0]), found[1], derivative.where)]
 
 
 def _close(a: np.ndarray, b: np.ndarray, bar: np.ndarray) -> np.ndarray:

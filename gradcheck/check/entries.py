@@ -146,6 +146,21 @@ MESSAGES = {
     judge.ALONE: ("GC303", "autodiff disagrees with the derivative and the measurement: {first}"),
 }
 
+#: The same where autodiff's derivative is on trial, not one of the user's: code, message and hint.
+REPORT = (
+    "no derivative of yours was checked: either f cannot be followed (numbers that pass through text or files, values "
+    "that are rounded or jump), or gradcheck has a bug; then please report it together with f"
+)
+AUTODIFF_MESSAGES = {
+    judge.FAIL: ("GC106", "autodiff and the measurement disagree in {count}; the worst is {worst}", REPORT),
+    judge.NAN: (
+        "GC103",
+        "autodiff's derivative is not finite in {count}, where f has a finite one; the first is {first}",
+        "the chain rule meets 0·inf or 0/0 inside f at this point; a special case there avoids it",
+    ),
+    judge.OUTSIDE: ("GC104", "at a kink autodiff's derivative is not between the slopes: {first}", REPORT),
+}
+
 
 def findings_of(
     scene: Scene,
@@ -167,9 +182,12 @@ def findings_of(
         hits = [e for e in hits if e.direction is None] or hits  # name the entries where they are known
         if state == judge.KINK and np.all(vertical[states == state]):
             code, text = "GC205", "f jumps at the point, or its slope is infinite: {first}"
+        hint = None
+        if yours is None and state in AUTODIFF_MESSAGES:
+            code, text, hint = AUTODIFF_MESSAGES[state]
         worst = max(hits, key=lambda e: e.difference or 0.0)
         message = text.format(count=count, worst=worst.label, first=hits[0].label)
-        out.append(Finding(code, kind(code), message, where if code.startswith("GC1") else scene.f.where))
+        out.append(Finding(code, kind(code), message, where if code.startswith("GC1") else scene.f.where, hint))
     if scene.x.size > len({m.line.column for m in measured if m.line.column is not None}):
         out.append(_sampled(scene, measured, entries))
     return out

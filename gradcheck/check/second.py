@@ -18,11 +18,12 @@ from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
-from gradcheck.check.entries import counted, judged_entry
+from gradcheck.check.entries import AUTODIFF_MESSAGES, counted, judged_entry
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
+from gradcheck.check.witnesses import agreement, modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales
@@ -64,6 +65,12 @@ def second_order(
         where, hint = (None, None) if trouble is None else (trouble.where, trouble.hint)
         raise CheckError(text, where=where or scene.f.where, hint=hint, code="GC016") from trouble
     gradient = tools.gradient_at(scene.args) if request.autodiff and tools.trouble is None else None
+    doubtful = ad is not None and (own is None or not np.all(agreement(own, ad, judge.FLOOR)))
+    if doubtful and tools.modes_disagree(scene.args, scene.x, request.seed):
+        findings.append(modes_disagree(scene))
+        ad = gradient = None
+        if own is None:
+            return [], n * n
     if tools.trouble is not None:
         text = f"no autodiff: {tools.trouble.message}"
         findings.append(Finding("GC304", kind("GC304"), text, tools.trouble.where, tools.trouble.hint))
@@ -286,9 +293,14 @@ def _findings(scene: Scene, entries: Sequence[Entry], yours: Yours | None) -> li
     unsure = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
     if wrong:
         worst = max(wrong, key=lambda e: (e.direction is None, e.difference or 0.0))
-        text = f"{counted(wrong, entries)} are wrong; the worst is {worst.label}"
-        where = yours.function.where if yours is not None else scene.f.where
-        out.append(Finding("GC101", kind("GC101"), text, where))
+        count = counted(wrong, entries)
+        if yours is not None:
+            text = f"{count} are wrong; the worst is {worst.label}"
+            out.append(Finding("GC101", kind("GC101"), text, yours.function.where))
+        else:
+            code, text, hint = AUTODIFF_MESSAGES[judge.FAIL]
+            text = text.format(count=count, worst=worst.label)
+            out.append(Finding(code, kind(code), text, scene.f.where, hint))
     if unsure:
         code = "GC201" if any(e.note.startswith("kink") for e in unsure) else "GC202"
         text = f"{counted(unsure, entries)} could not be decided; the first is {unsure[0].label}"

@@ -70,6 +70,8 @@ class Witnesses:
         rounding: half a unit in the last place of f's values in the precision it computes in, (m,).
         noise: of f, (m,).
         floor: relative precision floor of single entries.
+        tried: whether autodiff's two modes were compared.
+        broken: they disagree, so that autodiff is no witness.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Witnesses:
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
         self.floor = judge.FLOOR_SHORT if short else judge.FLOOR
+        self.broken = self.tried = False
         self.own = None if given is None else self._matrix(given)
         self.ad = None
         if request.autodiff and self.autodiff.dense_fits:
@@ -95,7 +98,28 @@ class Witnesses:
         self.disagree = self._disagreement()
         self.lines = self._choose()
         self.claims = self.claims_along(self.lines)
+        if self._doubtful():
+            self._try_modes(findings)
         self._report_autodiff(findings)
+
+    def _doubtful(self) -> bool:
+        """Whether autodiff is on trial alone, or differs from the hand-written derivative."""
+        own, ad = self.claims["yours"], self.claims["autodiff"]
+        if ad is None or own is None:
+            return ad is not None
+        if self.disagree is not None:
+            return bool(np.any(self.disagree))
+        return not np.all(agreement(own, ad, self.floor))
+
+    def _try_modes(self, findings: list[Finding]) -> None:
+        """Autodiff is no witness where its two modes disagree."""
+        scene = self.scene
+        self.tried = True
+        if self.autodiff.modes_disagree(scene.args, scene.x, self.request.seed):
+            findings.append(modes_disagree(scene))
+            self.ad = self.disagree = None
+            self.broken = True
+            self.claims["autodiff"] = None
 
     def _matrix(self, derivative: np.ndarray) -> Array:
         """A derivative as (width, n)."""
@@ -107,7 +131,7 @@ class Witnesses:
         ad = None
         if self.ad is not None:
             ad = columns_along(self.ad, lines)
-        elif self.request.autodiff and not self.autodiff.dense_fits:
+        elif self.request.autodiff and not self.autodiff.dense_fits and not self.broken:
             ad = self.autodiff.lines(self.scene.args, lines)
         return {"yours": own, "autodiff": ad}
 
@@ -174,6 +198,8 @@ class Witnesses:
     def _report_autodiff(self, findings: list[Finding]) -> None:
         """What there is to say of the autodiff core; without any derivative there is no check."""
         scene, trouble = self.scene, self.autodiff.trouble
+        if self.broken:
+            return
         if self.claims["autodiff"] is None and self.claims["yours"] is None:
             if trouble is None:
                 raise CheckError("no derivative was given, and autodiff was switched off", code="GC016")
@@ -263,9 +289,16 @@ class Witnesses:
             out = np.where(some, out, np.maximum(moved, np.abs(self.scene.center)))
         return np.asarray(out / scales)
 
-    def compare(self) -> list[Measured]:
+    def compare(self, findings: list[Finding]) -> list[Measured]:
         """Measure and judge every line; where a direction fails, find the entries that make it fail."""
         measured = self.judged(self.lines, self.claims)
+        against = (judge.FAIL, judge.NAN, judge.OUTSIDE, judge.ALONE)
+        if (
+            self.claims["autodiff"] is not None
+            and not self.tried
+            and any(np.any(np.isin(m.state, against)) for m in measured)
+        ):
+            self._try_modes(findings)
         if any(line.direction is not None for line in self.lines):
             measured = locate(measured, self)
             self.lines = [m.line for m in measured]
@@ -300,6 +333,13 @@ class Witnesses:
         trial, value = measured[0].trial, measured[0].estimate.value
         gross = np.abs(trial.claim - value) > STALE * judge.magnitude(trial, value)
         return not bool(np.any((measured[0].state == judge.FAIL) & gross))
+
+
+def modes_disagree(scene: Scene) -> Finding:
+    """What is said where forward and reverse mode give two derivatives."""
+    text = f"forward and reverse mode of autodiff give two derivatives of {scene.f.name}, so neither was used"
+    hint = "does it write into an array that lives outside of it? If not, please report a bug of gradcheck"
+    return Finding("GC310", kind("GC310"), text, scene.f.where, hint)
 
 
 def agreement(yours: Array, autodiff: Array, floor: float) -> np.ndarray:

@@ -155,7 +155,9 @@ class _Report:
 
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
-        names = {Verdict.FAIL: "wrong", Verdict.INCONCLUSIVE: "undecided"}
+        # Without a hand-written derivative nothing of the user's is wrong.
+        wrong = "wrong" if any(e.yours is not None for e in result.entries) else "disagree"
+        names = {Verdict.FAIL: wrong, Verdict.INCONCLUSIVE: "undecided"}
         counts = []
         for verdict, name in names.items():
             hits = [row.entry for row in rows if row.entry.verdict is verdict]
