@@ -407,7 +407,7 @@ def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
     """After a traced value was refused: whether names can be replaced where that was that were not; see to it."""
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with _lock:
-        # Without a frame of the user's it was a library's function itself that is differentiated: then everything helps.
+        # Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
         needed = tuple(_SWAPS) if error.frame is None else _look_through(*error.frame, demand=True)
         _escalated.extend(swap for swap in needed if id(swap) not in sizes)
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
