@@ -17,7 +17,7 @@ from gradcheck.check.calls import Adapted, UserFunction, copied
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Location
 from gradcheck.numeric.lines import Line
 from gradcheck.numeric.scale import Array, coordinate_scales
 
@@ -46,6 +46,8 @@ class Yours:
         arguments: how many arguments f has.
         argnum: the one that is differentiated.
         findings: warnings on the way (a forgiven shape); filled by :meth:`array`.
+        elementwise: value and argument have the same shape, so that one slope for each element may be meant.
+        real: f's values are real, and so must the derivative be.
     """
 
     function: UserFunction
@@ -53,6 +55,8 @@ class Yours:
     arguments: int
     argnum: int
     findings: list[Finding]
+    elementwise: bool = False
+    real: bool = False
 
     def array(self, args: Sequence[Any]) -> np.ndarray:
         """The derivative at ``args``, shape ``expected``, real or complex.
@@ -70,8 +74,18 @@ class Yours:
         elif isinstance(raw, tuple) and len(raw) == 1:
             raw = raw[0]
         array = numbers(raw, name, "GC014", where)
+        if self.real and np.iscomplexobj(array):
+            if np.any(array.imag != 0):
+                text = f"{name} returns complex numbers with an imaginary part, where f is real"
+                raise WrongShapeError(Finding("GC107", kind("GC107"), text, where))
+            array = array.real
         if array.shape == self.expected:
             return array
+        if self.elementwise and array.shape * 2 == self.expected:
+            text = f"{name} returns shape {array.shape}, taken for the diagonal of the Jacobian {self.expected}"
+            if not any(f.code == "GC311" for f in self.findings):
+                self.findings.append(Finding("GC311", kind("GC311"), text, where))
+            return np.diag(array.reshape(-1)).reshape(self.expected)
         if _fits(array.shape, self.expected):
             text = f"{name} returns shape {array.shape} where {self.expected} was expected"
             if not any(f.code == "GC307" for f in self.findings):
@@ -115,6 +129,7 @@ class Autodiff:
     Attributes:
         trouble: why it could not be computed, or None.
         value: what f returned while it was traced, or None.
+        texts: where f turned traced values into text.
     """
 
     def __init__(self, f: UserFunction, space: ArgumentSpace, value: ValueSpace, argnum: int) -> None:
@@ -124,6 +139,7 @@ class Autodiff:
         self.argnum = argnum
         self.trouble: GradcheckError | None = None
         self.value: Any = None
+        self.texts: list[Location | None] = []
 
     @property
     def traceable(self) -> Callable[..., Any]:
@@ -150,7 +166,7 @@ class Autodiff:
 
     def dense(self, args: Sequence[Any]) -> np.ndarray | None:
         """The whole derivative, value.shape + argument.shape."""
-        from gradcheck.autodiff import value_and_jacobian
+        from gradcheck.autodiff import noting, value_and_jacobian
 
         f, given = self.traceable, tuple(copied(a) for a in args)
         if self.value_space.complex:  # real argument, complex value: two real derivatives
@@ -158,7 +174,9 @@ class Autodiff:
             imag = real and self.guarded(lambda: value_and_jacobian(Adapted(f, np.imag), self.argnum)(*given))
             found = imag and tuple(np.asarray(a) + 1j * np.asarray(b) for a, b in zip(real, imag, strict=True))
         else:
-            found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
+            with noting() as notes:
+                found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
+            self.texts += notes.texts
         if found is None:
             return None
         value, jacobian = found

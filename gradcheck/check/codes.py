@@ -81,6 +81,9 @@ CODES: dict[str, Code] = {
                   "autodiff is wrong, or the function hides something from it (numbers that pass through "
                   "text, files or other processes), or it is one that differences cannot follow: it "
                   "rounds, jumps, or oscillates faster than the steps. Please report it with the function."),
+    "GC107": Code("complex-derivative", "the derivative of a real function is complex",
+                  "The function and its argument are real, but the derivative has an imaginary part: left over "
+                  "from a complex step, perhaps, or a missing real part."),
     "GC111": Code("sign-flipped", "the derivative has the wrong sign", "Every wrong entry is the measured "
                   "one times -1."),
     "GC112": Code("constant-factor", "the derivative is wrong by a constant factor",
@@ -111,6 +114,10 @@ CODES: dict[str, Code] = {
                   "the function decides."),
     "GC205": Code("jump", "the function jumps at the point, or its slope is infinite there",
                   "The difference of the slopes on the two sides grows as the step shrinks."),
+    "GC206": Code("vacuous", "the derivative is zero at every point, so nothing was verified",
+                  "The function does not change with the argument at any of the points, and a hand-written "
+                  "derivative that is zero there may be anything elsewhere. Give a point where the function "
+                  "does change."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),
@@ -143,6 +150,12 @@ CODES: dict[str, Code] = {
                   "function changed an array that was needed for the reverse sweep (a scratch buffer that "
                   "lives outside of the function), or gradcheck has a bug; please report it. Autodiff was not "
                   "used as a witness, and nothing of this says that a derivative of yours is wrong."),
+    "GC311": Code("elementwise", "the derivative was taken for the diagonal of the Jacobian",
+                  "The function returns as many numbers as it takes, and the derivative one slope for each. The "
+                  "check takes all other entries of the Jacobian for zero, and verifies that they are."),
+    "GC312": Code("constant", "the function does not change with this argument at any of the points",
+                  "Every derivative is zero, measured and computed. If the function is not constant, give a "
+                  "point where it changes."),
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Ve
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
+from gradcheck.numeric.scale import coordinate_scales
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
@@ -116,7 +117,9 @@ def check_points(
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
-    findings = tuple(dict.fromkeys([f for p in parts for f in p.findings] + _agreed(parts)))
+    findings = tuple(
+        dict.fromkeys([f for p in parts for f in p.findings] + _agreed(parts) + _vacuous(caller, parts, bool(own)))
+    )
     return Result(
         target=name,
         argnum=position,
@@ -147,6 +150,7 @@ class Part:
     total: int
     value: str
     diagnosis: tuple[Finding, ...] = ()
+    constant: bool = False
 
 
 def _agreed(parts: Sequence[Part]) -> list[Finding]:
@@ -155,11 +159,30 @@ def _agreed(parts: Sequence[Part]) -> list[Finding]:
     return [f for f in failing[0] if all(f in d for d in failing)] if failing else []
 
 
+def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:
+    """Where f is constant about every point nothing was verified: any multiple of the derivative would have passed."""
+    if not parts or any(not p.constant or any(e.verdict is not Verdict.PASS for e in p.entries) for p in parts):
+        return []
+    code = "GC206" if hand_written else "GC312"
+    text = f"{f.name} does not change with this argument at any point: every derivative is zero"
+    return [Finding(code, kind(code), text, f.where, "check where it does: --at")]
+
+
+def _constant(scene: Scene, entries: Sequence[Entry], seed: int) -> bool:
+    """Whether every derivative is zero and f is the same at a natural distance (at a minimum it is not)."""
+    if any((e.autodiff if e.yours is None else e.yours) != 0 for e in entries):
+        return False
+    step = np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * coordinate_scales(scene.x)
+    return bool(np.all(scene.evaluate(scene.x + step) == scene.center))
+
+
 def _worst(entries: Sequence[Entry], findings: Sequence[Finding]) -> Verdict:
     """The verdict of a whole check: a GC1xx finding fails it, and nothing compared is never a pass."""
     if any(f.code.startswith("GC1") for f in findings) or any(e.verdict is Verdict.FAIL for e in entries):
         return Verdict.FAIL
     if not entries or any(e.verdict is Verdict.INCONCLUSIVE for e in entries):
+        return Verdict.INCONCLUSIVE
+    if any(f.code == "GC206" for f in findings):
         return Verdict.INCONCLUSIVE
     return Verdict.PASS
 
@@ -235,7 +258,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
     diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
-    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis))
+    constant = _constant(scene, entries, request.seed)
+    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
@@ -247,4 +271,5 @@ def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, finding
     else:
         function = UserFunction(request.grad, request.derivative, None, "GC017")
     shape = scene.space.shape * 2 if request.order == 2 else scene.value.shape + scene.space.shape
-    return Yours(function, shape, len(scene.args), request.argnum, findings)
+    same = request.order == 1 and scene.value.shape == scene.space.shape != ()
+    return Yours(function, shape, len(scene.args), request.argnum, findings, same, not scene.value.complex)

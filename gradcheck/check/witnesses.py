@@ -176,7 +176,7 @@ class Witnesses:
             gaps.append(np.abs(mine - theirs))
         spread = np.max(gaps, axis=0) - np.min(gaps, axis=0)
         noisy = (np.max(gaps, axis=0) <= unit) & (spread >= 0.1 * np.max(gaps, axis=0))
-        return np.asarray(tiny & (same | noisy))
+        return np.asarray(tiny & (same | noisy | (ad == 0)))
 
     def _choose(self) -> list[Line]:
         """All coordinates, or for many a sample with directions."""
@@ -232,6 +232,8 @@ class Witnesses:
         agrees = np.zeros(claim.shape, dtype=bool)
         if witness is not None:
             agrees = self._agreement_along(lines, claim, witness)
+            # Rounding errors of larger terms, where f does not depend on the coordinate at all: zero is on trial.
+            claim = np.where(agrees & (witness == 0), witness, claim)
         sharp = judge.SHARP if own is not None else judge.SHARP_AUTODIFF
         sizes, zero = self._sizes(lines, claim), self._zero_sizes(lines, claim)
         return [
@@ -299,11 +301,28 @@ class Witnesses:
             and any(np.any(np.isin(m.state, against)) for m in measured)
         ):
             self._try_modes(findings)
+        if self.claims["autodiff"] is not None and self.autodiff.texts:
+            differs = (*against, judge.UNDECIDED)
+            if any(np.any(np.isin(m.state, differs)) for m in measured):
+                measured = self._without_text(findings)
         if any(line.direction is not None for line in self.lines):
             measured = locate(measured, self)
             self.lines = [m.line for m in measured]
             self.claims = self.claims_along(self.lines)
         return measured
+
+    def _without_text(self, findings: list[Finding]) -> list[Measured]:
+        """Judge again without autodiff: f has turned numbers into text, and so may have lost their derivative."""
+        where = self.autodiff.texts[0]
+        text = f"{self.scene.f.name} turns numbers into text, through which autodiff cannot follow them"
+        if self.claims["yours"] is None:
+            hint = "keep them numbers, or give a hand-written derivative with --grad"
+            raise CheckError(text, where=where or self.scene.f.where, hint=hint, code="GC016")
+        findings.append(Finding("GC304", kind("GC304"), f"no autodiff: {text}", where))
+        self.ad = self.disagree = None
+        self.broken = True
+        self.claims["autodiff"] = None
+        return self.judged(self.lines, self.claims)
 
     def judged(
         self, lines: Sequence[Line], claims: dict[str, Array | None] | None = None, *, settle: bool = True

@@ -97,6 +97,11 @@ def noise_level(sample: Callable[[float], Array], center: Array, shortest: float
     >>> bool(1e-9 < rough[0] < 1e-6)
     True
     """
+    with np.errstate(all="ignore"):  # squares of huge values may overflow
+        return _noise_level(sample, center, shortest)
+
+
+def _noise_level(sample: Callable[[float], Array], center: Array, shortest: float) -> Array:
     level = half_ulp(center)
     for attempt, spacing in enumerate((shortest, *(s for s in SPACINGS if s > shortest))):
         for side in (1.0, -1.0):  # the domain may end on one side of the point

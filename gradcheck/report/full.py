@@ -167,7 +167,11 @@ class _Report:
             elif along:
                 counts.append(f"{along} {name}")
         points = f", {len(result.points)} points" if len(result.points) > 1 else ""
-        self.head(outcome, result, ", ".join(counts or ["no entry could be compared"]) + points)
+        self.head(
+            outcome,
+            result,
+            ", ".join(counts or ["nothing was verified" if result.entries else "no entry could be compared"]) + points,
+        )
         self.line(("compared: ", "dim"), _compared(result), (f", f at {_place(result)}", "dim"), indent=2)
         shown = rows if self.style.verbose else rows[:WRONG_ROWS]
         if shown:
