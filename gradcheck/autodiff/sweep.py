@@ -89,6 +89,9 @@ class Sweep:
                 self.cotangents[ref] = c + d
                 self.owned.add(ref)
                 self.shaped.discard(ref)
+        elif ref.parent is None and ref.step is None and type(d) is np.ndarray and ref.root.slot in self.shaped:
+            part = self.cotangents[ref.root.slot][ref.key]  # most views: a slice of an array, the second time
+            part += d
         elif type(ref.step) is Broadcast:
             self.accumulate(ref.root.slot if ref.parent is None else ref.parent, unbroadcast(d, ref.step.shape))
         else:

@@ -110,7 +110,7 @@ class Tape(Trace):
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
-        self.snapshots = Snapshots()
+        self.snapshots: Snapshots | None = None
 
     # -- values ----------------------------------------------------------------------------------------------------
 
@@ -136,6 +136,14 @@ class Tape(Trace):
     def _solid(self, source: Any) -> Any:
         """An array of which a view can be taken: a copy of a broadcast one, which has no memory of its own."""
         return np.copy(source) if type(source.link) is View and type(source.link.step) is Broadcast else source
+
+    def _keep(self, a: Any) -> Any:
+        """An operand that is not on this tape, as a record may save it."""
+        if type(a) is not np.ndarray and type(a) not in TRACED:
+            return a
+        if self.snapshots is None:
+            self.snapshots = Snapshots()
+        return self.snapshots.keep(a)
 
     def _new(self, value: Any, pull: Callable[..., None], refs: Any, payload: Any) -> Any:
         """Record an operation with a fresh value."""
@@ -196,7 +204,7 @@ class Tape(Trace):
                 if type(a) is Taped and a.owner is self:
                     remember(a, saved)
                 else:
-                    saved[k + 1] = self.snapshots.keep(raw)
+                    saved[k + 1] = self._keep(raw)
         slot = len(self.records)
         self.records.append((slot, None, pull_carefully, operands, saved))
         return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
@@ -248,12 +256,12 @@ class Tape(Trace):
                     else:
                         remember(x, saved)
                 else:
-                    saved[1] = self.snapshots.keep(a)
+                    saved[1] = self._keep(a)
             if keep_b and type(b) is np.ndarray:
                 if type(y) is Taped:
                     remember(y, saved)
                 else:
-                    saved[2] = self.snapshots.keep(b)
+                    saved[2] = self._keep(b)
         slot = len(self.records)
         self.records.append((slot, None, pull_elementwise, operands, saved))
         return Taped(v, self, slot, [saved] if keep_v else None)
@@ -366,7 +374,7 @@ class Tape(Trace):
     ) -> tuple[list[Any], list[Any]]:
         """For each operand that a cotangent goes to: where to, and the pullback. ``simple``: the value is real."""
         live, pulls = [], []
-        raws = [r if type(a) is Taped else self.snapshots.keep(r) for a, r in zip(args, raws, strict=True)]
+        raws = [r if type(a) is Taped else self._keep(r) for a, r in zip(args, raws, strict=True)]
         for k, ref in enumerate(refs):
             if ref is None:
                 continue
@@ -477,7 +485,8 @@ class Tape(Trace):
                 an infinite partial must not make it nan. Costs a pass over every array, so it is asked for only
                 when a sweep has produced nan.
         """
-        self.snapshots.verify()
+        if self.snapshots is not None:
+            self.snapshots.verify()
         self._verify_order()
         sweep = Sweep(len(self.records), careful)
         for output, g in seeds:

@@ -161,12 +161,14 @@ class _Traced:
             return f(*call)
 
     def owns(self, x: Any) -> bool:
+        if type(x) in TRACED and x.owner is self.trace:
+            return True
         if type(x) in TRACED and not x.owner.live and x.owner is not self.trace:
             raise unsupported(
                 "the function returned a traced value of an earlier call",
                 "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
             )
-        return type(x) in TRACED and x.owner is self.trace
+        return False
 
     def close(self) -> None:
         """Empty the tape: it and its values refer to each other, and memory should not wait for the garbage
@@ -214,9 +216,11 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     except AutodiffError as error:
         error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
-    if any(g is not None and _has_nan(g) for g in cotangents):
-        # 0 · ∞ on a branch that was not taken, perhaps: once more, leaving those out.
-        cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
+    for g in cotangents:
+        if g is not None and _has_nan(g):
+            # 0 · ∞ on a branch that was not taken, perhaps: once more, leaving those out.
+            cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
+            break
     return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
 
 
