@@ -26,10 +26,11 @@ RANDOM = settings(max_examples=60, deadline=None, derandomize=True, suppress_hea
 
 @dataclass(frozen=True)
 class Made:
-    """A random function of n variables with its gradient, and where to check it."""
+    """A random function of n variables with its gradient and Hessian, and where to check it."""
 
     f: Callable[[Vector], float]
     g: Callable[[Vector], Vector]
+    h: Callable[[Vector], Vector]
     x: Vector
 
 
@@ -55,7 +56,13 @@ def made(seed: int) -> Made:
         others = np.array([np.prod(np.delete(u, i)) for i in range(n)])
         return np.asarray(size * (a * w * np.cos(w * u) + b * c * np.exp(c * u) + others) / unit)
 
-    return Made(f, g, x)
+    def h(x: Vector) -> Vector:
+        u = x / unit
+        pairs = [[np.prod(np.delete(u, [i, j])) if i != j else 0.0 for j in range(n)] for i in range(n)]
+        diagonal = -a * w**2 * np.sin(w * u) + b * c**2 * np.exp(c * u)
+        return np.asarray(size * (pairs + np.diag(diagonal)) / np.outer(unit, unit))
+
+    return Made(f, g, h, x)
 
 
 def run(m: Made, g: Callable[[Vector], Vector] | None = None) -> Result:
@@ -117,7 +124,7 @@ def noisy(m: Made, salt: int, level: float = 1e-8, kind: str = "normal") -> Made
     def f(x: Vector) -> float:
         return m.f(x) + size * float(table[zlib.crc32(x.tobytes(), salt) % len(table)])
 
-    return Made(f, m.g, m.x)
+    return Made(f, m.g, m.h, m.x)
 
 
 def one_entry_flipped(m: Made, i: int) -> Callable[[Vector], Vector]:
@@ -154,6 +161,29 @@ def test_noise_makes_a_verdict_undecided_but_not_wrong(seed: int, salt: int, lev
 def test_an_oscillation_hidden_by_noise_is_no_error(seed: int, salt: int, level: float, kind: str) -> None:
     """Long steps average over it and see another slope; at short steps there is nothing but noise."""
     assert run(noisy(made(seed), salt, level, kind)).verdict != "fail"
+
+
+@pytest.mark.parametrize(
+    ("seed", "salt", "level", "kind"),
+    [
+        (437, 3, 1e-8, "heavy tails"),
+        (477, 1, 1e-8, "normal"),
+        (303, 2, 1e-6, "normal"),
+        (443, 2, 1e-6, "heavy tails"),
+        (439, 5, 1e-4, "uniform"),
+        (459, 4, 1e-4, "normal"),
+    ],
+)
+def test_nor_is_one_hidden_from_a_hessian(seed: int, salt: int, level: float, kind: str) -> None:
+    m = noisy(made(seed), salt, level, kind)
+    assert check(m.f, m.x, grad=m.h, order=2, autodiff=False).verdict != "fail"
+
+
+def test_hessians_with_little_noise_are_decided() -> None:
+    for seed in range(12):
+        m = noisy(made(seed), salt=seed, level=1e-12)
+        assert check(m.f, m.x, grad=m.h, order=2, autodiff=False).verdict != "fail"
+        assert check(m.f, m.x, grad=lambda x, m=m: -2 * m.h(x), order=2, autodiff=False).verdict == "fail"
 
 
 def test_most_errors_are_seen_through_noise() -> None:

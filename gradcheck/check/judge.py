@@ -161,10 +161,17 @@ def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mas
 
 
 def _at_the_limit(trial: Trial, e: Estimate) -> Mask:
-    """Beyond two bars, on the same side, at a short step, too: a derivative is a limit.
+    """Beyond two bars at a short step, too, which confirms the estimate: a derivative is a limit.
 
     Long steps average over whatever oscillates faster; with noise they are the only ones with a small error bar.
     """
-    gap = trial.claim - e.rung_value
-    clear = (np.abs(gap) > BARS_SHORT * e.rung_bar) & (np.sign(gap) == np.sign(trial.claim - e.value))
-    return np.asarray(np.any(clear & e.short, axis=0))
+    excluded = np.abs(trial.claim - e.rung_value) > BARS_SHORT * e.rung_bar
+    confirms = np.abs(e.rung_value - e.value) <= 0.5 * np.abs(trial.claim - e.value)
+    return np.asarray(np.any(excluded & confirms & e.short, axis=0))
+
+
+def nearest(e: Estimate) -> tuple[Array, Array]:
+    """The best candidate from short steps and its error bar, (m,) each; the bar is infinite where there is none."""
+    bars = np.where(e.short & np.isfinite(e.rung_bar), e.rung_bar, np.inf)
+    at = (np.argmin(bars, axis=0), np.arange(bars.shape[1]))
+    return e.rung_value[at], bars[at]

@@ -225,12 +225,13 @@ def _pair_entry(
     i, j = pair
     scales = coordinate_scales(scene.x)
     up, down = lines
-    if down is None:
-        value, bar = up.estimate.value[0] / scales[i] ** 2, up.estimate.bar[0] / scales[i] ** 2
-    else:
-        unit = 4.0 * scales[i] * scales[j]
-        value = (up.estimate.value[0] - down.estimate.value[0]) / unit
-        bar = (up.estimate.bar[0] + down.estimate.bar[0]) / unit
+    unit = scales[i] ** 2 if down is None else 4.0 * scales[i] * scales[j]
+    value, bar = up.estimate.value[0] / unit, up.estimate.bar[0] / unit
+    near, near_bar = (z[0] / unit for z in judge.nearest(up.estimate))
+    if down is not None:
+        value, bar = value - down.estimate.value[0] / unit, bar + down.estimate.bar[0] / unit
+        other, other_bar = (z[0] / unit for z in judge.nearest(down.estimate))
+        near, near_bar = near - other, near_bar + other_bar
     own, ad = (None if h is None else float(h[i, j]) for h in both)
     claim = own if own is not None else ad
     assert claim is not None
@@ -239,12 +240,14 @@ def _pair_entry(
         size = max(size, typical / (scales[i] * scales[j]))
     kinked = any(m is not None and m.estimate.kink[0] for m in lines)
     allowed = max(judge.FLOOR * size, request.rtol * abs(claim) + request.atol)
+    # At a short step, too: see judge.nearest.
+    limit = abs(claim - near) > judge.BARS_SHORT * near_bar and abs(near - value) <= 0.5 * abs(claim - value)
     verdict, note = Verdict.INCONCLUSIVE, "measured by second differences of f"
     if kinked:
         note = "kink: f has no second derivative here"
     elif not np.isfinite(value):
         note = "f is not finite beside the point"
-    elif not np.isfinite(claim) or abs(claim - value) > max(judge.BARS * bar, allowed):
+    elif not np.isfinite(claim) or (limit and abs(claim - value) > max(judge.BARS * bar, allowed)):
         verdict = Verdict.FAIL
     elif abs(claim - value) <= max(bar, allowed) and bar <= max(judge.SHARP_AUTODIFF * size, allowed):
         verdict = Verdict.PASS

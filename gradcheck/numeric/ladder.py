@@ -42,7 +42,7 @@ PERSISTS = 0.7
 MANY, UNDERRATED = 8, 16.0
 #: Only steps up to this part of the line's scale tell of the limit: what oscillates faster than some 2000 times
 #: over that scale, with an amplitude below the noise, stays hidden from every test by values of f.
-SHORT, SHORT_SECOND = 2.0**-11, 2.0**-8
+SHORT, SHORT_SECOND = 2.0**-11, 2.0**-10
 #: Noise above this many half units in the last place of f is more than the rounding of its operations.
 NOISY = 100.0
 #: A slope that grows by this with every rung towards zero has no limit (|x|^p has one for p > 0.84).
