@@ -128,12 +128,8 @@ CASES: list[Case] = [
     ),
     *pair("gaussian_process", "objective", "objective_grad", ((2,),), argname="theta", theta=THREE),
     *pair("factor_analysis", "discrepancy", "grad_discrepancy", ALL, argname="W", W=TWO_BY_THREE),
-    *pair(
-        "ratings", "loss", "loss_grad", (), argnum=0, argname="users", users=TWO_BY_THREE, items=TWO_BY_THREE
-    ),
-    *pair(
-        "ratings", "loss", "loss_grad", ALL, argnum=1, argname="items", users=TWO_BY_THREE, items=TWO_BY_THREE
-    ),
+    *pair("ratings", "loss", "loss_grad", (), argnum=0, argname="users", users=TWO_BY_THREE, items=TWO_BY_THREE),
+    *pair("ratings", "loss", "loss_grad", ALL, argnum=1, argname="items", users=TWO_BY_THREE, items=TWO_BY_THREE),
     *pair("morse", "potential", "potential_prime", ALL, argname="r", r=()),
     *pair("quadrature", "f", "df", ((1,),), argname="u", u=THREE),
     *pair("epidemic", "cost", "cost_der", ((1,),), argname="rates"),
