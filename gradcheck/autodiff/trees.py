@@ -27,6 +27,8 @@ def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
     """
     if type(tree) in _LEAVES or type(tree) in TRACED:
         return function(tree)
+    if type(tree) is list:
+        return [tree_map(function, v) for v in tree]
     if isinstance(tree, dict):
         new = copy.copy(tree)  # keeps what subclasses add, such as the factory of a defaultdict
         for key, value in tree.items():
