@@ -126,7 +126,8 @@ _WRITERS = frozenset(
     }
     | {"put_along_axis", "itemset", "byteswap", "setfield", "flat", "__setitem__"}
 )
-_writes: dict[CodeType, bool] = {}
+# By code object: whether it writes to arrays in place; None for the code that calls the user's function.
+_writes: dict[CodeType, bool | None] = {}
 
 
 def _user_writes() -> bool:
@@ -134,17 +135,21 @@ def _user_writes() -> bool:
     tell)."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if name.partition(".")[0] not in LIBRARIES:
-            code = frame.f_code
-            if code not in _writes:
-                _writes[code] = _may_write(code)
-            if _writes[code]:
-                return True
-        elif name == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run":
-            return False
+        code = frame.f_code
+        known = _writes.get(code, code)
+        if known is code:
+            known = _writes[code] = _judge(frame)
+        if known is not False:
+            return known is True
         frame = frame.f_back
     return True
+
+
+def _judge(frame: FrameType) -> bool | None:
+    name = frame.f_globals.get("__name__", "")
+    if name.partition(".")[0] not in LIBRARIES:
+        return _may_write(frame.f_code)
+    return None if name == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run" else False
 
 
 def _may_write(code: CodeType) -> bool:

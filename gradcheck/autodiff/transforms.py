@@ -105,7 +105,7 @@ class _Traced:
             self.trace = make()
             self.trace.bare, self.trace.generous = bare, generous
             self.inputs: list[Any] = []
-            outer = [(trace, trace.lost) for trace in stack()]
+            outer = [(trace, trace.lost) for trace in stack()] if stack() else ()
             try:
                 self.output = self._run(f, argnums, args, keywords, start)
                 lost = self.trace.lost
