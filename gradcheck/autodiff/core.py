@@ -352,6 +352,11 @@ def is_active(x: Any) -> bool:
     return False
 
 
+def has_traced(x: Any) -> bool:
+    """Whether x is a traced value, or a list or tuple with one inside, at any depth."""
+    return type(x) in TRACED or (isinstance(x, list | tuple) and any(has_traced(e) for e in x))
+
+
 def any_active(x: Any) -> bool:
     """:func:`is_active` through lists, tuples and dicts."""
     if type(x) in TRACED:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import TRACED, UFUNCS, Elementwise, elementwise, is_array, plain, plain_tree
+from gradcheck.autodiff.core import TRACED, UFUNCS, Elementwise, elementwise, has_traced, is_array, plain, plain_tree
 from gradcheck.autodiff.rules import elementwise as table
 
 
@@ -91,10 +91,6 @@ def _whole(name: str) -> Callable[..., Any]:
     return replacement
 
 
-def _traced_inside(x: Any) -> bool:
-    return type(x) in TRACED or (isinstance(x, list | tuple) and any(type(e) in TRACED for e in x))
-
-
 def _hypot(original: Any, *coordinates: Any) -> Any:
     if not any(type(c) in TRACED for c in coordinates):
         return original(*coordinates)
@@ -107,14 +103,14 @@ def _hypot(original: Any, *coordinates: Any) -> Any:
 
 
 def _dist(original: Any, p: Any, q: Any) -> Any:
-    if not (_traced_inside(p) or _traced_inside(q)):
+    if not (has_traced(p) or has_traced(q)):
         return original(p, q)
     return np.linalg.norm(np.asarray(p) - np.asarray(q))
 
 
 def _fsum(original: Any, values: Any) -> Any:
     values = list(values)
-    if not _traced_inside(values):
+    if not has_traced(values):
         return original(values)
     # fsum's exact value, and the plain sum's derivative (all ones): the difference of the two is a constant.
     total: Any = sum(values[1:], values[0])
@@ -123,7 +119,7 @@ def _fsum(original: Any, values: Any) -> Any:
 
 def _prod(original: Any, values: Any, *, start: Any = 1) -> Any:
     values = list(values)
-    if not _traced_inside(values) and type(start) not in TRACED:
+    if not has_traced(values) and type(start) not in TRACED:
         return original(values, start=start)
     total = start
     for v in values:

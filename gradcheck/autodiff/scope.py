@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import scalars
-from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, plain_tree
+from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, has_traced, plain_tree
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -84,12 +84,6 @@ def _is_user_call(frame: types.FrameType, name: str) -> bool:
     return False
 
 
-def _has_traced(x: Any) -> bool:
-    if type(x) in TRACED:
-        return True
-    return isinstance(x, list | tuple) and any(_has_traced(e) for e in x)
-
-
 # What these make is seldom assigned to: it is wrapped only after an assignment was refused.
 _SELDOM = ("linspace", "logspace", "geomspace", "arange", "fromfunction", "loadtxt", "genfromtxt")
 
@@ -119,7 +113,7 @@ _array, _asarray, _full = np.array, np.asarray, np.full
 
 
 def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **keywords: Any) -> Any:
-    if not _has_traced(object):
+    if not has_traced(object):
         y = _array(object, dtype, copy=copy, ndmin=ndmin, **keywords)
         if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not _called_by_user("array"):
             return y
@@ -149,7 +143,7 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
     orders = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
 
     def replacement(a: Any, dtype: Any = None, *args: Any, **keywords: Any) -> Any:
-        if _has_traced(a):
+        if has_traced(a):
             y = _to_dtype(_as_array(a), dtype)
             order = orders.get(function, args[0] if args else keywords.get("order"))
             if (order == "C" and not y.flags.c_contiguous) or (order == "F" and not y.flags.f_contiguous):
@@ -168,7 +162,7 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
 def full(shape: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> Any:
     if not _state.stack or not _called_by_user("full"):
         return _full(shape, fill_value, dtype, **keywords)
-    if not _has_traced(fill_value):
+    if not has_traced(fill_value):
         y = _full(plain_tree(shape), fill_value, dtype, **keywords)
         return constant(y) if y.dtype.kind in FLOAT_KINDS else y
     y = constant(np.zeros(plain_tree(shape), float if dtype is None else dtype))

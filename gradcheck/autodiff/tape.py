@@ -92,7 +92,7 @@ class TapedBase(Traced):
         self.link = link
 
 
-# The class of the values on a tape: set by array.py, which derives it from TapedBase.
+# The class of the values on a tape: set by operators.py, which derives it from TapedBase.
 Taped: type[TapedBase] = TapedBase
 
 
@@ -175,8 +175,12 @@ class Tape(Trace):
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, refs, found = self._open(args)
         y = rule.function(*raws) if mask is True and dtype is None else evaluate(rule.function, raws, mask, dtype)
-        if not found:
-            return self.constant(y)
+        return self._note(rule, args, raws, refs, y, mask) if found else self.constant(y)
+
+    def _note(
+        self, rule: Elementwise, args: Sequence[Any], raws: Sequence[Any], refs: Sequence[Any], y: Any, mask: Any = True
+    ) -> Any:
+        """Record an elementwise operation whose value y is known; for values of every kind."""
         bits = 0
         for k, (ref, partial) in enumerate(zip(refs, rule.partials, strict=True)):
             if ref is not None and partial is not None:
@@ -224,7 +228,7 @@ class Tape(Trace):
                 ry = reference(y)
         v = rule.function(a, b)
         if type(v) is not np.ndarray or v.dtype.kind != "f":
-            return self.elementwise(rule, (x, y), True, None)
+            return self._note(rule, (x, y), (a, b), (rx, ry), v)
         d0, d1 = rule.partials
         shape = v.shape
         if rx is None or d0 is None:
@@ -276,7 +280,7 @@ class Tape(Trace):
             return self.elementwise(rule, (x,), True, None)
         v = rule.function(a)
         if type(v) is not np.ndarray:  # a 0-d array becomes a scalar
-            return self.elementwise(rule, (x,), True, None)
+            return self._note(rule, (x,), (a,), (ref,), v)
         keep_v, keep_a = rule.plans[1]
         saved = [v if keep_v else None, a if keep_a else None]
         if keep_a:

@@ -1,8 +1,7 @@
 """From a direction that fails to the entries that make it fail, by binary splitting.
 
 Part of the check floor, for many inputs. Half of the components of a failing direction are measured, then
-the other half, and so
-on down to single coordinates: one wrong entry of n costs about 2·log2(n) lines and not n.
+the other half, and so on down to single coordinates: one wrong entry of n costs about 2·log2(n) lines and not n.
 """
 
 from __future__ import annotations

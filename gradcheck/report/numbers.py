@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from gradcheck.check.result import Entry, Number
 
-# Significant digits where no difference is in sight, and at most (17 tell all doubles apart).
-DEFAULT_DIGITS, MOST_DIGITS = 8, 17
+# Significant digits where no difference is in sight.
+DEFAULT_DIGITS = 8
 
 
 def number(value: Number | None, digits: int = DEFAULT_DIGITS) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import FUNCTIONS, TRACED
+from gradcheck.autodiff.core import FUNCTIONS, TRACED, has_traced
 from gradcheck.autodiff.scope import shadow
 
 _NUMPY = [
@@ -65,17 +65,12 @@ _NUMPY = [
 _LINALG = ["norm", "det", "inv", "solve", "eigh", "eigvalsh", "cholesky", "slogdet"]
 
 
-def _traced_inside(x: Any) -> bool:
-    """Whether there is a traced value in a list, at any depth; a traced value by itself the protocol sees."""
-    return any(type(e) in TRACED or (isinstance(e, list | tuple) and _traced_inside(e)) for e in x)
-
-
 def _with_lists(function: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
     def replacement(*args: Any, **keywords: Any) -> Any:
         if args and type(args[0]) in TRACED:
             return handler(*args, **keywords)
         for a in args:
-            if isinstance(a, list | tuple) and _traced_inside(a):
+            if type(a) not in TRACED and has_traced(a):
                 return handler(*args, **keywords)
         return function(*args, **keywords)
 

@@ -27,7 +27,6 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import unsupported
 
 NONE = np._NoValue  # NumPy's "not given"
-Axis = int | tuple[int, ...] | None
 
 
 def normal_axes(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -457,12 +456,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     elif ord == 2:
         y = _root_of_squares(x, axes)
     else:
-        y = elementwise_root(sum_(size**ord, axes), ord)
+        y = sum_(size**ord, axes) ** (1.0 / ord)
     return finish(y, shape, axes, keepdims, None)
-
-
-def elementwise_root(s: Any, ord: float) -> Any:
-    return s ** (1.0 / ord)
 
 
 def _root_of_squares(x: Any, axis: Any) -> Any:

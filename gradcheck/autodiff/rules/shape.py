@@ -19,6 +19,7 @@ from gradcheck.autodiff.core import (
     TRACED,
     Primitive,
     any_active,
+    has_traced,
     implements,
     innermost,
     is_array,
@@ -492,11 +493,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     arrays = [as_traced(a) for a in arrays]
     if len({shape_of(a) for a in arrays}) != 1:
         raise ValueError("all input arrays must have the same shape")
-    return concatenate([expand_dims_any(a, axis) for a in arrays], axis, out, dtype=dtype)
-
-
-def expand_dims_any(a: Any, axis: int) -> Any:
-    return np.expand_dims(a, axis)
+    return concatenate([np.expand_dims(a, axis) for a in arrays], axis, out, dtype=dtype)
 
 
 @implements(np.vstack)
@@ -749,16 +746,12 @@ def _pack(*scalars: Any, shape: tuple[int, ...]) -> Any:
 PACK = Primitive(_pack, (), name="array", join=(_pack_vjp, _pack_jvp))
 
 
-def _traced_inside(x: Any) -> bool:
-    return type(x) in TRACED or (isinstance(x, list | tuple) and any(_traced_inside(e) for e in x))
-
-
 @implements(np.array)
 def array(object: Any) -> Any:
     """``np.array`` of nested lists with traced values inside."""
     if type(object) in TRACED:
         return copy(object) if is_array(object) else reshape(object, ())
-    if not _traced_inside(object):
+    if not has_traced(object):
         return np.array(object)
     parts = [array(e) if isinstance(e, list | tuple) else e for e in object]
     if all(not shape_of(p) for p in parts):

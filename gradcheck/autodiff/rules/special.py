@@ -26,6 +26,7 @@ from gradcheck.autodiff.core import (
     Primitive,
     any_active,
     elementwise,
+    has_traced,
     is_complex,
     plain,
     plain_tree,
@@ -443,14 +444,10 @@ SOFTPLUS = Elementwise(
 )
 
 
-def _traced_inside(x: Any) -> bool:
-    return type(x) in TRACED or (isinstance(x, list | tuple) and any(_traced_inside(e) for e in x))
-
-
 def _replacement(original: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def replacement(*args: Any, **keywords: Any) -> Any:
-        if any(_traced_inside(a) for a in args) or any(_traced_inside(a) for a in keywords.values()):
+        if any(has_traced(a) for a in args) or any(has_traced(a) for a in keywords.values()):
             return handler(*args, **keywords)
         return original(*args, **keywords)
 
