@@ -147,7 +147,7 @@ def _walk(module: ModuleType, attributes: str, spec: str) -> tuple[Any, Any]:
 
 def _no_attribute(owner: Any, walked: list[str], name: str, module: ModuleType) -> TargetError:
     what = f"'{'.'.join(walked)}'" if walked else f"module '{module.__name__}'"
-    public = [known for known in dir(owner) if not known.startswith("_")]
+    public = [known for known in dir(owner) if not known.startswith("_") and not _imported(owner, known, module)]
     close = difflib.get_close_matches(name, public, 1, cutoff=0.6)
     if close:
         hint: str | None = f"did you mean '{'.'.join([*walked, close[0]])}'?"
@@ -155,6 +155,12 @@ def _no_attribute(owner: Any, walked: list[str], name: str, module: ModuleType) 
         functions = public_functions(owner)
         hint = "it has " + ", ".join(functions[:8]) + (" ..." if len(functions) > 8 else "") if functions else None
     return TargetError(f"{what} has no attribute '{name}'", hint=hint)
+
+
+def _imported(owner: Any, name: str, module: ModuleType) -> bool:
+    """Whether the name is a module that was merely imported (np), which nobody means by a misspelt function."""
+    value = inspect.getattr_static(owner, name, None)
+    return isinstance(value, ModuleType) and not value.__name__.startswith(f"{module.__name__}.")
 
 
 def public_functions(owner: Any) -> list[str]:

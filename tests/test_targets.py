@@ -460,3 +460,10 @@ def test_point_and_target_are_frozen() -> None:
     with pytest.raises(AttributeError):
         target.name = "other"  # type: ignore[misc]
     assert Point((1.0,)) == Point((1.0,))
+
+
+def test_an_imported_module_is_no_suggestion(write: Write) -> None:
+    write("model.py", "import numpy as np\ndef loss(x): ...\n")
+    with pytest.raises(TargetError) as caught:
+        resolve("model.py:nope")
+    assert caught.value.hint == "it has loss"
