@@ -37,8 +37,8 @@ from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_acti
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.rules.shape import copy as copy_traced
 from gradcheck.autodiff.rules.shape import reshape
+from gradcheck.autodiff.rules.writing import copy as copy_traced
 
 Namespace = dict[str, Any]
 

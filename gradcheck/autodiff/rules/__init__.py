@@ -8,9 +8,44 @@ from __future__ import annotations
 import importlib
 import sys
 
-from gradcheck.autodiff.rules import elementwise, linalg, plain, products, reductions, shape
+from gradcheck.autodiff.rules import (
+    calculus,
+    choosing,
+    einsum,
+    elementwise,
+    joining,
+    linalg,
+    norms,
+    padding,
+    picking,
+    plain,
+    polynomials,
+    products,
+    reductions,
+    shape,
+    statistics,
+    writing,
+)
 
-__all__ = ["elementwise", "linalg", "load_for_loaded_modules", "plain", "products", "reductions", "shape"]
+__all__ = [
+    "calculus",
+    "choosing",
+    "einsum",
+    "elementwise",
+    "joining",
+    "linalg",
+    "load_for_loaded_modules",
+    "norms",
+    "padding",
+    "picking",
+    "plain",
+    "polynomials",
+    "products",
+    "reductions",
+    "shape",
+    "statistics",
+    "writing",
+]
 
 # A module that the user's code may load, and ours with the rules for it.
 WAITING = {"scipy.special": "gradcheck.autodiff.rules.special"}

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import Primitive, implements, is_complex, plain, shape_of, unbroadcast
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.reductions import as_traced, axes_last, finish
+from gradcheck.autodiff.rules.reductions import as_traced
 
 
 def _t(x: Any) -> Any:
@@ -407,20 +407,3 @@ def cond(x: Any, p: Any = None) -> Any:
         s = SVD(as_traced(x))[1]
         return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     return np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(inv(x), p, axis=(-2, -1))
-
-
-@implements(np.linalg.vector_norm)
-def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    x = as_traced(x)
-    if axis is None:
-        flat = np.linalg.norm(np.ravel(x), ord)
-        return np.reshape(flat, (1,) * len(shape_of(x))) if keepdims else flat
-    if isinstance(axis, tuple) and len(axis) > 1:
-        y = np.linalg.norm(axes_last(x, axis), ord, axis=-1)
-        return finish(y, shape_of(x), axis, keepdims, None)
-    return np.linalg.norm(x, ord, axis=axis if isinstance(axis, int) else axis[0], keepdims=keepdims)
-
-
-@implements(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    return np.linalg.norm(x, ord, axis=(-2, -1), keepdims=keepdims)

@@ -1,0 +1,145 @@
+"""``np.einsum``: any product of arrays, summed over any labels.
+
+The vjp is an einsum of the same kind with the labels in another order; contractions of many operands follow NumPy's
+own planner.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import (
+    TRACED,
+    Primitive,
+    implements,
+    is_array,
+    plain,
+    shape_of,
+    unbroadcast,
+)
+from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.picking import SCATTER
+from gradcheck.autodiff.rules.reductions import (
+    as_traced,
+)
+from gradcheck.autodiff.rules.shape import view
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _explicit(subscripts: str, shapes: list[tuple[int, ...]]) -> tuple[list[str], str]:
+    """Operand and output labels of an einsum, with the ellipsis spelt out and the implicit output made explicit."""
+    subscripts = subscripts.replace(" ", "")
+    left, arrow, right = subscripts.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(shapes):
+        raise ValueError("einsum: number of operands does not match the subscripts")
+    free = [c for c in _LETTERS if c not in subscripts]
+    widest = max(
+        (len(s) - len(t.replace("...", "")) for t, s in zip(terms, shapes, strict=True) if "..." in t), default=0
+    )
+    dots = "".join(free[:widest])
+
+    def spell(term: str, ndim: int) -> str:
+        n = ndim - len(term.replace("...", ""))
+        return term.replace("...", dots[len(dots) - n :] if n else "")
+
+    labels = [spell(t, len(s)) for t, s in zip(terms, shapes, strict=True)]
+    if arrow:
+        return labels, right.replace("...", dots)
+    counted = "".join(t.replace("...", "") for t in terms)
+    return labels, dots + "".join(c for c in sorted(set(counted)) if counted.count(c) == 1)
+
+
+def _einsum(*operands: Any, labels: tuple[str, ...], output: str) -> Any:
+    return np.einsum(",".join(labels) + "->" + output, *operands)
+
+
+def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output: str) -> Any:
+    mine, shape = labels[k], shape_of(operands[k])
+    unique = "".join(dict.fromkeys(mine))
+    others = [(lab, op) for i, (lab, op) in enumerate(zip(labels, operands, strict=True)) if i != k]
+    seen = set(output).union(*(lab for lab, _ in others)) if others else set(output)
+    sizes = dict(zip(mine, shape, strict=True))
+    for lab, op in zip(labels, operands, strict=True):
+        for c, n in zip(lab, shape_of(op), strict=True):
+            sizes[c] = max(sizes.get(c, 1), n)
+    # A label that only this operand has is summed over in the value: its cotangent is spread evenly.
+    alone = [c for c in unique if c not in seen]
+    ones = [np.ones(sizes[c]) for c in alone]
+    terms = ",".join([output, *(lab for lab, _ in others), *alone]) + "->" + unique
+    rest = [op for _, op in others]
+    full = tuple(sizes[c] for c in unique)
+
+    def pull(g: Any) -> Any:
+        d = np.einsum(terms, g, *rest, *ones)
+        own = tuple(shape[mine.index(c)] for c in unique)
+        if own != full:
+            d = unbroadcast(d, own)
+        if unique == mine:
+            return d
+        index = dict(zip(unique, np.ogrid[tuple(slice(n) for n in own)], strict=True))
+        return SCATTER(d, key=tuple(index[c] for c in mine), shape=shape)
+
+    return pull
+
+
+def _einsum_jvp(k: int, t: Any, _y: Any, *operands: Any, labels: tuple[str, ...], output: str) -> Any:
+    return _einsum(*operands[:k], t, *operands[k + 1 :], labels=labels, output=output)
+
+
+EINSUM = Primitive(_einsum, _einsum_vjp, _einsum_jvp, name="einsum")
+
+
+@implements(np.einsum)
+def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Any:
+    if keywords:
+        raise unsupported(f"np.einsum: keyword {', '.join(keywords)} is not supported for traced values")
+    if not isinstance(operands[0], str):
+        operands = _from_sublists(operands)
+    subscripts, *arrays = operands
+    parts = [as_traced(a) for a in arrays]
+    labels, output = _explicit(subscripts, [shape_of(a) for a in parts])
+    if len(parts) == 1 and set(output) == set(labels[0]) and is_array(parts[0]) and type(parts[0]) in TRACED:
+        y = view(
+            parts[0], lambda b: np.einsum(f"{labels[0]}->{output}", b)
+        )  # a diagonal or a transpose: NumPy gives a view
+    elif len(parts) > 2 and optimize is not False:
+        y = _einsum_in_order(parts, labels, output, optimize)
+    else:
+        y = EINSUM(*parts, labels=tuple(labels), output=output)
+    if out is not None:
+        out[...] = y
+        return out
+    return y
+
+
+def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize: Any) -> Any:
+    """Pairwise contractions in the order that NumPy's own planner gives for ``optimize``."""
+    text = ",".join(labels) + "->" + output
+    path = np.einsum_path(text, *(plain(p) for p in parts), optimize=optimize)[0][1:]
+    parts, labels = list(parts), list(labels)
+    for step in path:
+        chosen = sorted(step, reverse=True)
+        taken = [(parts.pop(i), labels.pop(i)) for i in chosen]
+        needed = set(output).union(*labels) if labels else set(output)
+        mine = "".join(dict.fromkeys("".join(lab for _, lab in taken)))
+        target = output if not labels else "".join(c for c in mine if c in needed)
+        parts.append(EINSUM(*(p for p, _ in taken), labels=tuple(lab for _, lab in taken), output=target))
+        labels.append(target)
+    return parts[0]
+
+
+def _from_sublists(operands: Any) -> tuple[Any, ...]:
+    """``einsum(a, [0, 1], b, [1, 2], [0, 2])`` in letters."""
+    pairs = list(zip(operands[0::2], operands[1::2], strict=False))
+
+    def spell(sub: Any) -> str:
+        return "".join("..." if s is Ellipsis else _LETTERS[s] for s in sub)
+
+    text = ",".join(spell(sub) for _, sub in pairs)
+    if len(operands) % 2:
+        text += "->" + spell(operands[-1])
+    return (text, *(a for a, _ in pairs))
