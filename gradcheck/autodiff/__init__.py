@@ -5,7 +5,7 @@ Read it in this order: ``core`` (the vocabulary), ``tape`` (reverse mode), ``for
 and ``rules/`` as a reference.
 """
 
-from gradcheck.autodiff.core import Notes, noting
+from gradcheck.autodiff.core import Notes, NumericDerivativeWarning, noting
 from gradcheck.autodiff.errors import AutodiffError
 from gradcheck.autodiff.rules import lists as _lists  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.transforms import (
@@ -23,6 +23,7 @@ from gradcheck.autodiff.transforms import (
 __all__ = [
     "AutodiffError",
     "Notes",
+    "NumericDerivativeWarning",
     "elementwise_grad",
     "grad",
     "hessian",

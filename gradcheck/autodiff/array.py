@@ -34,6 +34,7 @@ from gradcheck.autodiff.core import (
     plain_tree,
 )
 from gradcheck.autodiff.errors import AutodiffError, unsupported
+from gradcheck.autodiff.fallback import numeric, numeric_ufunc
 from gradcheck.autodiff.memory import origin
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -75,8 +76,7 @@ class ArrayInterface(Traced):
         if handler is not None:
             return handler(*args, **keywords)
         if any_active(args) or any_active(keywords):
-            name = f"{function.__module__}.{function.__name__}"
-            raise unsupported(f"no derivative rule for {name}")
+            return numeric(function, f"{function.__module__}.{function.__name__}")(*args, **keywords)
         return function(*plain_tree(args), **plain_tree(keywords))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -443,7 +443,10 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
         mask = plain(keywords.get("where", True)) if method == "__call__" else True
         return store_out(handler(*inputs, **keywords), out, mask, name)
     if any_active(inputs):
-        raise unsupported(f"no derivative rule for np.{name}")
+        handler = (
+            numeric_ufunc(ufunc) if method == "__call__" and ufunc.nout == 1 else numeric(getattr(ufunc, method), name)
+        )
+        return store_out(handler(*inputs, **keywords), out, True, name)
     return store_out(getattr(ufunc, method)(*plain_tree(inputs), **plain_tree(keywords)), out, True, name)
 
 

@@ -12,8 +12,10 @@ Both look for the innermost trace among the operands and hand over to it.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -108,16 +110,26 @@ class Trace:
         raise NotImplementedError
 
 
+class NumericDerivativeWarning(UserWarning):
+    """A function without a derivative rule was differentiated numerically, at that call alone."""
+
+
 class Notes:
     """What happened in a trace that no error tells of.
 
     Attributes:
+        strict: whether a numeric derivative of a single call is refused.
         texts: where a traced value was turned into text. Printing is harmless; but text can be read back as a number,
             and then the derivative is lost.
+        numeric: name and place of each call that was differentiated numerically, because it has no rule.
+        zero: how many calls had no derivative by nature (``np.argsort``, ``np.sign``).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
         self.texts: list[Location | None] = []
+        self.numeric: list[tuple[str, Location | None]] = []
+        self.zero = 0
 
 
 _levels = itertools.count()
@@ -138,9 +150,12 @@ def stack() -> list[Trace]:
 
 
 @contextmanager
-def noting() -> Iterator[Notes]:
-    """Collect :class:`Notes` of the traces of this thread."""
-    before, _state.notes = _state.notes, Notes()
+def noting(strict: bool = False) -> Iterator[Notes]:
+    """Collect :class:`Notes` of the traces of this thread.
+
+    ``strict``: a function without a derivative rule is refused, not differentiated numerically.
+    """
+    before, _state.notes = _state.notes, Notes(strict)
     try:
         yield _state.notes
     finally:
@@ -151,6 +166,25 @@ def note_text() -> None:
     """A traced value is being turned into text."""
     if _state.notes is not None:
         _state.notes.texts.append(user_location())
+
+
+def note_zero() -> None:
+    """A call that has no derivative by nature gets traced operands."""
+    if _state.notes is not None:
+        _state.notes.zero += 1
+
+
+def note_numeric(name: str) -> None:
+    """A call is being differentiated numerically: noted, or said in a warning if nobody takes notes."""
+    notes = _state.notes
+    if notes is None:
+        place = user_location() or Location("<unknown>", 1)
+        text = f"{name} has no derivative rule: differentiated numerically"
+        warnings.warn_explicit(text, NumericDerivativeWarning, place.file, place.line)
+        return
+    if notes.strict:
+        raise unsupported(f"{name} has no derivative rule", "without --strict it is differentiated numerically")
+    notes.numeric.append((name, user_location()))
 
 
 def _remember_error(error: AutodiffError) -> None:
@@ -196,6 +230,8 @@ def _used(partial: Partial, operands: int) -> tuple[bool, ...]:
         return (False,) * (operands + 1)
     code = partial.__code__
     names = code.co_varnames[: code.co_argcount]
+    if code.co_flags & inspect.CO_VARARGS:
+        names += ("operand",) * (operands + 1 - len(names))
     if len(names) != operands + 1:
         raise TypeError(f"a partial takes the value and {operands} operand(s), not {names}")
     return tuple(not name.startswith("_") for name in names)

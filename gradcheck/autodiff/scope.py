@@ -47,7 +47,7 @@ Namespace = dict[str, Any]
 _calls: dict[tuple[types.CodeType, int, str], bool] = {}
 
 
-def _called_by_user(name: str) -> bool:
+def called_by_user(name: str) -> bool:
     """Whether the replacement of ``np.<name>`` that asks was called from Python code of the user's, by that name.
 
     Compiled extensions have no frame of their own: numpy.random looks ``np.empty`` up by name and works on the
@@ -95,7 +95,7 @@ def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def replacement(*args: Any, **keywords: Any) -> Any:
         stack = _state.stack
-        if not stack or (seldom and not stack[-1].generous) or not _called_by_user(function.__name__):
+        if not stack or (seldom and not stack[-1].generous) or not called_by_user(function.__name__):
             return function(*args, **keywords)
         y = function(*plain_tree(args), **plain_tree(keywords)) if not any_active(args) else function(*args, **keywords)
         return constant(y) if type(y) is np.ndarray and y.dtype.kind in FLOAT_KINDS else y
@@ -115,7 +115,7 @@ _array, _asarray, _full = np.array, np.asarray, np.full
 def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **keywords: Any) -> Any:
     if not has_traced(object):
         y = _array(object, dtype, copy=copy, ndmin=ndmin, **keywords)
-        if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not _called_by_user("array"):
+        if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not called_by_user("array"):
             return y
         return constant(y)
     # Compared, since SciPy 1.15 passes a _CopyMode, and the truth value of those is an error.
@@ -152,7 +152,7 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
         y = function(a, dtype, *args, **keywords)
         if y is a or not _state.stack or isinstance(a, np.ndarray) or y.dtype.kind not in FLOAT_KINDS:
             return y
-        if not _called_by_user(function.__name__):
+        if not called_by_user(function.__name__):
             return y
         return constant(y)
 
@@ -160,7 +160,7 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> Any:
-    if not _state.stack or not _called_by_user("full"):
+    if not _state.stack or not called_by_user("full"):
         return _full(shape, fill_value, dtype, **keywords)
     if not has_traced(fill_value):
         y = _full(plain_tree(shape), fill_value, dtype, **keywords)
@@ -182,7 +182,10 @@ def _replacements() -> list[tuple[types.ModuleType, dict[str, Any]]]:
 
 
 # (module, its replacements): the autodiff rules for SciPy add to this when SciPy's part of them has been loaded.
-SHADOWED: list[tuple[types.ModuleType, dict[str, Any]]] = _replacements()
+SHADOWED: list[tuple[types.ModuleType | type, dict[str, Any]]] = [*_replacements()]
+
+
+_ABSENT = object()
 
 
 class _Swap:
@@ -193,7 +196,7 @@ class _Swap:
 
     __slots__ = ("added", "casts", "count", "new", "old", "present", "read", "space")
 
-    def __init__(self, space: Namespace, new: dict[str, Any]) -> None:
+    def __init__(self, space: Any, new: dict[str, Any]) -> None:
         self.space = space
         self.casts = False
         self.new: dict[str, Any] = {}
@@ -241,12 +244,36 @@ class _Swap:
             del self.space[name]
 
 
-_ABSENT = object()
-_SWAPS = [_Swap(vars(module), names) for module, names in SHADOWED]
+_SWAPS = [_Swap(vars(space), names) for space, names in SHADOWED]
 
 
-# Those that are made only after a traced value was refused, as they are seldom needed.
+# Those that are made only after a traced value was refused, as they are seldom needed, and those that always are.
 _ON_DEMAND: list[_Swap] = []
+_EAGER: list[_Swap] = []
+
+
+class _Members:
+    """A class's own attributes as a namespace, so that a swap can replace methods as it replaces names."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+
+    def __contains__(self, name: str) -> bool:
+        return name in vars(self.cls)
+
+    def __getitem__(self, name: str) -> Any:
+        return vars(self.cls)[name]
+
+    def __delitem__(self, name: str) -> None:
+        delattr(self.cls, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return vars(self.cls).get(name, default)
+
+    def update(self, names: dict[str, Any]) -> None:
+        for name, value in names.items():
+            if value is not _ABSENT:
+                setattr(self.cls, name, value)
 
 
 def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool = False) -> None:
@@ -259,6 +286,24 @@ def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool =
         _SWAPS.append(_Swap(vars(module), names))
         if on_demand:
             _ON_DEMAND.append(_SWAPS[-1])
+        _known.clear()
+
+
+def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> None:
+    """Replace these methods of a class while a trace is running.
+
+    Those with special names (``__call__``) only after a traced value was refused, or in every trace if ``eager``.
+    """
+    special = {name: value for name, value in names.items() if name.startswith("__")}
+    named = {name: value for name, value in names.items() if name not in special}
+    with _lock:
+        for part in filter(None, (special, named)):
+            SHADOWED.append((cls, part))
+            _SWAPS.append(_Swap(_Members(cls), part))
+            if eager:
+                _EAGER.append(_SWAPS[-1])
+            elif part is special:
+                _ON_DEMAND.append(_SWAPS[-1])
         _known.clear()
 
 
@@ -375,12 +420,15 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
     if demand:
         used |= {name for c in _codes(namespace, None) for name in c.co_names}
     modules = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
-    swaps = []
-    for swap, (module, names) in zip(_SWAPS, SHADOWED, strict=True):
-        if swap in _ON_DEMAND and not demand:
-            continue
-        reachable = module is np or id(module) in modules or module.__name__.partition(".")[0] in used
-        if reachable and used & names.keys():
+    roots = {name.partition(".")[0] for name in used}  # `import scipy.linalg` within a function is one name
+    swaps = list(_EAGER)
+    for swap, (space, names) in zip(_SWAPS, SHADOWED, strict=True):
+        if isinstance(space, type):
+            needed = demand if swap in _ON_DEMAND else bool(used & names.keys())
+        else:
+            reachable = space is np or id(space) in modules or space.__name__.partition(".")[0] in roots
+            needed = reachable and bool(used & names.keys()) and (demand or swap not in _ON_DEMAND)
+        if needed and swap not in swaps:
             swaps.append(swap)
     # Code that compares types would see that the casts are stand-ins.
     kinds = (_bindings(namespace), {} if compares_types else _casts(namespace, used))

@@ -3,6 +3,7 @@ the tape's back, aliases, caches, threads, guards that swallow errors."""
 
 from __future__ import annotations
 
+import array as compiled
 import collections
 import functools
 import sys
@@ -250,12 +251,12 @@ def test_gradient_in_a_thread_over_an_outer_value() -> None:
 def test_swallowed_refusal_is_raised() -> None:
     def f(x: Any) -> Any:
         try:
-            y = np.maximum.accumulate(x)
+            y = compiled.array("d", x)
         except Exception:
             y = x**3
         return np.sum(y)
 
-    with pytest.raises(AutodiffError, match=r"maximum\.accumulate"):
+    with pytest.raises(AutodiffError, match="lose the derivative"):
         grad(f)(X)
 
 

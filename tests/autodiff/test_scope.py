@@ -3,6 +3,7 @@ copies."""
 
 from __future__ import annotations
 
+import array as compiled
 import contextlib
 import copy
 import dataclasses
@@ -482,8 +483,6 @@ def test_swallowed_by_a_bare_fallback() -> None:
 
 
 def test_conversion_by_a_compiled_extension_is_refused() -> None:
-    import array as compiled
-
     with pytest.raises(AutodiffError, match="derivative"):
         grad(lambda x: compiled.array("d", [x, 2.0])[0])(1.0)
     with pytest.raises(AutodiffError, match="derivative"):
@@ -521,11 +520,9 @@ def test_user_exceptions_pass_unchanged() -> None:
 
 
 def test_unsupported_function_names_line() -> None:
-    with pytest.raises(
-        AutodiffError, match=r"no derivative rule for numpy\.unwrap|no derivative rule for numpy.*unwrap"
-    ) as caught:
-        grad(lambda x: np.sum(np.unwrap(x)))(X)
-    located(caught.value, "test_scope.py", "np.unwrap(x)")
+    with pytest.raises(AutodiffError, match="lose the derivative") as caught:
+        grad(lambda x: compiled.array("d", x)[0])(X)
+    located(caught.value, "test_scope.py", 'compiled.array("d", x)')
 
 
 def test_object_arrays_are_refused() -> None:

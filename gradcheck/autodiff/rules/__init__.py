@@ -47,8 +47,15 @@ __all__ = [
     "writing",
 ]
 
-# A module that the user's code may load, and ours with the rules for it.
-WAITING = {"scipy.special": "gradcheck.autodiff.rules.special"}
+# A module that the user's code may load, and ours with the rules for it (none: all of it is differentiated
+# numerically).
+WAITING: dict[str, str | None] = {
+    "scipy.special": "gradcheck.autodiff.rules.special",
+    "scipy.fft": "gradcheck.autodiff.rules.scipy.fft",
+    "scipy.fftpack": "gradcheck.autodiff.rules.scipy.fftpack",
+    "scipy.cluster.hierarchy": None,
+    "scipy.cluster.vq": None,
+}
 
 
 def load_for_loaded_modules() -> bool:
@@ -59,7 +66,11 @@ def load_for_loaded_modules() -> bool:
     # A module that is being imported at this moment is not complete yet.
     ready = [name for name in WAITING if name in sys.modules and not _is_loading(name)]
     for name in ready:
-        importlib.import_module(WAITING.pop(name))
+        rules = WAITING.pop(name)
+        if rules is not None:
+            importlib.import_module(rules)
+        registry = importlib.import_module("gradcheck.autodiff.rules.scipy.registry")
+        registry.complete(sys.modules[name])
     return bool(ready)
 
 

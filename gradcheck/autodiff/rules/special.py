@@ -26,7 +26,6 @@ from gradcheck.autodiff.core import (
     Primitive,
     any_active,
     elementwise,
-    has_traced,
     is_complex,
     plain,
     plain_tree,
@@ -35,7 +34,7 @@ from gradcheck.autodiff.core import (
 )
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced, spread
-from gradcheck.autodiff.scope import shadow
+from gradcheck.autodiff.rules.scipy.registry import replace
 
 PI = math.pi
 ROOT_PI = math.sqrt(PI)
@@ -444,20 +443,9 @@ SOFTPLUS = Elementwise(
 )
 
 
-def _replacement(original: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def replacement(*args: Any, **keywords: Any) -> Any:
-        if any(has_traced(a) for a in args) or any(has_traced(a) for a in keywords.values()):
-            return handler(*args, **keywords)
-        return original(*args, **keywords)
-
-    return replacement
-
-
 _HANDLERS: dict[str, Callable[..., Any]] = {
     "polygamma": polygamma, "logsumexp": logsumexp, "softmax": softmax, "log_softmax": log_softmax,
     "softplus": softplus,
 }  # fmt: skip
 _ORIGINAL: dict[str, Callable[..., Any]] = {name: getattr(sp, name) for name in _HANDLERS if hasattr(sp, name)}
-REPLACEMENTS = {name: _replacement(original, _HANDLERS[name]) for name, original in _ORIGINAL.items()}
-shadow(sp, REPLACEMENTS)
+replace(sp, _HANDLERS)
