@@ -37,6 +37,7 @@ from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.fallback import numeric, numeric_ufunc
 from gradcheck.autodiff.memory import origin
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.rules.methods import method_of
 from gradcheck.autodiff.rules.reductions import as_traced
 
 
@@ -428,7 +429,7 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
         rule = table.REAL.get(ufunc, rule)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if method != "__call__":
-        handler = FUNCTIONS.get((ufunc, method))
+        handler = method_of(ufunc, method)
     elif type(rule) is Elementwise:
         handler = None
         mask, dtype = keywords.pop("where", True), keywords.pop("dtype", None)

@@ -132,21 +132,6 @@ def linalg_outer(x1: Any, x2: Any, /) -> Any:
     return outer(x1, x2)
 
 
-@implements((np.multiply, "outer"))
-def multiply_outer(a: Any, b: Any) -> Any:
-    return np.reshape(as_traced(a), shape_of(a) + (1,) * len(shape_of(b))) * b
-
-
-@implements((np.add, "outer"))
-def add_outer(a: Any, b: Any) -> Any:
-    return np.reshape(as_traced(a), shape_of(a) + (1,) * len(shape_of(b))) + b
-
-
-@implements((np.subtract, "outer"))
-def subtract_outer(a: Any, b: Any) -> Any:
-    return np.reshape(as_traced(a), shape_of(a) + (1,) * len(shape_of(b))) - b
-
-
 @implements(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
     return MATMUL(np.conjugate(np.ravel(as_traced(a))), np.ravel(as_traced(b)))
