@@ -182,6 +182,14 @@ def gradcheck(
     allow_inconclusive: Annotated[
         bool, _option(VERDICT, "--allow-inconclusive", text="Exit with 0 also if checks are inconclusive.")
     ] = False,
+    strict: Annotated[
+        bool,
+        _option(
+            VERDICT,
+            "--strict",
+            text="Autodiff refuses functions without a rule; else it takes differences of that call.",
+        ),
+    ] = False,
     format: Annotated[
         str,
         _option(REPORT, "--format", "-f", metavar="|".join(FORMATS), text="Format of the report. Default full."),
@@ -248,6 +256,7 @@ def gradcheck(
             rtol=rtol,
             atol=atol,
             allow_inconclusive=allow_inconclusive,
+            strict=strict,
             pythonpath=tuple(pythonpath or ()),
         )
         _one_of("--format", format, tuple(FORMATS))

@@ -274,6 +274,7 @@ def _check(
         derivative_how=how,
         where=target.where,
         progress=(lambda done, total: progress(label, done, total)) if progress else None,
+        strict=settings.strict,
     )
 
 

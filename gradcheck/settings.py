@@ -32,6 +32,7 @@ class Settings:
         seed: of everything random.
         rtol, atol: tolerances, or None for those of the verdict.
         allow_inconclusive: an inconclusive check does not change the exit code.
+        strict: autodiff refuses functions without a derivative rule instead of differentiating such a call numerically.
         pythonpath: folders that come first on ``sys.path``.
 
     Raises:
@@ -51,6 +52,7 @@ class Settings:
     rtol: float | None = None
     atol: float | None = None
     allow_inconclusive: bool = False
+    strict: bool = False
     pythonpath: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -123,6 +123,7 @@ class Notes:
             and then the derivative is lost.
         numeric: name and place of each call that was differentiated numerically, because it has no rule.
         zero: how many calls had no derivative by nature (``np.argsort``, ``np.sign``).
+        operations: how many operations the tape of the function has recorded.
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -130,6 +131,7 @@ class Notes:
         self.texts: list[Location | None] = []
         self.numeric: list[tuple[str, Location | None]] = []
         self.zero = 0
+        self.operations = 0
 
 
 _levels = itertools.count()
@@ -160,6 +162,11 @@ def noting(strict: bool = False) -> Iterator[Notes]:
         yield _state.notes
     finally:
         _state.notes = before
+
+
+def taken() -> Notes | None:
+    """The notes that are being collected in this thread."""
+    return _state.notes
 
 
 def note_text() -> None:
@@ -208,12 +215,14 @@ class Elementwise:
     tape does not keep it alive then.
     """
 
-    __slots__ = ("function", "name", "partials", "plans")
+    __slots__ = ("function", "name", "numeric", "partials", "plans")
 
     def __init__(self, function: Callable[..., Any], *partials: Partial, name: str = "") -> None:
         self.function = function
         self.name = name or getattr(function, "__name__", repr(function))
         self.partials = partials
+        # The operands whose partial is a finite difference (``fallback.numeric_partial``).
+        self.numeric = tuple(k for k, p in enumerate(partials) if getattr(p, "numeric", False))
         needs = [_used(p, len(partials)) for p in partials]
         # What must be saved, by the set of operands that are differentiated (as bits): value, operand 0, operand 1, ...
         self.plans = tuple(
@@ -336,6 +345,8 @@ def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype:
     if trace is None:
         args = [plain(a) for a in args]
         return rule.function(*args) if mask is True and dtype is None else evaluate(rule.function, args, mask, dtype)
+    if rule.numeric and any(is_active(args[k]) for k in rule.numeric):
+        note_numeric(rule.name)
     return trace.elementwise(rule, args, mask, dtype)
 
 

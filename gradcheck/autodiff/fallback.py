@@ -34,7 +34,7 @@ from gradcheck.autodiff.errors import unsupported
 # enough that a formula of sixth order has nothing but rounding left at one of them.
 STEPS = (2.0**-7, 2.0**-9, 2.0**-11, 2.0**-14, 2.0**-18, 2.0**-23)
 # Two neighbouring steps that agree to this end the ladder; the best two must agree to that.
-GOOD, TOLERABLE = 1e-9, 1e-5
+GOOD, TOLERABLE = 1e-9, 1e-7
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -121,7 +121,6 @@ def numeric_partial(ufunc: Callable[..., Any], k: int) -> Callable[..., Any]:
     def partial(_y: Any, *operands: Any) -> Any:
         if any(type(o) in TRACED and is_active(o) for o in operands):
             raise unsupported(f"{name} has no second derivative with respect to its parameter {k}")
-        note_numeric(f"{name} (with respect to parameter {k})")
         plains = [np.asarray(plain(o)) for o in operands]
         shape = np.broadcast_shapes(*(p.shape for p in plains))
         flat = [np.broadcast_to(p, shape).reshape(-1) for p in plains]
@@ -138,6 +137,7 @@ def numeric_partial(ufunc: Callable[..., Any], k: int) -> Callable[..., Any]:
         d = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
         return d.reshape(shape)[()]
 
+    partial.numeric = True  # type: ignore[attr-defined]  # the rule notes it when it is called, at the user's line
     return partial
 
 

@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import scalars
+from gradcheck.autodiff import compiled, scalars
 from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, has_traced, plain_tree
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
@@ -453,6 +453,27 @@ def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
         needed = tuple(_SWAPS) if error.frame is None else _look_through(*error.frame, demand=True)
         _escalated.extend(swap for swap in needed if id(swap) not in sizes)
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
+
+
+def replace_compiled(error: BaseException) -> bool:
+    """After a call with traced values has failed: whether that was a compiled function of the user's that a stand-in
+    can take the place of; see to it."""
+    found = compiled.find(error)
+    if found is None:
+        return False
+    namespace, name, function = found
+    with _lock:
+        known = _user_swaps.get((id(namespace), False))
+        new = {name: compiled.stand_in(function, name)}
+        if known is None:
+            known = _user_swaps[id(namespace), False] = _Swap(namespace, new)
+        elif name in known.new:
+            return False
+        else:
+            known.extend(new)
+        if known not in _escalated:
+            _escalated.append(known)
+    return True
 
 
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)

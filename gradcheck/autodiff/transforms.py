@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack
+from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack, taken
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.scalars import ORIGINALS
-from gradcheck.autodiff.scope import escalate, tracing
+from gradcheck.autodiff.scope import escalate, replace_compiled, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, tree_map
 from gradcheck.errors import Location
@@ -97,6 +97,8 @@ class _Traced:
                 )
         if type(f) is BuiltinFunctionType:
             f = ORIGINALS.get(f, f)  # math.sin itself
+        # A function compiled by numba keeps the Python function that it was made of.
+        f = getattr(f, "py_func", f)
         self.function = f
         bare = generous = False
         first: Exception | None = None
@@ -112,6 +114,10 @@ class _Traced:
             except Exception as error:
                 if first is not None:
                     raise first from None
+                if replace_compiled(error):
+                    for trace, before in outer:
+                        trace.lost = before
+                    continue
                 # NumPy, or the user's code, may have put an error of its own in the place of ours.
                 lost = error if isinstance(error, AutodiffError) else self.trace.lost
                 if lost is None:
@@ -121,6 +127,7 @@ class _Traced:
                     bare, first = True, error
                     continue
             if lost is None:
+                self._note()
                 return
             for trace, before in outer:
                 trace.lost = before  # what was refused here is this function's affair
@@ -132,6 +139,11 @@ class _Traced:
                 lost.where = lost.where or self.where
                 raise first or lost
             generous = True
+
+    def _note(self) -> None:
+        notes = taken()
+        if notes is not None and not notes.operations:
+            notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
              start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip

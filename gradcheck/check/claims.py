@@ -9,17 +9,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.check.calls import Adapted, UserFunction, copied
 from gradcheck.check.codes import kind
-from gradcheck.check.result import CheckError, Finding
+from gradcheck.check.result import Calls, CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.numeric.lines import Line
 from gradcheck.numeric.scale import Array, coordinate_scales
+
+if TYPE_CHECKING:
+    from gradcheck.autodiff import Notes
 
 #: Autodiff Jacobians of more numbers than this are taken direction by direction.
 DENSE = 4_000_000
@@ -123,6 +126,28 @@ def columns_along(matrix: Array, lines: Sequence[Line]) -> Array:
     return out
 
 
+class CallLog:
+    """What was noted while autodiff differentiated f, at all points of a check."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.operations = 0
+        self.zero = 0
+        self.numeric: dict[tuple[str, Location | None], None] = {}
+        self.count = 0
+
+    def add(self, notes: Notes) -> None:
+        """Note one run; the first that was counted stands for all."""
+        if notes.operations and not self.operations:
+            self.operations, self.zero, self.count = notes.operations, notes.zero, len(notes.numeric)
+        self.numeric.update(dict.fromkeys(notes.numeric))
+
+    @property
+    def calls(self) -> Calls:
+        exact = max(self.operations - self.count, 0) if self.operations else None
+        return Calls(exact, tuple(self.numeric), self.zero)
+
+
 class Autodiff:
     """The autodiff core's derivative of f.
 
@@ -132,8 +157,11 @@ class Autodiff:
         texts: where f turned traced values into text.
     """
 
-    def __init__(self, f: UserFunction, space: ArgumentSpace, value: ValueSpace, argnum: int) -> None:
+    def __init__(
+        self, f: UserFunction, space: ArgumentSpace, value: ValueSpace, argnum: int, log: CallLog | None = None
+    ) -> None:
         self.f = f
+        self.log = CallLog(False) if log is None else log
         self.space = space
         self.value_space = value
         self.argnum = argnum
@@ -152,9 +180,14 @@ class Autodiff:
 
     def guarded(self, compute: Callable[[], Any]) -> Any:
         """What the autodiff core computes; None, with :attr:`trouble` set, where it cannot follow f."""
+        from gradcheck.autodiff import noting
+
         try:
-            with self.f.quiet():
-                return compute()
+            with self.f.quiet(), noting(self.log.strict) as notes:
+                found = compute()
+            self.texts += notes.texts
+            self.log.add(notes)
+            return found
         except GradcheckError as error:
             self.trouble = error
         except (Exception, SystemExit) as error:
@@ -166,7 +199,7 @@ class Autodiff:
 
     def dense(self, args: Sequence[Any]) -> np.ndarray | None:
         """The whole derivative, value.shape + argument.shape."""
-        from gradcheck.autodiff import noting, value_and_jacobian
+        from gradcheck.autodiff import value_and_jacobian
 
         f, given = self.traceable, tuple(copied(a) for a in args)
         if self.value_space.complex:  # real argument, complex value: two real derivatives
@@ -174,9 +207,7 @@ class Autodiff:
             imag = real and self.guarded(lambda: value_and_jacobian(Adapted(f, np.imag), self.argnum)(*given))
             found = imag and tuple(np.asarray(a) + 1j * np.asarray(b) for a, b in zip(real, imag, strict=True))
         else:
-            with noting() as notes:
-                found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
-            self.texts += notes.texts
+            found = self.guarded(lambda: value_and_jacobian(f, self.argnum)(*given))
         if found is None:
             return None
         value, jacobian = found

@@ -16,7 +16,7 @@ import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.calls import Adapted, UserFunction, definition
-from gradcheck.check.claims import WrongShapeError, Yours
+from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose
 from gradcheck.check.entries import entries_of, findings_of
@@ -41,6 +41,7 @@ def check(
     atol: float | None = None,
     seed: int = 0,
     autodiff: bool = True,
+    strict: bool = False,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -56,6 +57,8 @@ def check(
         seed: of random directions.
         autodiff: False keeps the autodiff core out: the hand-written derivative against the measurement
             alone.
+        strict: autodiff refuses functions that have no derivative rule, where otherwise it takes finite differences of
+            that single call.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -66,7 +69,16 @@ def check(
     """
     point = Point(args)
     return check_points(
-        f, [point], argnum=argnum, grad=grad, order=order, rtol=rtol, atol=atol, seed=seed, autodiff=autodiff
+        f,
+        [point],
+        argnum=argnum,
+        grad=grad,
+        order=order,
+        rtol=rtol,
+        atol=atol,
+        seed=seed,
+        autodiff=autodiff,
+        strict=strict,
     )
 
 
@@ -86,6 +98,7 @@ def check_points(
     where: Location | None = None,
     progress: Callable[[int, int], None] | None = None,
     autodiff: bool = True,
+    strict: bool = False,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -109,7 +122,8 @@ def check_points(
     name = target or getattr(f, "__qualname__", type(f).__name__)
     position, argname = _argument(f, argnum, points[0], where)
     own = derivative or _derivative_name(grad)
-    request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own)
+    log = CallLog(strict)
+    request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log)
     caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
@@ -137,7 +151,8 @@ def check_points(
         where=caller.where,
         value=tuple(p.value for p in parts),
         seed=seed,
-        settings={"rtol": rtol, "atol": atol, "autodiff": autodiff},
+        calls=log.calls if any(e.autodiff is not None for e in entries) else None,
+        settings={"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict},
     )
 
 

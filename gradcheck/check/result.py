@@ -81,6 +81,21 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """How autodiff differentiated the operations of one call of f.
+
+    Attributes:
+        exact: how many by a rule; None where that was not counted (forward mode).
+        numeric: name and place of those that have no rule and were differentiated by finite differences at that call.
+        zero: how many have no derivative by nature (a sort order, a sign).
+    """
+
+    exact: int | None = None
+    numeric: tuple[tuple[str, Location | None], ...] = ()
+    zero: int = 0
+
+
+@dataclass(frozen=True)
 class Point:
     """Where f is checked.
 
@@ -119,6 +134,7 @@ class Result:
         seconds: wall-clock time of the check.
         where: file and line of f, if known.
         value: f's value at each point, as text.
+        calls: which operations of f autodiff differentiated exactly; None if it was not asked, or could not follow f.
     """
 
     target: str
@@ -137,6 +153,7 @@ class Result:
     where: Location | None = None
     value: tuple[str, ...] = ()
     seed: int = 0
+    calls: Calls | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -57,7 +57,7 @@ def second_order(
     except WrongShapeError as error:
         findings.append(error.finding)
         return [], n * n
-    tools = Autodiff(scene.f, scene.space, scene.value, request.argnum)
+    tools = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
     ad = tools.hessian(scene.args) if request.autodiff else None
     if own is None and ad is None:
         trouble = tools.trouble

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.claims import Autodiff, Yours, columns_along
+from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
 from gradcheck.check.judge import Trial
@@ -47,6 +47,7 @@ class Request:
         seed: of all random choices.
         autodiff: whether the autodiff core is asked at all.
         derivative: name of the hand-written derivative.
+        log: takes down how autodiff went about f.
     """
 
     argnum: int
@@ -58,6 +59,7 @@ class Request:
     seed: int
     autodiff: bool
     derivative: str
+    log: CallLog
 
 
 class Witnesses:
@@ -85,7 +87,7 @@ class Witnesses:
         self.scene, self.request, self.yours = scene, request, yours
         self.noise, self.rounding = scene.noise(request.seed)
         self.sampler = Sampler(scene.evaluate, scene.x, scene.center, self.rounding)
-        self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum)
+        self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
         self.floor = judge.FLOOR_SHORT if short else judge.FLOOR

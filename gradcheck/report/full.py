@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.check.result import Entry, Finding, Point, Result, Verdict
+from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict
 from gradcheck.frames import relative as relative_path
 from gradcheck.report import numbers
 from gradcheck.report.style import Style
@@ -123,6 +123,8 @@ class _Report:
             self.not_passed(outcome, result)
         for note in outcome.notes:
             self.line(("note: ", "dim"), note, indent=2)
+        if result is not None and result.calls is not None and (result.calls.numeric or self.style.verbose):
+            self.line(("autodiff: ", "dim"), _calls(result.calls), indent=2)
         if result is not None and self.style.verbose and not self.style.quiet:
             self.values(result)
         if outcome.problem is not None or (result and (result.verdict is not Verdict.PASS or self.style.verbose)):
@@ -400,6 +402,18 @@ def _compared(result: Result) -> str:
     if any(e.measured is not None for e in result.entries):
         parts.append("measured")
     return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def _calls(calls: Calls) -> str:
+    """``21 of 23 calls exact, 1 numeric: scipy.x.y at model.py:41, 1 zero by nature``."""
+    numeric = [f"{name} at {relative_path(at.file)}:{at.line}" if at else name for name, at in calls.numeric]
+    total = (calls.exact or 0) + len(numeric) + calls.zero
+    if calls.exact is None:
+        exact = ["all but these calls exact" if numeric else "all calls exact"]
+    else:
+        exact = [f"{calls.exact} of {total} calls exact" if total > calls.exact else f"all {total} calls exact"]
+    parts = exact + ([f"{len(numeric)} numeric: {', '.join(numeric)}"] if numeric else [])
+    return ", ".join(parts + ([f"{calls.zero} zero by nature"] if calls.zero else []))
 
 
 def _place(result: Result) -> str:

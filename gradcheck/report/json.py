@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gradcheck._version import __version__
-from gradcheck.check.result import Entry, Finding, Number, Point, Result, Verdict
+from gradcheck.check.result import Calls, Entry, Finding, Number, Point, Result, Verdict
 from gradcheck.errors import Location
 from gradcheck.frames import relative
 from gradcheck.report.style import Style
@@ -75,8 +75,14 @@ def _result(result: Result) -> dict[str, Any]:
         "points": [_point(point, result, at) for at, point in enumerate(result.points)],
         "entries": [_entry(entry) for entry in result.entries],
         "findings": [_finding(finding) for finding in result.findings],
+        "calls": _calls(result.calls) if result.calls else None,
         "settings": plain(result.settings),
     }
+
+
+def _calls(calls: Calls) -> dict[str, Any]:
+    numeric = [{"function": name, "where": _where(where)} for name, where in calls.numeric]
+    return {"exact": calls.exact, "numeric": numeric, "zero": calls.zero}
 
 
 def _point(point: Point, result: Result, at: int) -> dict[str, Any]:
