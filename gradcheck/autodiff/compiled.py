@@ -1,9 +1,10 @@
 """Compiled functions of the user's: extensions, ``numba.njit``, ctypes. They take no traced values, so a stand-in does.
 
-Part of the scope: after a call with traced values has failed, :func:`find` looks up in the traceback what was called
-there. If that is no Python code and the user's module has it under a name, the name is replaced for the next try. A
-numba function keeps the Python function it was made of (``py_func``), which is traced; any other is differentiated
-numerically at the call, and labelled (``fallback.py``).
+Part of the scope. A numba function keeps the Python function that it was made of (``py_func``), and that is traced;
+where a module has such functions their names are replaced from the start. Any other compiled function is found out by
+its failure: :func:`find` looks up in the traceback what was called there. If that is no Python code and the user's
+module has it under a name, the name is replaced for the next try, and the call differentiated numerically, and
+labelled (``fallback.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import linecache
 import sys
 import types
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from gradcheck.autodiff.core import _state, has_traced
@@ -54,7 +56,7 @@ def _called(frame: types.FrameType, place: types.TracebackType) -> tuple[dict[st
             return None
         space, name = vars(owner), attribute
     function = space.get(name)
-    if not callable(function) or isinstance(function, _PYTHON) or hasattr(function, "__wrapped__"):
+    if not callable(function) or isinstance(function, _PYTHON):
         return None
     home = (getattr(function, "__module__", None) or type(function).__module__ or "").partition(".")[0]
     if home in LIBRARIES or (home in sys.stdlib_module_names and not hasattr(type(function), "argtypes")):
@@ -82,14 +84,27 @@ def _expression(code: types.CodeType, at: int) -> ast.Call | None:
     return tree.body if isinstance(tree.body, ast.Call) else None
 
 
-def stand_in(function: Any, name: str) -> Callable[..., Any]:
-    """A function that takes traced values in the place of a compiled one."""
-    python = getattr(function, "py_func", None)
-    followed = python if isinstance(python, types.FunctionType) else numeric(function, name)
+def python_of(function: Any) -> types.FunctionType | None:
+    """The Python function that a numba function was made of."""
+    python = None if isinstance(function, _PYTHON) else getattr(function, "py_func", None)
+    return python if isinstance(python, types.FunctionType) else None
+
+
+def stand_in(function: Any, name: str, suspended: Callable[[], AbstractContextManager[None]]) -> Callable[..., Any]:
+    """A function that takes traced values in the place of a compiled one.
+
+    ``suspended``: takes all replaced names back for a while. A plain call may be the first one, and compile the
+    function; the compiler must find NumPy and math as they are.
+    """
+    followed = python_of(function) or numeric(function, name)
 
     def replacement(*args: Any, **keywords: Any) -> Any:
-        traced = _state.stack and (any(map(has_traced, args)) or any(map(has_traced, keywords.values())))
-        return followed(*args, **keywords) if traced else function(*args, **keywords)
+        if not _state.stack:
+            return function(*args, **keywords)
+        if any(map(has_traced, args)) or any(map(has_traced, keywords.values())):
+            return followed(*args, **keywords)
+        with suspended():
+            return function(*args, **keywords)
 
     functools.update_wrapper(replacement, function, assigned=("__doc__",), updated=())
     replacement.__name__ = name

@@ -28,6 +28,7 @@ import sysconfig
 import threading
 import types
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -237,8 +238,10 @@ class _Swap:
 
     def restore(self) -> None:
         self.count -= 1
-        if self.count:
-            return
+        if not self.count:
+            self.take_back()
+
+    def take_back(self) -> None:
         self.space.update(self.old)
         for name in self.added:
             del self.space[name]
@@ -347,7 +350,11 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
 def _bindings(namespace: Namespace) -> dict[str, Any]:
     """Names of a user's module that are bound to originals."""
     by_id = {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()}
-    return {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
+    found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
+    for name, value in list(namespace.items()):
+        if compiled.python_of(value) is not None:
+            found[name] = compiled.stand_in(value, name, suspended)
+    return found
 
 
 def _casts(namespace: Namespace, used: set[str]) -> dict[str, Any]:
@@ -455,6 +462,20 @@ def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
 
 
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Take all replaced names back for a while."""
+    with _lock:
+        installed = [swap for swap in {id(s): s for s in (*_SWAPS, *_user_swaps.values())}.values() if swap.count]
+        for swap in installed:
+            swap.take_back()
+        try:
+            yield
+        finally:
+            for swap in installed:
+                swap.space.update(swap.new)
+
+
 def replace_compiled(error: BaseException) -> bool:
     """After a call with traced values has failed: whether that was a compiled function of the user's that a stand-in
     can take the place of; see to it."""
@@ -464,7 +485,7 @@ def replace_compiled(error: BaseException) -> bool:
     namespace, name, function = found
     with _lock:
         known = _user_swaps.get((id(namespace), False))
-        new = {name: compiled.stand_in(function, name)}
+        new = {name: compiled.stand_in(function, name, suspended)}
         if known is None:
             known = _user_swaps[id(namespace), False] = _Swap(namespace, new)
         elif name in known.new:
