@@ -1,14 +1,15 @@
-"""The methods of ufuncs: ``reduce``, ``accumulate``, ``reduceat``, ``outer`` and ``at``, for every ufunc that has a rule.
+"""The methods of ufuncs, for every ufunc that has a rule: ``reduce``, ``accumulate``, ``reduceat``, ``outer``, ``at``.
 
-``np.add.reduce`` and the few others that are functions of their own (``np.sum``, ``np.prod``, ``np.max``, ``np.cumsum``)
-are registered where those stand. Everything else follows from the table of partials: a reduction is the recursion
-y_k = f(y_{k−1}, x_k), whose tangent ẏ_k = d0_k·ẏ_{k−1} + d1_k·ẋ_k and whose cotangent run along the axis as linear
+The few that are functions of their own (``np.add.reduce`` is ``np.sum``, ``np.multiply.accumulate`` is ``np.cumprod``)
+are registered where those stand. Everything else follows from the table of partials: a reduction is the recursion y_k =
+f(y_{k−1}, x_k), whose tangent ẏ_k = d0_k·ẏ_{k−1} + d1_k·ẋ_k and whose cotangent run along the axis as linear
 recurrences; :func:`_recurrence` solves those in log₂ n array operations (Hillis & Steele, *Data parallel algorithms*,
 Comm. ACM 29, 1986), by sums and products alone, so that zeros do no harm.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -154,7 +155,7 @@ class _Reduce:
             return array if initial is NONE or initial is None else self.ufunc(initial, array)
         axes = normal_axes(axis, len(shape))
         rest = tuple(i for i in range(len(shape)) if i not in axes)
-        x = np.reshape(np.transpose(array, axes + rest), (-1, *(shape[i] for i in rest)))
+        x = np.reshape(np.transpose(array, axes + rest), (math.prod(shape[i] for i in axes), *(shape[i] for i in rest)))
         mask = None
         if where is not NONE and not np.all(plain(where)):
             mask = np.broadcast_to(plain(where), shape).transpose(axes + rest).reshape(shape_of(x))
@@ -164,7 +165,8 @@ class _Reduce:
             x = np.concatenate([first, x], dtype=plain(x).dtype)
             mask = None if mask is None else np.concatenate([np.ones_like(mask[:1]), mask])
         y = self._masked(x, mask) if mask is not None else self.fold(x)
-        if not np.allclose(plain(y), value, rtol=1e-9, equal_nan=True):
+        in_turn = plain(y) if mask is not None or not len(x) else self.ufunc.accumulate(plain(x), axis=0)[-1]
+        if not np.allclose(in_turn, value.reshape(in_turn.shape), rtol=1e-6, equal_nan=True):
             # Vectorised loops of NumPy's for power and arctan2 do not carry the value on where they should.
             name = f"np.{self.ufunc.__name__}"
             raise unsupported(
