@@ -100,7 +100,7 @@ class Rule:
         vjps: by argument: ``maker(ans, *args, **keywords)`` gives ``g -> cotangent``; None: zero by nature.
         vjp_of_all: ``maker(argnums, ans, args, keywords)`` gives ``g -> cotangents``, in the place of ``vjps``.
         jvps: by argument: ``maker(g, ans, *args, **keywords)``, ``"same"`` for a linear argument, or None.
-        jvp_of_all: ``maker(argnums, gs, ans, args, keywords)``.
+        jvp_of_all: ``maker(argnums, gs, ans, args, keywords)``, or ``"same"``.
         constant: whether the value has no derivative by nature.
     """
 
@@ -111,7 +111,7 @@ class Rule:
         self.vjps: dict[int, Maker | None] = {}
         self.vjp_of_all: Maker | None = None
         self.jvps: dict[int, Maker | str | None] = {}
-        self.jvp_of_all: Maker | None = None
+        self.jvp_of_all: Maker | str | None = None
         self.constant = False
         self.defined: Location | None = None
 
@@ -189,17 +189,22 @@ class Rule:
             each.append(None if maker is None else maker(ans, *args, **keywords))
         return lambda g: [None if pull is None else pull(g) for pull in each]
 
-    def push(self, k: int, t: Any, ans: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """The tangent of the value for the tangent t of argument k; None for zero."""
-        if self.jvp_of_all is not None:
+    def push(
+        self, k: int, t: Any, ans: Any, args: tuple[Any, ...], keywords: dict[str, Any], look_inside: bool = False
+    ) -> Any:
+        """The tangent of the value for the tangent t of argument k; None for zero.
+
+        ``look_inside``: where the rule is the function itself, take the function as it was written and not as a
+        primitive: its transpose is wanted.
+        """
+        if callable(self.jvp_of_all):
             return self.jvp_of_all((k,), [t], ans, args, keywords)
-        maker = self.jvps[k]
+        maker = self.jvp_of_all or self.jvps[k]
+        if callable(maker):
+            return maker(t, ans, *args, **keywords)
         if maker is None:
             return None
-        if maker == "same":
-            return self.wrapper(*args[:k], t, *args[k + 1 :], **keywords)
-        assert callable(maker)
-        return maker(t, ans, *args, **keywords)
+        return (self.function if look_inside else self.wrapper)(*args[:k], t, *args[k + 1 :], **keywords)
 
 
 def _arguments(layout: Sequence[Any], flat: Sequence[Any]) -> tuple[Any, ...]:
@@ -425,7 +430,7 @@ def _transposed_jvp(call: _Recorded, k: int, ans: Any, args: tuple[Any, ...], g:
         ts = [tape.variable(np.zeros(shape_of(e), np.result_type(plain(e)))[()]) if _has_derivative(e) else e
               for e in parts]  # fmt: skip
         t = with_leaves(value, ts, live=False) if is_container(value) else ts[0]
-        pushed = call.rule.push(k, t, ans, args, call.keywords)
+        pushed = call.rule.push(k, t, ans, args, call.keywords, look_inside=True)
         out = call._tangent(pushed, y if call.tree is not None else y[0], k)
     outs = [] if out is None else [out] if call.tree is None else list(out)
     seeds = [
@@ -605,10 +610,7 @@ def def_linear(fun: Callable[..., Any]) -> None:
     array([1., 2.])
     """
 
-    def linear(k: int, g: Any, _ans: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return fun(*args[:k], g, *args[k + 1 :], **keywords)
-
-    defjvp_argnum(fun, linear)
+    rule_of(fun, "def_linear").jvp_of_all = "same"
 
 
 def notrace_primitive(f: Callable[..., Any]) -> Callable[..., Any]:

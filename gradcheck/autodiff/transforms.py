@@ -10,6 +10,7 @@ function the derivative is f'(z).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
 from typing import Any
@@ -19,11 +20,10 @@ import numpy as np
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack, taken
 from gradcheck.autodiff.errors import AutodiffError, unsupported
-from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.scalars import ORIGINALS
 from gradcheck.autodiff.scope import escalate, replace_compiled, tracing
 from gradcheck.autodiff.tape import Tape
-from gradcheck.autodiff.trees import is_container, leaves, tree_map
+from gradcheck.autodiff.trees import is_container, tree_map, with_leaves
 from gradcheck.errors import Location
 
 Argnum = int | Sequence[int]
@@ -192,12 +192,68 @@ class _Traced:
         return x.value if self.owns(x) else x
 
 
+def chosen(fun: Function, argnum: Any) -> Any:
+    """The argument(s) to differentiate as positions: they may be given by name, and several as any sequence.
+
+    >>> chosen(lambda x, rate: x * rate, ("rate", 0))
+    (1, 0)
+    """
+    if isinstance(argnum, str):
+        return _position(fun, argnum)
+    if isinstance(argnum, int | np.integer) and not isinstance(argnum, bool):
+        return int(argnum)
+    if isinstance(argnum, Sequence | range) and len(argnum):
+        return tuple(chosen(fun, k) for k in argnum)
+    raise AutodiffError(
+        f"argnum {argnum!r} does not say which argument to differentiate",
+        hint="give a position such as 0, a name such as 'x', or a tuple of them",
+    )
+
+
+def _position(fun: Function, name: str) -> int:
+    try:
+        parameters = inspect.signature(fun).parameters
+    except (TypeError, ValueError):
+        raise AutodiffError(f"the argument {name!r} cannot be found: {_called(fun)} tells no signature") from None
+    places = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if name in places:
+        return places.index(name)
+    if name in parameters:
+        raise AutodiffError(
+            f"the argument {name!r} of {_called(fun)} cannot be passed by position",
+            hint=f"differentiate lambda {name}: {_called(fun)}(..., {name}={name})",
+        )
+    raise AutodiffError(f"{_called(fun)} has no argument {name!r}", hint=f"it has {', '.join(parameters) or 'none'}")
+
+
+def _called(fun: Function) -> str:
+    return getattr(fun, "__name__", None) or repr(fun)
+
+
 def _argnums(argnum: Argnum) -> tuple[int, ...]:
-    return (argnum,) if isinstance(argnum, int | np.integer) else tuple(argnum)
+    return (argnum,) if isinstance(argnum, int) else tuple(argnum)
+
+
+def by_position(
+    fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[int, ...], tuple[Any, ...], dict[str, Any]]:
+    """The call with the chosen arguments by position, where they were passed by keyword or left to their defaults."""
+    argnums = _argnums(argnum)
+    if max(argnums) >= len(args):
+        try:
+            bound = inspect.signature(fun).bind(*args, **keywords)
+        except (TypeError, ValueError):
+            return argnums, args, keywords  # Python's own message, or ours, comes from the call
+        bound.apply_defaults()
+        args, keywords = bound.args, bound.kwargs
+    if len(argnums) > 1 and len({k % max(len(args), 1) for k in argnums}) < len(argnums):
+        raise AutodiffError(f"argnum {argnums} names an argument twice")
+    return argnums, args, keywords
 
 
 def _record(f: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> _Traced:
-    return _Traced(f, _argnums(argnum), args, keywords, Tape, _variable)
+    argnums, args, keywords = by_position(f, argnum, args, keywords)
+    return _Traced(f, argnums, args, keywords, Tape, _variable)
 
 
 def _variable(tape: Tape, _i: int, value: Any) -> Any:
@@ -251,8 +307,8 @@ def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
     if type(argnum) is int and len(flat) == 1 and not is_container(run.tree[0]):
         return flat[0]
     rest = iter(flat)
-    out = [tree_map(lambda _leaf: next(rest), tree) for tree in run.tree]
-    return out[0] if isinstance(argnum, int | np.integer) else tuple(out)
+    out = [with_leaves(tree, rest, live=False) for tree in run.tree]
+    return out[0] if isinstance(argnum, int) else tuple(out)
 
 
 def _scalar_output(y: Any) -> None:
@@ -288,7 +344,7 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
 
     Args:
         fun: real-valued function of one number as result.
-        argnum: position of the argument(s) to differentiate; a tuple gives a tuple of gradients.
+        argnum: position or name of the argument to differentiate; a tuple of them gives a tuple of gradients.
 
     Returns:
         A function of the same arguments that returns ``(value, gradient)``; the gradient has the shape, the container
@@ -301,6 +357,8 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
     >>> value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+
+    argnum = chosen(fun, argnum)
 
     def both(*args: Any, **keywords: Any) -> Any:
         run = _record(fun, argnum, args, keywords)
@@ -343,211 +401,23 @@ def elementwise_grad(fun: Function, argnum: Argnum = 0) -> Function:
     array([ 1., -1.])
     """
 
+    argnum = chosen(fun, argnum)
+
     def derivative(*args: Any, **keywords: Any) -> Any:
         run = _record(fun, argnum, args, keywords)
         _number(run.output)
         value = run.value(run.output)
+        if is_complex(value) and not any(is_complex(x.value) for x in run.inputs):
+            raise AutodiffError(
+                "elementwise_grad needs a real-valued function of a real argument; it returned complex numbers",
+                hint="use np.real, np.imag or np.abs of it, or jacobian",
+            )
         one = np.ones(shape_of(value)) if is_array(value) else 1.0
         gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
         run.close()
         return gradient
 
     return _name(derivative, "elementwise_grad", fun)
-
-
-def vjp(fun: Function, *primals: Any) -> tuple[Any, Function]:
-    """The value f(*primals) and the pullback, which maps a cotangent of the value to cotangents of all arguments.
-
-    Args:
-        fun: function of any arguments, with arrays or containers of arrays as result.
-        primals: its arguments; all are differentiated.
-
-    Returns:
-        ``(value, pullback)``; ``pullback(g)``, with g of the value's structure and shapes, returns a tuple with one
-        cotangent an argument. It may be called any number of times.
-
-    >>> import numpy as np
-    >>> value, pullback = vjp(np.multiply, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
-    >>> pullback(np.array([1.0, 10.0]))
-    (array([ 3., 40.]), array([ 1., 20.]))
-    """
-    argnum = tuple(range(len(primals)))
-    run = _record(fun, argnum, primals, {})
-    outputs = leaves(run.output) if is_container(run.output) else [run.output]
-
-    def pullback(g: Any) -> Any:
-        cotangents = leaves(g) if is_container(run.output) else [g]
-        if len(cotangents) != len(outputs):
-            raise AutodiffError("the cotangent has not the structure of the function's value")
-        for out, c in zip(outputs, cotangents, strict=True):
-            if shape_of(out) != shape_of(c):
-                raise AutodiffError(f"the cotangent has shape {shape_of(c)}, the function's value {shape_of(out)}")
-        seeds = [(o, np.array(c) if isinstance(c, np.ndarray) else c) for o, c in zip(outputs, cotangents, strict=True)]
-        return _gather(run, argnum, _pull_back(run, seeds))
-
-    # The tape has saved the value, perhaps; the caller may do with his as he likes.
-    return tree_map(lambda y: np.copy(y) if is_array(y) else y, tree_map(run.value, run.output)), pullback
-
-
-def _flat_size(run: _Traced) -> int:
-    return sum(int(np.prod(shape_of(x), dtype=int)) for x in run.inputs)
-
-
-def value_and_jacobian(fun: Function, argnum: int = 0) -> Function:
-    """A function that returns both f(x) and its Jacobian: see :func:`jacobian`."""
-
-    def derivative(*args: Any, **keywords: Any) -> Any:
-        run = _record(fun, argnum, args, keywords)
-        _number(run.output)
-        y = run.output
-        value, shape = run.value(y), shape_of(y)
-        m, n = int(np.prod(shape, dtype=int)), _flat_size(run)
-        if not m or not n or not run.owns(y) or m <= max(n, 16) or is_container(run.tree[0]):
-            rows = _gather(run, argnum, _rows(run, y, shape, m))
-            run.close()
-            return value, rows
-        run.close()
-        return value, _columns(fun, argnum, args, keywords, run.tree[0])
-
-    return _name(derivative, "value_and_jacobian", fun)
-
-
-def _rows(run: _Traced, y: Any, shape: tuple[int, ...], m: int) -> list[Any]:
-    """The Jacobian a row at a time: one trace, one sweep for each element of the value."""
-    if not shape:
-        return _pull_back(run, [(y, _unit(y, 0))])
-    rows = [_pull_back(run, [(y, _unit(y, i))]) for i in range(m)]
-    joined = []
-    for k, x in enumerate(run.inputs):
-        part = [row[k] for row in rows]
-        stacked = np.stack(part) if part else np.zeros((0, *shape_of(x)))
-        joined.append(np.reshape(stacked, shape + shape_of(x)))
-    return joined
-
-
-def _unit(y: Any, i: int) -> Any:
-    value = plain(y)
-    if not isinstance(value, np.ndarray):
-        return 1.0
-    g = np.zeros(value.shape, value.dtype)
-    g.reshape(-1)[i] = 1.0
-    return g
-
-
-def _along(j: int) -> Callable[[Any, int, Any], Any]:
-    """Start forward mode along coordinate j."""
-    return lambda trace, _i, value: trace.variable(value, aligned(_unit(value, j), plain(value), trace.level))
-
-
-def _columns(fun: Function, argnum: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any) -> Any:
-    """The Jacobian a column at a time by forward mode: fewer inputs than outputs."""
-    columns = []
-    for j in range(int(np.prod(shape_of(x), dtype=int))):
-        run = _Traced(fun, (argnum,), args, keywords, Forward, _along(j))
-        t = tangent_of(run.output) if run.owns(run.output) else None
-        columns.append(np.zeros(shape_of(run.output)) if t is None else t)
-    return np.reshape(np.stack(columns, axis=-1), shape_of(columns[0]) + shape_of(x))
-
-
-def jacobian(fun: Function, argnum: int = 0) -> Function:
-    """The Jacobian of an array-valued function, ``J[out..., in...] = ∂f[out...]/∂x[in...]``.
-
-    Args:
-        fun: function with a number or an array as result.
-        argnum: position of the argument to differentiate (an array, a number, or a container of them).
-
-    Returns:
-        A function of the same arguments that returns an array of shape ``f(x).shape + x.shape`` (a number where both
-        are numbers). Computed by reverse or forward mode, whichever takes fewer passes.
-
-    Raises:
-        AutodiffError: the function returns no numbers, or uses something that has no derivative rule.
-
-    >>> import numpy as np
-    >>> jacobian(lambda x: np.array([x[0] * x[1], x[0] ** 2, x[1]]))(np.array([2.0, 3.0]))
-    array([[3., 2.],
-           [4., 0.],
-           [0., 1.]])
-    """
-    both = value_and_jacobian(fun, argnum)
-    return _name(lambda *args, **keywords: both(*args, **keywords)[1], "jacobian", fun)
-
-
-def hessian(fun: Function, argnum: int = 0) -> Function:
-    """The Hessian of a function of one number as result, of shape ``x.shape + x.shape``; reverse over reverse.
-
-    >>> import numpy as np
-    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
-    array([[4., 2.],
-           [2., 0.]])
-    """
-    return _name(jacobian(grad(fun, argnum), argnum), "hessian", fun)
-
-
-# -- forward mode ------------------------------------------------------------------------------------------------------
-
-
-def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """The value f(*primals) and its directional derivative along the tangents, by forward mode.
-
-    Args:
-        fun: function of any arguments, with arrays or containers of arrays as result.
-        primals: its arguments.
-        tangents: one an argument, of the same structure and shapes.
-
-    Returns:
-        ``(value, tangent)``, both of the structure of the value.
-
-    >>> import numpy as np
-    >>> jvp(np.sin, (0.0,), (2.0,))
-    (np.float64(0.0), np.float64(2.0))
-    """
-    if len(primals) != len(tangents):
-        raise AutodiffError(f"{len(primals)} argument(s), but {len(tangents)} tangent(s)")
-    flat = [t for tree in tangents for t in (leaves(tree) if is_container(tree) else [tree])]
-
-    def start(trace: Forward, i: int, v: Any) -> Any:
-        if i >= len(flat) or shape_of(flat[i]) != shape_of(v):
-            raise AutodiffError(f"tangent {i} does not have the shape {shape_of(v)} of its argument")
-        return trace.variable(v, aligned(flat[i], plain(v), trace.level))
-
-    run = _Traced(fun, tuple(range(len(primals))), tuple(primals), {}, Forward, start)
-
-    def tangent(y: Any) -> Any:
-        t = tangent_of(y) if run.owns(y) else None
-        value = plain(y)
-        return (np.zeros_like(value) if isinstance(value, np.ndarray) else 0.0) if t is None else t
-
-    return tree_map(run.value, run.output), tree_map(tangent, run.output)
-
-
-def hvp(fun: Function, argnum: int = 0) -> Function:
-    """Hessian-vector products without the Hessian: ``hvp(f)(*args, v)`` is H·v; forward over reverse.
-
-    Args:
-        fun: function of one number as result.
-        argnum: position of the argument to differentiate.
-
-    Returns:
-        A function of f's arguments and one more, v, of the shape of the argument.
-
-    Source: B. Pearlmutter, *Fast exact multiplication by the Hessian*, Neural Computation 6, 147, 1994.
-
-    >>> import numpy as np
-    >>> hvp(lambda x: np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
-    array([6., 0.])
-    """
-    gradient = grad(fun, argnum)
-
-    def product(*args_and_vector: Any, **keywords: Any) -> Any:
-        *args, v = args_and_vector
-
-        def along(x: Any) -> Any:
-            return gradient(*args[:argnum], x, *args[argnum + 1 :], **keywords)
-
-        return jvp(along, (args[argnum],), (v,))[1]
-
-    return _name(product, "hvp", fun)
 
 
 def _name(wrapper: Function, transform: str, fun: Function) -> Function:

@@ -410,11 +410,7 @@ class Frozen:
 
 @pytest.mark.parametrize("kind", [Pair, Typed, Box, Frozen], ids=lambda k: k.__name__)
 def test_records_as_arguments(kind: Any) -> None:
-    g = grad(lambda p: np.sum(p.a**2) * p.b)(kind(X, 3.0)) if kind is not Frozen else None
-    if kind is Frozen:
-        with pytest.raises(AutodiffError, match="str"):
-            grad(lambda p: np.sum(p.a**2) * p.b)(kind(X, 3.0))
-        return
+    g = grad(lambda p: np.sum(p.a**2) * p.b)(kind(X, 3.0))
     assert type(g) is kind
     assert g.a == pytest.approx(6 * X)
     assert g.b == pytest.approx(np.sum(X**2))

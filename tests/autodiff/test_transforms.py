@@ -226,7 +226,7 @@ def test_results_in_containers() -> None:
     assert tangent["b"] == (3.0, [0.0])
     value, pullback = vjp(f, X)
     assert pullback({"a": np.ones(3), "b": (10.0, [1.0])})[0] == pytest.approx([12.0, 12.0, 12.0])
-    with pytest.raises(AutodiffError, match="structure"):
+    with pytest.raises(AutodiffError, match=r"keys \[.a.\], not"):
         pullback({"a": np.ones(3)})
 
 
@@ -257,7 +257,7 @@ def test_names_of_the_wrappers() -> None:
         (lambda: grad(lambda x: "text")(X), "returned a str"),
         (lambda: grad(lambda x: (x[0], x[1]))(X), "returned a tuple"),
         (lambda: grad(lambda x: x[0] > 0)(X), "returned a bool"),
-        (lambda: jacobian(lambda x: [x[0]])(X), "returned a list"),
+        (lambda: jacobian(lambda x: {1})(X), "returned a set"),
         (lambda: jacobian(lambda x: None)(X), "returned None"),
         (lambda: grad(lambda x: x * 1j)(1.0), "complex"),
         (lambda: grad(lambda x: x)("text"), "with respect to a str"),
