@@ -23,6 +23,7 @@ from gradcheck.autodiff.core import (
     shape_of,
     unbroadcast,
 )
+from gradcheck.autodiff.errors import AutodiffError
 from gradcheck.autodiff.memory import LARGE, Broadcast, View, same_order
 
 # slot, then: first operand's slot and partial, second operand's slot and partial (None: no second operand);
@@ -44,7 +45,7 @@ class Sweep:
     __slots__ = ("careful", "cotangents", "owned", "shaped")
 
     def __init__(self, slots: int, careful: bool) -> None:
-        self.cotangents: list[Any] = [None] * slots
+        self.cotangents: Any = [None] * slots
         # Slots whose buffer is ours to write to, and those among them whose buffer also lies as the array itself does.
         self.owned: set[int] = set()
         self.shaped: set[int] = set()
@@ -286,6 +287,20 @@ def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> No
             d = np.where(winners, d, 0.0)
     part[key] = 0.0
     sweep.accumulate(ref, _fit(d, *spec), fresh=True)
+
+
+def pull_cut(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) -> None:
+    """A record of a callback, cut out: ``Tape.sweep`` looks afterwards whether a cotangent got there."""
+
+
+def pull_cut_write(sweep: Sweep, _slot: int, g: Any, place: Any, key: Any) -> None:
+    """A write to an older array, cut out: what was written there has lost its derivative, so nobody may ask for it."""
+    part = sweep.buffer(place, g)
+    if np.any(plain(part if key is None else part[key]) != 0):
+        raise AutodiffError(
+            "a callback of a SciPy function writes to an array that is made outside of it, and used after",
+            hint="make the array inside the callback",
+        )
 
 
 def pull_increment(sweep: Sweep, _slot: int, _g: Any, ref: Any, payload: Any) -> None:

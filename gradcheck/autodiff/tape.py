@@ -21,7 +21,7 @@ Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,8 @@ from gradcheck.autodiff.sweep import (
     Sweep,
     pull_carefully,
     pull_component,
+    pull_cut,
+    pull_cut_write,
     pull_element,
     pull_elementwise,
     pull_gather,
@@ -102,14 +104,23 @@ def set_taped(cls: type[TapedBase]) -> None:
     TRACED.add(cls)
 
 
+class _Sparse(dict[int, Any]):
+    """Cotangents of a few among many slots."""
+
+    def __missing__(self, slot: int) -> None:
+        return None
+
+
 class Tape(Trace):
     """The reverse trace."""
 
-    __slots__ = ("records", "snapshots")
+    __slots__ = ("cuts", "records", "snapshots")
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
+        # Ranges of slots whose records were cut out.
+        self.cuts: list[tuple[int, int]] = []
         self.snapshots: Snapshots | None = None
 
     # -- values ----------------------------------------------------------------------------------------------------
@@ -477,6 +488,67 @@ class Tape(Trace):
         place = target.link if type(target.link) is View else target
         self.records.append((root.slot, None, pull_increment, ref, (place, sign, shape_of(raw), is_complex(raw))))
 
+    # -- callbacks of SciPy functions: see closures.py ----------------------------------------------------------------
+
+    def link(self, value: Any, places: Sequence[tuple[int, bool]], pull: Callable[[Any], list[Any]]) -> Any:
+        """A value whose derivative with respect to earlier slots is known.
+
+        Args:
+            value: without this trace.
+            places: slot, and whether its cotangent must be made real.
+            pull: the value's cotangent -> cotangents of the places.
+        """
+        slot = len(self.records)
+        self.records.append((slot, None, pull_join, [(k, ref, real) for k, (ref, real) in enumerate(places)], pull))
+        return Taped(value, self, slot, None)
+
+    def local(self, mark: int, output: Any, g: Any) -> dict[int, Any]:
+        """The cotangents of slots before the mark for a cotangent of an output, by the records after the mark alone."""
+        ref = output.slot if output.slot is not None else reference(output)
+        if ref is None:
+            return {}
+        records = self.records[mark:]
+        found: dict[int, Any] = {}
+        for careful in (False, True):
+            sweep = Sweep(0, careful)
+            sweep.cotangents = cotangents = _Sparse()
+            sweep.accumulate(ref, g)
+            with np.errstate(all="ignore"):
+                sweep.run(records)
+            found = {slot: c for slot, c in cotangents.items() if slot < mark and c is not None}
+            if not any(np.any(np.isnan(plain(c))) for c in found.values()):
+                break
+        self._verify_cuts((k, c) for k, c in cotangents.items() if k >= mark)
+        return found
+
+    def cut(self, mark: int) -> None:
+        """Take the records from the mark on off the tape. Their slots are not given again: a value that was kept from
+        then, and used, is found in the sweep."""
+        records = self.records
+        end = len(records)
+        if end == mark:
+            return
+        # One record for all of them, so that what a thousand evaluations leave behind is a list of references.
+        gone: Record = (mark, None, pull_cut, None, None)
+        records[mark:end] = [_cut_write(r) if r[0] < mark else gone for r in records[mark:end]]
+        start = mark
+        while self.cuts and self.cuts[-1][1] >= start:
+            start = min(start, self.cuts.pop()[0])
+        self.cuts.append((start, end))
+
+    def _verify_cuts(self, cotangents: Iterable[tuple[int, Any]]) -> None:
+        """Nothing flowed back to a value that was made in a callback and kept."""
+        for slot, c in cotangents if self.cuts else ():
+            if c is not None and self.is_cut(slot) and np.any(plain(c) != 0):
+                raise AutodiffError(
+                    "a value that was computed in a callback of a SciPy function is used outside of it",
+                    hint="have the callback return it, or compute it again where it is used",
+                )
+
+    def is_cut(self, slot: int) -> bool:
+        """Whether the record at this slot was cut out."""
+        return any(start <= slot < end for start, end in self.cuts)
+
     # -- the sweep -------------------------------------------------------------------------------------------------
 
     def sweep(self, seeds: Sequence[tuple[Any, Any]], wanted: Sequence[Any], *, careful: bool = False) -> list[Any]:
@@ -499,16 +571,27 @@ class Tape(Trace):
                 sweep.accumulate(ref, g)
         with np.errstate(all="ignore"):
             sweep.run(self.records)
+        for start, end in self.cuts:
+            self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
         return [sweep.result(x.slot) for x in wanted]
 
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""
         slots = [record[0] for record in self.records]
         if slots != list(range(len(slots))) and any(
-            record[0] != i and record[2] is not pull_setitem and record[2] is not pull_increment
+            record[0] != i and record[2] not in (pull_setitem, pull_increment, pull_cut, pull_cut_write)
             for i, record in enumerate(self.records)
         ):
             raise AutodiffError("several threads worked on traced values at the same time", hint="use one thread")
+
+
+def _cut_write(record: Record) -> Record:
+    """What stays of a write to an older array when its record is cut out."""
+    slot, _, pull, _, payload = record
+    if pull is pull_cut_write:  # in a callback of a callback
+        return record
+    place, key = (payload[0], None) if pull is pull_increment else payload[:2]
+    return slot, None, pull_cut_write, place, key
 
 
 def _number(partial: Any, y: Any, raws: Sequence[Any]) -> Any:
