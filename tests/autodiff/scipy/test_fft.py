@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.fft
-import scipy.fftpack as fp
-from scipy.fft import fht, rfft
+import scipy.fft  # noqa: F401  (used in the texts)
+import scipy.fftpack as fp  # noqa: F401  (used in the texts)
+from scipy.fft import fht, rfft  # noqa: F401  (used in the texts)
 
 from gradcheck.autodiff import grad, noting
 from tests.autodiff.checking import Case, verify

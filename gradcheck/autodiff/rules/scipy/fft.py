@@ -291,8 +291,8 @@ def _hankel(a: Any, *, name: str, parameters: tuple[Any, ...]) -> Any:
     return original(sf, name)(a, *parameters)
 
 
-# Multiplication by the bias, a convolution, a reversal, and the bias again: a convolution reversed is symmetric, and the
-# two biases differ by a constant.
+# Multiplication by the bias, a convolution, a reversal, and the bias again: a convolution reversed is symmetric, and
+# the two biases differ by a constant.
 HANKEL = symmetric(_hankel, "scipy.fft.fht")
 
 
