@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.fft  # noqa: F401  (used in the texts)
 import scipy.fftpack as fp  # noqa: F401  (used in the texts)
-from scipy.fft import fht, rfft  # noqa: F401  (used in the texts)
+from scipy.fft import fht, rfft
 
 from gradcheck.autodiff import grad, noting
 from tests.autodiff.checking import Case, verify

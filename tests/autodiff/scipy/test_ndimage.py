@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.ndimage  # noqa: F401  (used in the texts)
-from scipy import ndimage as nd  # noqa: F401  (used in the texts)
+import scipy.ndimage
+from scipy import ndimage as nd
 from scipy.ndimage import gaussian_filter, map_coordinates  # noqa: F401  (used in the texts)
 
 from gradcheck.autodiff import AutodiffError, grad, jacobian, noting
