@@ -50,6 +50,18 @@ def user_location() -> Location | None:
     return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
 
 
+def frame_of(error: BaseException) -> tuple[dict[str, Any], CodeType] | None:
+    """Globals and code of the innermost frame of the user's that an exception came through."""
+    found = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in LIBRARIES:
+            found = (frame.f_globals, frame.f_code)
+        traceback = traceback.tb_next
+    return found
+
+
 # Called with every error that is made while the user's function runs: the live traces remember it (see ``core``).
 listeners: list[Callable[[AutodiffError], None]] = []
 

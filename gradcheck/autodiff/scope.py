@@ -454,10 +454,15 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
 
 def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
     """After a traced value was refused: whether names can be replaced where that was that were not; see to it."""
+    return escalate_at(error.frame, used)
+
+
+def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[_Swap, ...]) -> bool:
+    """:func:`escalate` for a place in the user's code: its globals and code."""
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with _lock:
         # Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
-        needed = tuple(_SWAPS) if error.frame is None else _look_through(*error.frame, demand=True)
+        needed = tuple(_SWAPS) if frame is None else _look_through(*frame, demand=True)
         _escalated.extend(swap for swap in needed if id(swap) not in sizes)
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
 

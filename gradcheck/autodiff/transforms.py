@@ -19,9 +19,9 @@ import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack, taken
-from gradcheck.autodiff.errors import AutodiffError, unsupported
+from gradcheck.autodiff.errors import AutodiffError, frame_of, unsupported
 from gradcheck.autodiff.scalars import ORIGINALS
-from gradcheck.autodiff.scope import escalate, replace_compiled, tracing
+from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, tree_map, with_leaves
 from gradcheck.errors import Location
@@ -100,6 +100,7 @@ class _Traced:
         # A function compiled by numba keeps the Python function that it was made of.
         f = getattr(f, "py_func", f)
         self.function = f
+        self.swaps: tuple[Any, ...] = ()
         bare = generous = False
         first: Exception | None = None
         while True:
@@ -121,6 +122,12 @@ class _Traced:
                 # NumPy, or the user's code, may have put an error of its own in the place of ours.
                 lost = error if isinstance(error, AutodiffError) else self.trace.lost
                 if lost is None:
+                    # Compiled code may refuse traced values with an error of its own, in a module not looked through.
+                    place = frame_of(error)
+                    if place is not None and escalate_at(place, self.swaps):
+                        for trace, before in outer:
+                            trace.lost = before
+                        continue
                     if not self.trace.made:
                         raise
                     # Perhaps compiled code that wants real arrays where the function made some: once more, with those.

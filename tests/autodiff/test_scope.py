@@ -8,6 +8,7 @@ import contextlib
 import copy
 import dataclasses
 import functools
+import importlib
 import itertools
 import math
 import pickle
@@ -567,3 +568,14 @@ def test_hessian_through_replaced_names() -> None:
 
 def test_other_names_of_the_module_are_left_alone() -> None:
     assert grad(um.looks_at_none)(0.3) == pytest.approx(math.cos(0.3))
+
+
+def test_compiled_code_that_refuses_with_an_error_of_its_own(tmp_path: Any, monkeypatch: Any) -> None:
+    """SciPy's as_strided finds no memory (AttributeError): the names of the helper's module are replaced then, too."""
+    (tmp_path / "strided_helper.py").write_text("import scipy.linalg as la\ndef f(x):\n    return la.toeplitz(x).sum()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    helper = importlib.import_module("strided_helper")
+    helpers = {"f": helper.f}
+    np.testing.assert_array_equal(grad(lambda x: helpers["f"](x))(np.ones(3)), [3.0, 4.0, 2.0])
+    with pytest.raises(ZeroDivisionError):
+        grad(lambda x: x / 0 if helpers["f"](np.ones(2)) else x)(1.0)

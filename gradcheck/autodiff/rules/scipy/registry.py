@@ -141,8 +141,8 @@ def refuse(module: types.ModuleType, names: Mapping[str, str]) -> None:
 
         return handler
 
-    for name, why in names.items():
-        _register(module, {name: make(name, why)}, set(), f"refused: {why}")
+    _register(module, {name: make(name, why) for name, why in names.items()}, set(), "refused")
+    STATUS.update({(module, name): f"refused: {why}" for name, why in names.items() if hasattr(module, name)})
 
 
 def methods(cls: type, handlers: Mapping[str, Handler], *, always: Iterable[str] = (), eager: bool = False) -> None:
