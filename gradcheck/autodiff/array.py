@@ -32,6 +32,7 @@ from gradcheck.autodiff.core import (
     note_text,
     plain,
     plain_tree,
+    would_lose,
 )
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.fallback import numeric, numeric_ufunc
@@ -81,7 +82,7 @@ class ArrayInterface(Traced):
         return function(*plain_tree(args), **plain_tree(keywords))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if is_active(self):
+        if would_lose(self):
             raise refuse(
                 self,
                 "converting a traced value to a plain array",
@@ -91,7 +92,7 @@ class ArrayInterface(Traced):
         return np.array(plain(self), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        if is_active(self) and not _formats(sys._getframe(1)):
+        if would_lose(self) and not _formats(sys._getframe(1)):
             raise refuse(
                 self,
                 "float() of a traced value",
@@ -101,7 +102,7 @@ class ArrayInterface(Traced):
         return float(plain(self))
 
     def __complex__(self) -> complex:
-        if is_active(self):
+        if would_lose(self):
             raise refuse(self, "complex() of a traced value", "multiply by (1 + 0j) instead")
         return complex(plain(self))
 

@@ -105,6 +105,10 @@ class Trace:
         """``target += sign * value`` in place, for an array target."""
         raise NotImplementedError
 
+    def stale(self, value: Any) -> Any:
+        """A value of this trace, which has ended: made of values that it has left behind."""
+        raise NotImplementedError
+
     def active(self, value: Any) -> bool:
         """Whether ``value``, a traced value of this trace, carries a derivative."""
         raise NotImplementedError
@@ -320,22 +324,43 @@ def innermost(args: Sequence[Any]) -> Trace | None:
     """The innermost live trace among the operands; None if none is traced.
 
     A constant of a trace that has ended (an array that the function made and keeps) counts as the plain array that it
-    is.
+    is. So do the other values that a trace has left behind, for as long as no value of a live trace is mixed with them:
+    see :func:`left_behind`.
     """
     best: Trace | None = None
+    stale: Any = None
     for a in args:
         if type(a) in TRACED:
             trace = a.owner
             if not trace.live:
-                if not trace.active(a):
-                    continue
-                raise unsupported(
-                    "a traced value of an earlier call is used again",
-                    "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
-                )
-            if best is None or trace.level > best.level:
+                if trace.active(a):
+                    stale = a
+            elif best is None or trace.level > best.level:
                 best = trace
-    return best
+    if stale is not None and (type(stale.value) in TRACED or any(is_living(a) for a in args)):
+        raise unsupported(
+            "a traced value of an earlier call is used again",
+            "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
+        )
+    return best if stale is None else None
+
+
+def is_living(a: Any) -> bool:
+    """Whether a carries a derivative in a live trace."""
+    return type(a) in TRACED and a.owner.live and a.owner.active(a)
+
+
+def left_behind(args: Sequence[Any], y: Any) -> Any:
+    """The value y of plain operands, some of which may be what a trace that has ended has left in the user's objects.
+
+    Outside of all traces that is a plain value. Within a later one its derivative would be lost, so y is marked as
+    they are: good for its shape and for comparisons, an error as soon as the result depends on it.
+    """
+    if _state.stack:
+        for a in args:
+            if type(a) in TRACED and not a.owner.live and a.owner.active(a):
+                return tuple(a.owner.stale(e) for e in y) if type(y) is tuple else a.owner.stale(y)
+    return y
 
 
 def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype: Any = None) -> Any:
@@ -343,8 +368,7 @@ def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype:
     args = [FUNCTIONS[_ARRAY](a) if type(a) in (list, tuple) else a for a in args]
     trace = innermost(args)
     if trace is None:
-        args = [plain(a) for a in args]
-        return rule.function(*args) if mask is True and dtype is None else evaluate(rule.function, args, mask, dtype)
+        return left_behind(args, evaluate(rule.function, [plain(a) for a in args], mask, dtype))
     if rule.numeric and any(is_active(args[k]) for k in rule.numeric):
         note_numeric(rule.name)
     return trace.elementwise(rule, args, mask, dtype)
@@ -356,7 +380,7 @@ def apply(primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> 
         return args[0].owner.apply(primitive, args, static)
     trace = innermost(args)
     if trace is None:
-        return primitive.function(*[plain(a) for a in args], **static)
+        return left_behind(args, primitive.function(*[plain(a) for a in args], **static))
     return trace.apply(primitive, args, static)
 
 
@@ -397,6 +421,18 @@ def is_active(x: Any) -> bool:
             return True
         x = x.value
     return False
+
+
+def would_lose(x: Any) -> bool:
+    """Whether turning x into a plain number would lose a derivative. What a trace has left behind in the user's objects
+    is a plain number again as soon as no trace is running."""
+    if not is_active(x):
+        return False
+    while type(x) in TRACED:
+        if x.owner.live:
+            return True
+        x = x.value
+    return bool(_state.stack)
 
 
 def has_traced(x: Any) -> bool:

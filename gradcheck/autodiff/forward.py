@@ -95,6 +95,9 @@ class Forward(Trace):
             return Dual(value, self, None, None)
         return value
 
+    def stale(self, value: Any) -> Any:
+        return self.variable(value, 0.0)
+
     def active(self, value: Any) -> bool:
         return tangent_of(value) is not None
 

@@ -357,10 +357,10 @@ def _bindings(namespace: Namespace) -> dict[str, Any]:
     return found
 
 
-def _casts(namespace: Namespace, used: set[str]) -> dict[str, Any]:
-    """Types that a user's module uses as casts. (An installed package may compare types in ways that a script does
-    not.)"""
-    if (namespace.get("__file__") or "").startswith(_FOLDERS):
+def _casts(namespace: Namespace, used: set[str], demand: bool) -> dict[str, Any]:
+    """Types that a module uses as casts; of an installed package only on demand, as it may compare types in ways that
+    a script does not."""
+    if not demand and (namespace.get("__file__") or "").startswith(_FOLDERS):
         return {}
     by_id = {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
     found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
@@ -438,7 +438,7 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         if needed and swap not in swaps:
             swaps.append(swap)
     # Code that compares types would see that the casts are stand-ins.
-    kinds = (_bindings(namespace), {} if compares_types else _casts(namespace, used))
+    kinds = (_bindings(namespace), {} if compares_types else _casts(namespace, used, demand))
     for casts, names in enumerate(kinds):
         own = _user_swaps.get((id(namespace), bool(casts)))
         if names and own is None:

@@ -136,6 +136,9 @@ class Tape(Trace):
             return Taped(value, self, None, None)
         return value
 
+    def stale(self, value: Any) -> Any:
+        return self.variable(value)
+
     def active(self, value: Any) -> bool:
         return value.slot is not None or reference(value) is not None
 

@@ -500,6 +500,41 @@ def test_value_of_an_earlier_call_is_refused() -> None:
         grad(lambda x: um.STORE["first"] * 2.0)(3.0)
 
 
+class Kernel:
+    """Keeps its parameters between calls, and looks at the old ones for their shape only."""
+
+    def __init__(self) -> None:
+        self.theta: Any = np.ones(3)
+
+    def likelihood(self, theta: Any) -> Any:
+        old = np.log(np.hstack([self.theta[:1], np.reshape(self.theta[1:] ** 2, -1)]))
+        self.theta = np.exp(theta[: old.shape[0]])
+        return np.sum(self.theta**2)
+
+    def stale(self, theta: Any) -> Any:
+        return np.sum(self.theta) + np.sum(theta)
+
+
+def test_state_that_a_trace_leaves_behind() -> None:
+    kernel = Kernel()
+    expected = 2 * np.exp(2 * X)
+    for _ in range(2):
+        assert grad(kernel.likelihood)(X) == pytest.approx(expected)
+        assert jvp(kernel.likelihood, (X,), (np.ones(3),))[1] == pytest.approx(expected.sum())
+    # Between traces it is as good as plain numbers.
+    assert float(np.sum(kernel.theta)) == pytest.approx(np.exp(X).sum())
+    assert type(kernel.theta * 2.0) is np.ndarray
+    assert np.asarray(kernel.theta) == pytest.approx(np.exp(X))
+    assert kernel.stale(X) == pytest.approx(np.exp(X).sum() + X.sum())
+    for transform in (grad(kernel.stale), lambda x: jvp(kernel.stale, (x,), (X,))):
+        with pytest.raises(AutodiffError, match="earlier call"):
+            transform(X)
+    with pytest.raises(AutodiffError, match="earlier call"):
+        grad(lambda _x: kernel.theta[0] * 2.0 + 1.0)(X)
+    with pytest.raises(AutodiffError, match="earlier call"):
+        grad(lambda x: np.sum(x) * float(kernel.theta[0]))(X)
+
+
 def test_plain_state_is_allowed() -> None:
     um.STORE["sum"] = 4.0
     assert grad(um.keeps_plain)(3.0) == 4.0
@@ -572,7 +607,9 @@ def test_other_names_of_the_module_are_left_alone() -> None:
 
 def test_compiled_code_that_refuses_with_an_error_of_its_own(tmp_path: Any, monkeypatch: Any) -> None:
     """SciPy's as_strided finds no memory (AttributeError): the names of the helper's module are replaced then, too."""
-    (tmp_path / "strided_helper.py").write_text("import scipy.linalg as la\ndef f(x):\n    return la.toeplitz(x).sum()\n")
+    (tmp_path / "strided_helper.py").write_text(
+        "import scipy.linalg as la\ndef f(x):\n    return la.toeplitz(x).sum()\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     helper = importlib.import_module("strided_helper")
     helpers = {"f": helper.f}
