@@ -51,15 +51,20 @@ def user_location() -> Location | None:
 
 
 def frame_of(error: BaseException) -> tuple[dict[str, Any], CodeType] | None:
-    """Globals and code of the innermost frame of the user's that an exception came through."""
-    found = None
+    """Globals and code of the innermost frame of the user's that an exception of a library's came through.
+
+    None for an exception that the user's code has raised itself.
+    """
+    found, library = None, False
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in LIBRARIES:
+        library = frame.f_globals.get("__name__", "").partition(".")[0] in LIBRARIES
+        if not library:
             found = (frame.f_globals, frame.f_code)
         traceback = traceback.tb_next
-    return found
+    # A compiled function has no frame; when it gets something that it cannot take it raises TypeError.
+    return found if library or isinstance(error, TypeError) else None
 
 
 # Called with every error that is made while the user's function runs: the live traces remember it (see ``core``).

@@ -103,6 +103,7 @@ class _Traced:
         self.swaps: tuple[Any, ...] = ()
         bare = generous = False
         first: Exception | None = None
+        own: Exception | None = None
         while True:
             self.tree = [tree_map(_numeric, args[k]) for k in argnums]
             self.trace = make()
@@ -127,11 +128,14 @@ class _Traced:
                     if place is not None and escalate_at(place, self.swaps):
                         for trace, before in outer:
                             trace.lost = before
+                        own = own or error
                         continue
                     if not self.trace.made:
+                        if own is not None:
+                            raise own  # noqa: B904  (what the rerun raised is of no interest)
                         raise
                     # Perhaps compiled code that wants real arrays where the function made some: once more, with those.
-                    bare, first = True, error
+                    bare, first = True, own or error
                     continue
             if lost is None:
                 self._note()
