@@ -24,6 +24,7 @@ from gradcheck.autodiff.core import (
     elementwise,
     implements,
     is_active,
+    is_array,
     is_complex,
     plain,
 )
@@ -243,6 +244,32 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
         x[...] = y
         return x
     return y if isinstance(value, np.ndarray) else y[()]
+
+
+def _bessel_slope(_y: Any, x: Any) -> Any:
+    """I₀′ = I₁ (DLMF 10.29.3). NumPy has no I₁; SciPy's is differentiable as soon as its rules are loaded."""
+    from scipy.special import i1
+
+    from gradcheck.autodiff.rules import load_for_loaded_modules
+
+    load_for_loaded_modules()
+    return i1(x)
+
+
+I0 = Elementwise(np.i0, _bessel_slope)
+
+
+@implements(np.i0)
+def i0(x: Any) -> Any:
+    return elementwise(I0, (x if is_array(x) else np.asarray(x) if type(x) not in TRACED else np.reshape(x, ()),))
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part, if all imaginary parts are within rounding of 0: which is decided by the values."""
+    if not is_complex(a):
+        return a
+    return np.real(a) if np.isrealobj(np.real_if_close(plain(a), tol)) else a
 
 
 # -- functions with several values ---------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
-"""``numpy.linalg``: solve, inv, det, slogdet, cholesky, eigh, svd, qr, pinv and what is composed of them.
+"""``numpy.linalg``: solving, inverses, determinants, least squares and what is composed of them.
 
 All rules work on stacks of matrices as NumPy does, and are written with NumPy functions on the last two axes, so that
 they can be differentiated again. Formulas, unless another source is named: M. Giles, *An extended collection of
-matrix derivative results for forward and reverse mode algorithmic differentiation*, Oxford NA-08/01, 2008. Where two
-eigenvalues or singular values coincide, the eigenvectors have no derivative; terms that would divide by such a gap
-are left out, which is exact for functions that do not depend on the choice of the basis.
+matrix derivative results for forward and reverse mode algorithmic differentiation*, Oxford NA-08/01, 2008.
+Factorisations are in ``factorisations.py``, eigenvalues in ``eigen.py``, norms in ``norms.py``.
 """
 
 from __future__ import annotations
@@ -13,42 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import Primitive, implements, is_complex, plain, shape_of, unbroadcast
-from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.core import TRACED, Primitive, implements, is_complex, plain, shape_of, unbroadcast
+from gradcheck.autodiff.rules.factorisations import SVD
+from gradcheck.autodiff.rules.matrices import adjoint, hermitian_pull, mirrored, times, transposed
 from gradcheck.autodiff.rules.reductions import as_traced
 
-
-def _t(x: Any) -> Any:
-    return np.swapaxes(x, -1, -2)
-
-
-def _h(x: Any) -> Any:
-    return np.conjugate(_t(x)) if is_complex(x) else _t(x)
-
-
-def _eye(x: Any) -> Any:
-    return np.eye(shape_of(x)[-1])
-
-
-def _diag(v: Any) -> Any:
-    """A stack of diagonal matrices with the last axis of v on the diagonal."""
-    return v[..., None] * np.eye(shape_of(v)[-1])
-
-
-def _real_only(x: Any, name: str) -> Any:
-    if is_complex(x):
-        raise unsupported(f"np.linalg.{name} of a complex matrix")
-    return x
-
-
-# -- solving -------------------------------------------------------------------------------------------------------
+# -- solving ----------------------------------------------------------------------------------------------------------
 
 
 SOLVE = Primitive(
     lambda a, b: np.linalg.solve(a, b),
     [
-        lambda y, a, _b: lambda g: unbroadcast(-np.matmul(np.linalg.solve(_t(a), g), _t(y)), shape_of(a)),
-        lambda _y, a, b: lambda g: unbroadcast(np.linalg.solve(_t(a), g), shape_of(b)),
+        lambda y, a, _b: (
+            lambda g: unbroadcast(-np.matmul(np.linalg.solve(transposed(a), g), transposed(y)), shape_of(a))
+        ),
+        lambda _y, a, b: lambda g: unbroadcast(np.linalg.solve(transposed(a), g), shape_of(b)),
     ],
     [lambda t, y, a, _b: -np.linalg.solve(a, np.matmul(t, y)), lambda t, _y, a, _b: np.linalg.solve(a, t)],
     name="solve",
@@ -65,7 +43,7 @@ def solve(a: Any, b: Any) -> Any:
 
 INV = Primitive(
     lambda a: np.linalg.inv(a),
-    [lambda y, _a: lambda g: -np.matmul(np.matmul(_t(y), g), _t(y))],
+    [lambda y, _a: lambda g: -np.matmul(np.matmul(transposed(y), g), transposed(y))],
     [lambda t, y, _a: -np.matmul(np.matmul(y, t), y)],
     name="inv",
 )
@@ -93,7 +71,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
     return np.reshape(inv(np.reshape(a, (size, -1))), shape[ind:] + shape[:ind])
 
 
-# -- determinants ----------------------------------------------------------------------------------------------------
+# -- determinants -----------------------------------------------------------------------------------------------------
 
 
 def _cofactors(a: Any) -> Any:
@@ -102,7 +80,7 @@ def _cofactors(a: Any) -> Any:
     n = shape_of(a)[-1]
     singular = np.linalg.cond(value) > 1e13
     if not np.any(singular):
-        return np.linalg.det(a)[..., None, None] * _t(np.linalg.inv(a))
+        return np.linalg.det(a)[..., None, None] * transposed(np.linalg.inv(a))
     if n <= 5:
         rest = [[k for k in range(n) if k != i] for i in range(n)]
         minors = [[_minor(a, rest[i], rest[j]) * (-1.0) ** (i + j) for j in range(n)] for i in range(n)]
@@ -132,245 +110,60 @@ def det(a: Any) -> Any:
 
 
 def _slogdet_vjp(y: Any, a: Any) -> Any:
+    """d log|det| = Re tr(A⁻¹dA), d sign = i·sign·Im tr(A⁻¹dA)."""
+
     def pull(g: Any) -> Any:
-        d = np.reshape(g[1], (*shape_of(g[1]), 1, 1)) * _t(np.linalg.inv(a))
-        return d
+        sign, logdet = g
+        weight = logdet
+        if is_complex(y[0]):
+            weight = weight - 1j * np.real(1j * sign * y[0])
+        return np.reshape(weight, (*shape_of(weight), 1, 1)) * transposed(np.linalg.inv(a))
 
     return pull
 
 
-SLOGDET = Primitive(
-    lambda a: tuple(np.linalg.slogdet(_real_only(a, "slogdet"))),
-    [_slogdet_vjp],
-    [lambda t, y, a: (np.zeros(shape_of(y[0])), np.sum(_t(np.linalg.inv(a)) * t, axis=(-2, -1)))],
-    name="slogdet",
-    outputs=2,
-)
+def _slogdet_jvp(t: Any, y: Any, a: Any) -> Any:
+    slope = np.sum(transposed(np.linalg.inv(a)) * t, axis=(-2, -1))
+    if is_complex(y[0]):
+        return 1j * y[0] * np.imag(slope), np.real(slope)
+    return np.zeros(shape_of(y[0])), slope
+
+
+SLOGDET = Primitive(lambda a: tuple(np.linalg.slogdet(a)), [_slogdet_vjp], [_slogdet_jvp], name="slogdet", outputs=2)
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     sign, logdet = SLOGDET(as_traced(a))
-    return type(np.linalg.slogdet(np.eye(1)))(plain(sign), logdet)
+    return type(np.linalg.slogdet(np.eye(1)))(sign if is_complex(sign) else plain(sign), logdet)
 
 
-# -- factorisations --------------------------------------------------------------------------------------------------
+# -- pseudo-inverses and least squares --------------------------------------------------------------------------------
 
 
-def _low(x: Any) -> Any:
-    """The lower triangle with its diagonal halved: the Φ of Murray's Cholesky rule."""
-    return np.tril(x) * (1.0 - 0.5 * _eye(x))
-
-
-def _mirrored(a: Any, triangle: str) -> Any:
-    """The symmetric matrix that NumPy takes a for when it reads one triangle only."""
-    low = _low(a) if triangle.upper() == "L" else _t(_low(_t(a)))
-    return low + _t(low)
-
-
-def _cholesky_vjp(y: Any, _a: Any) -> Any:
-    """I. Murray, *Differentiation of the Cholesky decomposition*, arXiv:1602.07527, 2016, section 3."""
-
-    def pull(g: Any) -> Any:
-        phi = _low(np.matmul(_h(y), g))
-        middle = np.linalg.solve(_h(y), _h(np.linalg.solve(_h(y), _h(phi))))
-        return _low(middle + _h(middle))
-
-    return pull
-
-
-def _cholesky_jvp(t: Any, y: Any, _a: Any) -> Any:
-    middle = np.linalg.solve(y, _h(np.linalg.solve(y, _mirrored(t, "L"))))
-    return np.matmul(y, _low(middle))
-
-
-CHOLESKY = Primitive(
-    lambda a: np.linalg.cholesky(_real_only(a, "cholesky")), [_cholesky_vjp], [_cholesky_jvp], name="cholesky"
-)
-
-
-@implements(np.linalg.cholesky)
-def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """NumPy reads one triangle only, and the derivative with respect to the other is 0, as a difference would find."""
-    a = as_traced(a)
-    return _t(CHOLESKY(_t(a))) if upper else CHOLESKY(a)
-
-
-def _gaps(w: Any, tolerance: float = 0.0) -> Any:
-    """1/(w_j − w_i) off the diagonal, 0 on it and where eigenvalues coincide."""
-    d = w[..., None, :] - w[..., :, None]
-    size = np.max(np.abs(plain(w)), axis=-1, initial=0.0)[..., None, None]
-    equal = np.abs(plain(d)) <= 8 * np.finfo(float).eps * size + tolerance
-    return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, d))
-
-
-def _eigh_vjp(y: Any, _a: Any, *, UPLO: str) -> Any:
-    w, v = y
-
-    def pull(g: Any) -> Any:
-        gw, gv = g
-        inner = _diag(gw) + _gaps(w) * np.matmul(_t(v), gv)
-        d = np.matmul(np.matmul(v, inner), _t(v))
-        d = _low(d + _t(d))
-        return d if UPLO.upper() == "L" else _t(d)
-
-    return pull
-
-
-def _eigh_jvp(t: Any, y: Any, _a: Any, *, UPLO: str) -> Any:
-    w, v = y
-    inner = np.matmul(np.matmul(_t(v), _mirrored(t, UPLO)), v)
-    return np.sum(inner * np.eye(shape_of(w)[-1]), axis=-1), np.matmul(v, _gaps(w) * inner)
-
-
-EIGH = Primitive(
-    lambda a, *, UPLO: tuple(np.linalg.eigh(_real_only(a, "eigh"), UPLO)),
-    [_eigh_vjp],
-    [_eigh_jvp],
-    name="eigh",
-    outputs=2,
-)
-
-
-@implements(np.linalg.eigh)
-def eigh(a: Any, UPLO: str = "L") -> Any:
-    w, v = EIGH(as_traced(a), UPLO=UPLO)
-    return type(np.linalg.eigh(np.eye(1)))(w, v)
-
-
-@implements(np.linalg.eigvalsh)
-def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    return EIGH(as_traced(a), UPLO=UPLO)[0]
-
-
-def _svd_jvp(t: Any, y: Any, a: Any) -> Any:
-    """J. Townsend, *Differentiating the singular value decomposition*, 2016 (with the full-rank completion terms)."""
-    u, s, vt = y
-    ds_full = np.matmul(np.matmul(_t(u), t), _t(vt))
-    f = _gaps(s * s)
-    row, column = s[..., None, :], s[..., :, None]
-    du = np.matmul(u, f * (ds_full * row + column * _t(ds_full)))
-    dv = np.matmul(_t(vt), f * (column * ds_full + _t(ds_full) * row))
-    m, n = shape_of(a)[-2:]
-    if m > n:
-        rest = np.matmul(t, _t(vt)) / row
-        du = du + rest - np.matmul(u, np.matmul(_t(u), rest))
-    if n > m:
-        rest = np.matmul(_t(t), u) / row
-        dv = dv + rest - np.matmul(_t(vt), np.matmul(vt, rest))
-    return du, np.sum(ds_full * np.eye(shape_of(s)[-1]), axis=-1), _t(dv)
-
-
-def _svd_vjp(y: Any, a: Any) -> Any:
-    u, s, vt = y
-    m, n = shape_of(a)[-2:]
-
-    def pull(g: Any) -> Any:
-        gu, gs, gvt = g
-        f = _gaps(s * s)
-        row, column = s[..., None, :], s[..., :, None]
-        ut_gu, vt_gv = np.matmul(_t(u), gu), np.matmul(vt, _t(gvt))
-        inner = _diag(gs) + f * (ut_gu - _t(ut_gu)) * row + column * f * (vt_gv - _t(vt_gv))
-        d = np.matmul(np.matmul(u, inner), vt)
-        if m > n:
-            d = d + np.matmul((gu - np.matmul(u, ut_gu)) / row, vt)
-        if n > m:
-            d = d + np.matmul(u, _t((_t(gvt) - np.matmul(_t(vt), vt_gv)) / row))
-        return d
-
-    return pull
-
-
-SVD = Primitive(
-    lambda a: tuple(np.linalg.svd(_real_only(a, "svd"), full_matrices=False)),
-    [_svd_vjp],
-    [_svd_jvp],
-    name="svd",
-    outputs=3,
-)
-
-
-@implements(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    a = as_traced(a)
-    m, n = shape_of(a)[-2:]
-    if compute_uv and full_matrices and m != n:
-        raise unsupported(
-            "np.linalg.svd with full_matrices=True of a matrix that is not square",
-            "the extra vectors are not determined; pass full_matrices=False",
-        )
-    u, s, vt = _svd_by_eigh(a) if hermitian else SVD(a)
-    if not compute_uv:
-        return s
-    return type(np.linalg.svd(np.eye(1)))(u, s, vt)
-
-
-def _svd_by_eigh(a: Any) -> tuple[Any, Any, Any]:
-    """What NumPy does for ``hermitian=True``: the eigenvalues by size, their signs in V."""
-    w, v = EIGH(a, UPLO="L")
-    order = np.argsort(np.abs(plain(w)), axis=-1)[..., ::-1]
-    w = np.take_along_axis(w, order, axis=-1)
-    v = np.take_along_axis(v, order[..., None, :], axis=-1)
-    return v, np.abs(w), _t(v * np.sign(plain(w))[..., None, :])
-
-
-@implements(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
-    return SVD(as_traced(x))[1]
-
-
-def _qr_vjp(y: Any, a: Any) -> Any:
-    """Liao, Liu, Wang, Xiang, *Differentiable programming tensor networks*, Phys. Rev. X 9, 031041, 2019, eq. 5."""
-    q, r = y
-
-    def pull(g: Any) -> Any:
-        gq, gr = g
-        m = np.matmul(r, _t(gr)) - np.matmul(_t(gq), q)
-        symmetric = np.tril(m, -1)
-        middle = gq + np.matmul(q, symmetric + _t(symmetric) + m * _eye(m))
-        return _t(np.linalg.solve(r, _t(middle)))
-
-    return pull
-
-
-QR = Primitive(lambda a: tuple(np.linalg.qr(_real_only(a, "qr"))), [_qr_vjp], None, name="qr", outputs=2)
-
-
-@implements(np.linalg.qr)
-def qr(a: Any, mode: str = "reduced") -> Any:
-    a = as_traced(a)
-    m, n = shape_of(a)[-2:]
-    if mode not in ("reduced", "r") and not (mode == "complete" and m == n):
-        raise unsupported(f"np.linalg.qr with mode={mode!r}")
-    if m < n:  # R = [R₁, QᵀA₂]: the factorisation of the square left part decides Q
-        q, r1 = QR(a[..., :m])
-        r = np.concatenate([r1, np.matmul(_t(q), a[..., m:])], axis=-1)
-    else:
-        q, r = QR(a)
-    return r if mode == "r" else type(np.linalg.qr(np.eye(1)))(q, r)
+def _projectors(p: Any, a: Any) -> tuple[Any, Any]:
+    """On what A does not reach, and on what it maps to 0."""
+    left = np.eye(shape_of(a)[-2], dtype=plain(a).dtype) - np.matmul(a, p)
+    return left, np.eye(shape_of(a)[-1], dtype=plain(a).dtype) - np.matmul(p, a)
 
 
 def _pinv_jvp(t: Any, y: Any, a: Any, **_static: Any) -> Any:
     """G. Golub & V. Pereyra, SIAM J. Numer. Anal. 10, 413, 1973, eq. 4.12 (constant rank)."""
-    p, th = y, _t(t)
-    left = np.matmul(np.matmul(p, _t(p)), np.matmul(th, np.eye(shape_of(a)[-2]) - np.matmul(a, p)))
-    right = np.matmul(np.matmul(np.eye(shape_of(a)[-1]) - np.matmul(p, a), th), np.matmul(_t(p), p))
-    return -np.matmul(np.matmul(p, t), p) + left + right
+    p, th = y, adjoint(t)
+    outside, kernel = _projectors(p, a)
+    return times(p, adjoint(p), th, outside) + times(kernel, th, adjoint(p), p) - times(p, t, p)
 
 
 def _pinv_vjp(y: Any, a: Any, **_static: Any) -> Any:
     def pull(g: Any) -> Any:
-        p, pt, gt = y, _t(y), _t(g)
-        left = np.matmul(np.matmul(np.eye(shape_of(a)[-2]) - np.matmul(a, p), gt), np.matmul(p, pt))
-        right = np.matmul(np.matmul(pt, p), np.matmul(gt, np.eye(shape_of(a)[-1]) - np.matmul(p, a)))
-        return -np.matmul(np.matmul(pt, g), pt) + left + right
+        p, ph, gh = y, adjoint(y), adjoint(g)
+        outside, kernel = _projectors(p, a)
+        return times(outside, gh, p, ph) + times(ph, p, gh, kernel) - times(ph, g, ph)
 
-    return pull
+    return hermitian_pull(pull)
 
 
-PINV = Primitive(
-    lambda a, **static: np.linalg.pinv(_real_only(a, "pinv"), **static), [_pinv_vjp], [_pinv_jvp], name="pinv"
-)
+PINV = Primitive(lambda a, **static: np.linalg.pinv(a, **static), [_pinv_vjp], [_pinv_jvp], name="pinv")
 
 
 @implements(np.linalg.pinv)
@@ -378,7 +171,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
     a = as_traced(a)
     static: dict[str, Any] = {}
     if hermitian:
-        a = np.tril(a) + _t(np.tril(a, -1))
+        a = mirrored(a, "L")
     if rcond is not None:
         static["rcond"] = plain(rcond)
     if rtol is not np._NoValue:
@@ -386,19 +179,63 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
     return PINV(a, **static)
 
 
+def _lstsq(a: Any, b: Any, *, rcond: Any) -> Any:
+    return LSTSQ(a, b, rcond=rcond) if type(a) in TRACED or type(b) in TRACED else np.linalg.lstsq(a, b, rcond)[0]
+
+
+def _cutoff(a: Any, rcond: Any) -> Any:
+    """lstsq's own bound for what counts as a singular value of 0."""
+    eps = float(np.finfo(plain(a).dtype).eps)
+    return eps * max(shape_of(a)) if rcond is None else eps if rcond == -1 else rcond
+
+
+def _column(x: Any) -> Any:
+    return x if len(shape_of(x)) == 2 else np.reshape(x, (-1, 1))
+
+
+def _lstsq_vjp_matrix(y: Any, a: Any, b: Any, *, rcond: Any) -> Any:
+    """The transpose of :func:`_lstsq_jvp_matrix`."""
+
+    def pull(g: Any) -> Any:
+        p, x, rest, g = np.linalg.pinv(a, _cutoff(a, rcond)), _column(y), _column(b - np.matmul(a, y)), _column(g)
+        ph, gh = adjoint(p), adjoint(g)
+        _, kernel = _projectors(p, a)
+        return times(rest, gh, p, ph) + times(ph, x, gh, kernel) - times(ph, g, adjoint(x))
+
+    return hermitian_pull(pull)
+
+
+def _lstsq_vjp_side(_y: Any, a: Any, _b: Any, *, rcond: Any) -> Any:
+    return lambda g: np.matmul(transposed(np.linalg.pinv(a, _cutoff(a, rcond))), g)
+
+
+def _lstsq_jvp_matrix(t: Any, y: Any, a: Any, b: Any, *, rcond: Any) -> Any:
+    """x = A⁺b with Golub & Pereyra's dA⁺; the residual is b − Ax."""
+    p, th = np.linalg.pinv(a, _cutoff(a, rcond)), adjoint(t)
+    _, kernel = _projectors(p, a)
+    return times(p, adjoint(p), th, b - np.matmul(a, y)) + times(kernel, th, adjoint(p), y) - times(p, t, y)
+
+
+# The solution alone, in LAPACK's own numbers; constant rank.
+LSTSQ = Primitive(
+    _lstsq,
+    [_lstsq_vjp_matrix, _lstsq_vjp_side],
+    [_lstsq_jvp_matrix, lambda t, _y, a, _b, rcond: np.matmul(np.linalg.pinv(a, _cutoff(a, rcond)), t)],
+    name="lstsq",
+)
+
+
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """Solution and residuals through the pseudo-inverse (constant rank); rank and singular values as NumPy's."""
+    """Solution, residuals, rank and singular values."""
     a, b = as_traced(a), as_traced(b)
-    _, residuals, rank, s = np.linalg.lstsq(plain(a), plain(b), rcond)
-    # lstsq's own bound for what counts as a singular value of 0
-    eps = float(np.finfo(plain(a).dtype).eps)
-    bound = eps * max(shape_of(a)) if rcond is None else eps if rcond == -1 else rcond
-    x = np.matmul(pinv(a, bound), b)
+    _, residuals, rank, _ = np.linalg.lstsq(plain(a), plain(b), rcond)
+    x = LSTSQ(a, b, rcond=rcond)
     if residuals.size:
         d = b - np.matmul(a, x)
-        residuals = np.sum(d * d, axis=0, keepdims=len(shape_of(b)) == 1)
-    return x, residuals, rank, s
+        squares = np.real(d * np.conjugate(d)) if is_complex(d) else d * d
+        residuals = np.sum(squares, axis=0, keepdims=len(shape_of(b)) == 1)
+    return x, residuals, rank, SVD(a)[1]
 
 
 @implements(np.linalg.cond)

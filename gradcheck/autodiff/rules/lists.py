@@ -12,64 +12,43 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import FUNCTIONS, TRACED, has_traced
+from gradcheck.autodiff.core import FUNCTIONS, TRACED, UFUNCS, has_traced
+from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.scope import shadow
 
-_NUMPY = [
-    "sum",
-    "prod",
-    "mean",
-    "std",
-    "var",
-    "max",
-    "min",
-    "amax",
-    "amin",
-    "median",
-    "average",
-    "cumsum",
-    "cumprod",
-    "dot",
-    "vdot",
-    "inner",
-    "outer",
-    "cross",
-    "diff",
-    "sort",
-    "transpose",
-    "reshape",
-    "ravel",
-    "clip",
-    "where",
-    "repeat",
-    "tile",
-    "interp",
-    "polyval",
-    "argmax",
-    "argmin",
-    "argsort",
-    "any",
-    "all",
-    "diag",
-    "trapezoid",
-    "concatenate",
-    "stack",
-    "vstack",
-    "hstack",
-    "column_stack",
-    "append",
-    "shape",
-    "ndim",
-    "size",
-]
-_LINALG = ["norm", "det", "inv", "solve", "eigh", "eigvalsh", "cholesky", "slogdet"]
+_NUMPY = """
+    sum prod mean std var max min amax amin ptp median average quantile percentile nansum nanprod nanmean nanstd nanvar
+    nanmax nanmin nanmedian nanquantile nanpercentile nancumsum nancumprod cumsum cumprod cumulative_sum cumulative_prod
+    cov corrcoef histogram histogram2d histogramdd bincount
+    dot vdot inner outer cross kron tensordot einsum convolve correlate
+    diff ediff1d gradient trapezoid interp unwrap sort sort_complex partition unique union1d intersect1d setdiff1d
+    setxor1d unique_values unique_counts unique_inverse unique_all argmax argmin argsort argpartition argwhere nonzero
+    flatnonzero count_nonzero searchsorted digitize isin nanargmax nanargmin
+    transpose permute_dims matrix_transpose moveaxis swapaxes rollaxis reshape ravel squeeze expand_dims atleast_1d
+    atleast_2d atleast_3d flip flipud fliplr rot90 roll repeat tile resize take take_along_axis delete insert compress
+    extract choose select piecewise clip where broadcast_to broadcast_arrays diag diagflat diagonal trace tril triu
+    vander pad trim_zeros concatenate concat stack vstack hstack dstack column_stack append block split array_split
+    vsplit hsplit dsplit unstack meshgrid ix_ any all shape ndim size isclose allclose array_equal array_equiv
+    real imag angle real_if_close nan_to_num sinc i0 isreal iscomplex isneginf isposinf around round fix
+    iscomplexobj isrealobj
+    poly polyval polyfit polyadd polysub polymul polydiv polyder polyint roots
+    apply_along_axis apply_over_axes copyto put place putmask astype
+"""
+_LINALG = """
+    norm det inv solve eigh eigvalsh eig eigvals cholesky slogdet svd svdvals qr pinv lstsq cond matrix_rank
+    matrix_power multi_dot tensorinv tensorsolve vector_norm matrix_norm cross outer vecdot matmul tensordot trace
+    diagonal matrix_transpose
+"""
+_FFT = """
+    fft ifft rfft irfft hfft ihfft fft2 ifft2 fftn ifftn rfft2 irfft2 rfftn irfftn fftshift ifftshift
+"""
 
 
 def _with_lists(function: Callable[..., Any], handler: Callable[..., Any]) -> Callable[..., Any]:
     def replacement(*args: Any, **keywords: Any) -> Any:
         if args and type(args[0]) in TRACED:
             return handler(*args, **keywords)
-        for a in args:
+        for a in (*args, *keywords.values()):
             if type(a) not in TRACED and has_traced(a):
                 return handler(*args, **keywords)
         return function(*args, **keywords)
@@ -81,6 +60,44 @@ def _with_lists(function: Callable[..., Any], handler: Callable[..., Any]) -> Ca
     return replacement
 
 
-for _module, _names in ((np, _NUMPY), (np.linalg, _LINALG)):
-    _new = {name: _with_lists(getattr(_module, name), FUNCTIONS[getattr(_module, name)]) for name in _names}
+class _UfuncWithLists:
+    """A ufunc that takes lists with traced values inside; everything else is the ufunc's own."""
+
+    def __init__(self, ufunc: np.ufunc) -> None:
+        self.__wrapped__ = ufunc
+        self.__name__ = ufunc.__name__
+
+    @property
+    def __class__(self) -> Any:
+        return np.ufunc
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self.__wrapped__(*[_joined(a) for a in args], **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.__wrapped__, name)
+        if name not in ("reduce", "accumulate", "outer", "reduceat", "at"):
+            return value
+        return lambda *args, **keywords: value(*[_joined(a) for a in args], **keywords)
+
+    # The rules look handlers up by NumPy's ufunc.
+    def __eq__(self, other: object) -> bool:
+        return other is self or other is self.__wrapped__
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+
+def _joined(a: Any) -> Any:
+    return as_traced(a) if type(a) in (list, tuple) and has_traced(a) else a
+
+
+for _module, _names in ((np, _NUMPY), (np.linalg, _LINALG), (np.fft, _FFT)):
+    _functions = {name: getattr(_module, name) for name in _names.split() if hasattr(_module, name)}
+    _new = {name: _with_lists(f, FUNCTIONS[f]) for name, f in _functions.items()}
     shadow(_module, _new, on_demand=True)
+_ufuncs = {name: f for name, f in vars(np).items() if isinstance(f, np.ufunc) and (f in UFUNCS or f in FUNCTIONS)}
+shadow(np, {name: _UfuncWithLists(f) for name, f in _ufuncs.items()}, on_demand=True)

@@ -173,3 +173,11 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
         a, axis = ravel(a), -1
     index = np.argpartition(plain(a), kth, axis=axis)
     return moved(a, lambda p: np.take_along_axis(p, index, axis))
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """Sorted along the last axis, as complex numbers also where they are real."""
+    y = sort(a)
+    dtype = np.sort_complex(plain(as_traced(a))[..., :0]).dtype
+    return y.astype(dtype)

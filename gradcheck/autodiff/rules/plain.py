@@ -18,7 +18,7 @@ PLAIN = (
     np.digitize, np.argpartition, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.result_type, np.can_cast,
     np.isneginf, np.isposinf, np.around, np.round, np.fix, np.min_scalar_type, np.array2string, np.array_repr,
     np.array_str, np.nanargmax, np.nanargmin, np.histogram_bin_edges, np.shares_memory, np.may_share_memory,
-    np.common_type, np.linalg.matrix_rank, np.isin, np.intersect1d, np.setdiff1d, np.tril_indices_from,
+    np.common_type, np.linalg.matrix_rank, np.isin, np.tril_indices_from,
     np.triu_indices_from, np.diag_indices_from, np.save, np.savetxt,
 )  # fmt: skip
 PLAIN_UFUNCS = (
