@@ -23,14 +23,40 @@ from gradcheck._version import __version__
 if TYPE_CHECKING:
     from gradcheck.autodiff import (
         AutodiffError,
+        checkpoint,
+        def_linear,
+        defjvp,
+        defjvp_argnum,
+        defjvp_argnums,
+        defvjp,
+        defvjp_argnum,
+        defvjp_argnums,
+        deriv,
         elementwise_grad,
         grad,
+        grad_and_aux,
+        grad_named,
         hessian,
+        hessian_tensor_product,
+        hessian_vector_product,
+        holomorphic_grad,
         hvp,
         jacobian,
         jvp,
+        make_ggnvp,
+        make_hvp,
+        make_jvp,
+        make_jvp_reversemode,
+        make_vjp,
+        multigrad,
+        multigrad_dict,
+        notrace_primitive,
+        primitive,
+        register_pytree_node,
+        tensor_jacobian_product,
         value_and_grad,
         value_and_jacobian,
+        vector_jacobian_product,
         vjp,
     )
     from gradcheck.check import CheckError, Entry, Finding, Point, Result, Verdict, WrongDerivative, check
@@ -38,11 +64,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "gradcheck.autodiff": (
-        "AutodiffError", "elementwise_grad", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad",
-        "value_and_jacobian", "vjp",
+        "AutodiffError", "checkpoint", "def_linear", "defjvp", "defjvp_argnum", "defjvp_argnums", "defvjp",
+        "defvjp_argnum", "defvjp_argnums", "deriv", "elementwise_grad", "grad", "grad_and_aux", "grad_named",
+        "hessian", "hessian_tensor_product", "hessian_vector_product", "holomorphic_grad", "hvp", "jacobian",
+        "jvp", "make_ggnvp", "make_hvp", "make_jvp", "make_jvp_reversemode", "make_vjp", "multigrad",
+        "multigrad_dict", "notrace_primitive", "primitive", "register_pytree_node", "tensor_jacobian_product",
+        "value_and_grad", "value_and_jacobian", "vector_jacobian_product", "vjp",
     ),
     "gradcheck.check": ("CheckError", "Entry", "Finding", "Point", "Result", "Verdict", "WrongDerivative"),
     "gradcheck.errors": ("GradcheckError",),
+    # For `from gradcheck import isinstance`; not listed, so that `from gradcheck import *` leaves Python's own alone.
+    "gradcheck.builtins": ("dict", "isinstance", "list", "tuple", "type"),
 }  # fmt: skip
 
 __all__ = [
@@ -57,14 +89,40 @@ __all__ = [
     "WrongDerivative",
     "__version__",
     "check",
+    "checkpoint",
+    "def_linear",
+    "defjvp",
+    "defjvp_argnum",
+    "defjvp_argnums",
+    "defvjp",
+    "defvjp_argnum",
+    "defvjp_argnums",
+    "deriv",
     "elementwise_grad",
     "grad",
+    "grad_and_aux",
+    "grad_named",
     "hessian",
+    "hessian_tensor_product",
+    "hessian_vector_product",
+    "holomorphic_grad",
     "hvp",
     "jacobian",
     "jvp",
+    "make_ggnvp",
+    "make_hvp",
+    "make_jvp",
+    "make_jvp_reversemode",
+    "make_vjp",
+    "multigrad",
+    "multigrad_dict",
+    "notrace_primitive",
+    "primitive",
+    "register_pytree_node",
+    "tensor_jacobian_product",
     "value_and_grad",
     "value_and_jacobian",
+    "vector_jacobian_product",
     "vjp",
 ]
 
@@ -75,7 +133,8 @@ def __getattr__(name: str) -> Any:
             from importlib import import_module
 
             value = getattr(import_module(home), name)
-            globals()[name] = value
+            if home != "gradcheck.builtins":
+                globals()[name] = value
             return value
     raise AttributeError(f"module 'gradcheck' has no attribute '{name}'")
 

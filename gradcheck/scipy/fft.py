@@ -1,0 +1,9 @@
+"""``gradcheck.scipy.fft``: SciPy's own functions, looked up at each use."""
+
+from __future__ import annotations
+
+import scipy.fft
+
+from gradcheck.scipy import stand_in
+
+__all__, __getattr__, __dir__ = stand_in(__name__, scipy.fft)
