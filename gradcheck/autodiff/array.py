@@ -21,7 +21,6 @@ from gradcheck.autodiff.core import (
     TRACED,
     UFUNCS,
     Elementwise,
-    Traced,
     any_active,
     elementwise,
     innermost,
@@ -37,6 +36,7 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import AutodiffError, unsupported
 from gradcheck.autodiff.fallback import numeric, numeric_ufunc
 from gradcheck.autodiff.memory import origin
+from gradcheck.autodiff.rawmemory import RawMemory, reshape_in_place
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.methods import method_of
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -55,7 +55,7 @@ def _formats(frame: FrameType) -> bool:
     return max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset).opname == "BINARY_OP"
 
 
-class ArrayInterface(Traced):
+class ArrayInterface(RawMemory):
     """Everything that ndarray and float offer, in terms of the rules."""
 
     __slots__ = ()
@@ -130,6 +130,9 @@ class ArrayInterface(Traced):
 
     def __len__(self) -> int:
         return len(plain(self))
+
+    def __delitem__(self, key: Any) -> None:
+        del plain(self)[plain_tree(key)]  # NumPy's and Python's own errors
 
     def __iter__(self) -> Iterator[Any]:
         if not is_array(self):
@@ -229,7 +232,7 @@ class ArrayInterface(Traced):
 
     @shape.setter
     def shape(self, value: Any) -> None:
-        raise unsupported("assigning to the shape of a traced array", "use y = y.reshape(...)")
+        reshape_in_place(self, value)
 
     @property
     def ndim(self) -> int:
@@ -243,6 +246,10 @@ class ArrayInterface(Traced):
     def dtype(self) -> Any:
         return plain(self).dtype
 
+    @dtype.setter
+    def dtype(self, value: Any) -> None:
+        raise unsupported("assigning to the dtype of a traced array", "use y = y.astype(...)")
+
     @property
     def itemsize(self) -> int:
         return plain(self).itemsize  # type: ignore[no-any-return]
@@ -254,6 +261,10 @@ class ArrayInterface(Traced):
     @property
     def strides(self) -> tuple[int, ...]:
         return plain(self).strides  # type: ignore[no-any-return]
+
+    @strides.setter
+    def strides(self, value: Any) -> None:
+        raise unsupported("assigning to the strides of a traced array", "use a slice")
 
     @property
     def flags(self) -> Any:
@@ -344,7 +355,7 @@ class ArrayInterface(Traced):
         FUNCTIONS[np.put](self, indices, values, mode)
 
     def conj(self) -> Any:
-        return np.conjugate(self)
+        return self if type(plain(self)) is float else np.conjugate(self)
 
     conjugate = conj
 
@@ -387,31 +398,41 @@ class ArrayInterface(Traced):
 class Flat:
     """``x.flat``: one-dimensional access in C order, for reading and writing."""
 
-    __slots__ = ("array", "index")
+    __slots__ = ("base", "index")
 
     def __init__(self, array: Any) -> None:
-        self.array = array
+        self.base = array
         self.index = 0
 
     def _where(self, key: Any) -> Any:
-        if not self.array.ndim:
+        if not self.base.ndim:
             return ()
-        return np.unravel_index(np.arange(self.array.size)[plain_tree(key)], self.array.shape)
+        return np.unravel_index(np.arange(self.base.size)[plain_tree(key)], self.base.shape)
 
     def __getitem__(self, key: Any) -> Any:
-        return self.array[self._where(key)]
+        return self.base[self._where(key)]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self.array[self._where(key)] = value
+        where = self._where(key)
+        if not isinstance(where, tuple) or not where or not np.ndim(where[0]):
+            self.base[where] = value
+            return
+        count = np.size(where[0])
+        values = np.ravel(as_traced(value)) if np.ndim(plain_tree(value)) else value
+        # As NumPy: a value that is too long is cut, one that is too short is repeated.
+        self.base[where] = np.reshape(np.resize(values, count), np.shape(where[0])) if np.ndim(values) else values
 
     def __len__(self) -> int:
-        return int(self.array.size)
+        return int(self.base.size)
 
     @property
     def coords(self) -> tuple[int, ...]:
         if self.index >= len(self):
             return (len(self),)  # past the end, where next() stops
-        return tuple(int(i) for i in np.unravel_index(self.index, self.array.shape))
+        return tuple(int(i) for i in np.unravel_index(self.index, self.base.shape))
+
+    def copy(self) -> Any:
+        return self.base.flatten()
 
     def __iter__(self) -> Flat:
         return self
@@ -421,6 +442,42 @@ class Flat:
             raise StopIteration
         self.index += 1
         return self[self.index - 1]
+
+    def __eq__(self, other: Any) -> Any:
+        return self.copy() == _without_flat(other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self.copy() != _without_flat(other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self.copy() < _without_flat(other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.copy() <= _without_flat(other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.copy() > _without_flat(other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.copy() >= _without_flat(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        return getattr(ufunc, method)(*map(_without_flat, inputs), **keywords)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        return function(*map(_without_flat, args), **{k: _without_flat(v) for k, v in keywords.items()})
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.copy(), dtype=dtype)
+
+
+def _without_flat(x: Any) -> Any:
+    """An iterator over an array as the one-dimensional copy that NumPy makes of it."""
+    if type(x) is Flat:
+        return x.copy()
+    return type(x)(map(_without_flat, x)) if type(x) in (list, tuple) else x
 
 
 def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, Any]) -> Any:

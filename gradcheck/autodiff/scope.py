@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import compiled, scalars
+from gradcheck.autodiff.array import Flat
 from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, has_traced, plain_tree
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
@@ -114,6 +115,8 @@ _array, _asarray, _full = np.array, np.asarray, np.full
 
 
 def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **keywords: Any) -> Any:
+    if type(object) is Flat:
+        object = object.copy()
     if not has_traced(object):
         y = _array(object, dtype, copy=copy, ndmin=ndmin, **keywords)
         if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not called_by_user("array"):
@@ -144,6 +147,8 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
     orders = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
 
     def replacement(a: Any, dtype: Any = None, *args: Any, **keywords: Any) -> Any:
+        if type(a) is Flat:
+            a = a.copy()
         if has_traced(a):
             y = _to_dtype(_as_array(a), dtype)
             order = orders.get(function, args[0] if args else keywords.get("order"))

@@ -60,7 +60,8 @@ def method_of(ufunc: Any, name: str) -> Callable[..., Any] | None:
     elif name == "outer":
         made = _Outer(ufunc)
     else:
-        made = {"reduce": _Reduce, "accumulate": _Accumulate, "reduceat": _Reduceat}[name](ufunc, rule)
+        kinds: dict[str, Callable[..., Any]] = {"reduce": _Reduce, "accumulate": _Accumulate, "reduceat": _Reduceat}
+        made = kinds[name](ufunc, rule)
     FUNCTIONS[ufunc, name] = made
     return made
 
@@ -84,7 +85,7 @@ def _recurrence(a: Any, b: Any) -> Any:
 def _slopes(rule: Elementwise, y: Any, x: Any) -> tuple[Any, Any]:
     """The partials of y_k = f(y_{k−1}, x_k) with respect to y_{k−1} and x_k, for k ≥ 1, in the shape of x[1:]."""
     with np.errstate(all="ignore"):
-        return tuple(_partial(p, y[1:], y[:-1], x[1:]) for p in rule.partials)  # type: ignore[return-value]
+        return tuple(_partial(p, y[1:], y[:-1], x[1:]) for p in rule.partials)
 
 
 def _partial(partial: Any, y: Any, a: Any, b: Any) -> Any:

@@ -29,7 +29,7 @@ from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
 # -- views ---------------------------------------------------------------------------------------------------------
 
 
-class _Step:
+class Step:
     """A step of a view other than plain indexing: ``np.<function>(buffer, ...)`` on the cotangent's buffer."""
 
     __slots__ = ("apply",)
@@ -50,7 +50,7 @@ def view(x: Any, apply: Callable[[Any], Any]) -> Any:
     trace = innermost((x,))
     if trace is None:
         return apply(plain(x))
-    return x.owner.view(x, _Step(apply))
+    return x.owner.view(x, Step(apply))
 
 
 def _reshape(x: Any, *, shape: Any, order: Any) -> Any:
