@@ -1,0 +1,525 @@
+"""Eigenvalues and singular values of ``scipy.linalg``: eigh, eig, svd and what is composed of them.
+
+Eigenvectors are determined up to a factor of modulus one. A sign is constant along a smooth path; a complex phase is
+not, and the derivative of a vector's entries depends on how it is chosen. Where LAPACK chooses it by making one
+component real, the rule keeps that component real, so that its tangents are those of LAPACK's own vectors; where the
+choice cannot be seen, the vectors' derivative is refused. Where eigenvalues coincide the vectors within their space
+have no derivative: those terms are left out, which is exact for functions that do not depend on the basis.
+
+Formulas: M. Giles, *An extended collection of matrix derivative results for forward and reverse mode algorithmic
+differentiation*, Oxford NA-08/01, 2008, section 3.1; J. Townsend, *Differentiating the singular value
+decomposition*, 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg as la
+
+from gradcheck.autodiff.core import is_complex, plain, shape_of
+from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.scipy.linalg.solving import full_bands
+from gradcheck.autodiff.rules.scipy.linalg.tools import (
+    conjugate,
+    diagonal,
+    dims,
+    eye,
+    floating,
+    hermitian,
+    hermitian_transpose,
+    mm,
+    primitive,
+    swap,
+)
+from gradcheck.autodiff.rules.scipy.registry import original
+
+EPS = float(np.finfo(float).eps)
+
+
+def inverse_gaps(rows: Any, columns: Any) -> Any:
+    """1/(columns_j − rows_i), and 0 where the two coincide."""
+    gap = columns[..., None, :] - rows[..., :, None]
+    size = np.max(np.abs(plain(rows)), axis=-1, initial=0.0)[..., None, None]
+    eps = np.finfo(plain(gap).dtype).eps
+    equal = np.abs(plain(gap)) <= 64 * eps * size
+    return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, gap))
+
+
+def _diagonal_of(x: Any) -> Any:
+    return np.sum(x * eye(x), axis=-1)
+
+
+def _keep_real(d: Any, v: Any, row: Any) -> Any:
+    """The tangent d of vectors v with each turned by a phase, so that the component in its row stays real.
+
+    ``row`` is one number, or one a vector.
+    """
+    if dims(v) > 2:
+        row = np.broadcast_to(row, (*shape_of(v)[:-2], 1, shape_of(v)[-1]))
+        at_d, at_v = np.take_along_axis(d, row, axis=-2), np.take_along_axis(v, row, axis=-2)
+    else:
+        columns = np.arange(shape_of(v)[-1])
+        at_d, at_v = d[row, columns][None, :], v[row, columns][None, :]
+    return d - 1j * v * (np.imag(at_d) / np.real(at_v))
+
+
+def _real_row(v: Any) -> int | None:
+    """The first or the last row of v, if it is real and nowhere nearly zero: where LAPACK's phases are pinned."""
+    value = plain(v)
+    for row in (0, -1):
+        entries = value[..., row, :]
+        if np.all(np.abs(entries.imag) <= 4 * EPS * np.abs(entries)) and np.all(np.abs(entries) > 1e-6):
+            return row
+    return None
+
+
+_PHASES = (
+    "the phases of complex {0} are not determined; use what does not depend on them (projections, absolute values)"
+)
+
+
+# -- Hermitian ------------------------------------------------------------------------------------------------------
+
+
+def _reduced(k: int, t: Any, a: Any, b: Any, kind: int) -> tuple[Any, Any]:
+    """Tangents (dA, dB) of the problem A'v = w B'v with VᴴB'V = 1 that is meant by one of the three kinds of LAPACK's.
+
+    Kind 2, A B v = w v, is B A B v = w B v; kind 3, B A v = w v, is A v = w B⁻¹ v with VᴴB⁻¹V = 1.
+    """
+    zero = np.zeros(shape_of(a))
+    if kind == 1:
+        return (t, zero) if k == 0 else (zero, t)
+    if kind == 2:
+        return (mm(b, t, b), zero) if k == 0 else (mm(t, a, b) + mm(b, a, t), t)
+    if k == 0:
+        return t, zero
+    inverse = np.linalg.inv(b)
+    return zero, -mm(inverse, t, inverse)
+
+
+def _spectral_tangents(da: Any, db: Any, w: Any, v: Any, all_w: Any, all_v: Any) -> tuple[Any, Any]:
+    """Tangents of the chosen eigenvalues w and B-orthonormal vectors v, given all of them."""
+    vh = hermitian_transpose(all_v)
+    p = mm(vh, da, v)
+    overlap = None
+    if db is not None:
+        overlap = mm(vh, db, v)
+        p = p - overlap * w[..., None, :]
+    vector = hermitian_transpose(v)
+    own = mm(vector, da, v) if db is None else mm(vector, da, v) - mm(vector, db, v) * w[..., None, :]
+    dw = np.real(_diagonal_of(own))
+    dv = mm(all_v, inverse_gaps(all_w, w) * p)
+    if db is not None:
+        dv = dv - 0.5 * v * np.real(_diagonal_of(mm(vector, db, v)))[..., None, :]
+    if is_complex(v):
+        row = _real_row(v)
+        if row is not None:
+            dv = _keep_real(dv, v, row)
+    return dw, dv
+
+
+def _eigh_jvp(t: Any, y: Any, a: Any, *, lower: bool, options: Any) -> Any:
+    w, v = y
+    all_w, all_v = y if shape_of(v)[-1] == shape_of(a)[-1] else EIGH(a, lower=lower, options=())
+    return _spectral_tangents(hermitian(t, lower), None, w, v, all_w, all_v)
+
+
+EIGH = primitive(
+    "scipy.linalg.eigh",
+    lambda a, *, lower, options: original(la, "eigh")(a, lower=lower, **dict(options)),
+    [_eigh_jvp],
+    outputs=2,
+)
+
+
+def _eigh_general_jvp(k: int) -> Any:
+    def jvp(t: Any, y: Any, a: Any, b: Any, *, lower: bool, kind: int, options: Any) -> Any:
+        w, v = y
+        complete = shape_of(v)[-1] == shape_of(a)[-1]
+        all_w, all_v = y if complete else EIGH_GENERAL(a, b, lower=lower, kind=kind, options=())
+        da, db = _reduced(k, hermitian(t, lower), hermitian(a, lower), hermitian(b, lower), kind)
+        return _spectral_tangents(da, db, w, v, all_w, all_v)
+
+    return jvp
+
+
+EIGH_GENERAL = primitive(
+    "scipy.linalg.eigh",
+    lambda a, b, *, lower, kind, options: original(la, "eigh")(a, b, lower=lower, type=kind, **dict(options)),
+    [_eigh_general_jvp(0), _eigh_general_jvp(1)],
+    outputs=2,
+)
+
+
+def _unpinned(v: Any) -> bool:
+    return is_complex(v) and _real_row(v) is None
+
+
+def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,
+         overwrite_b: bool = False, type: int = 1, check_finite: bool = True, subset_by_index: Any = None,
+         subset_by_value: Any = None, driver: Any = None) -> Any:  # fmt: skip
+    """``scipy.linalg.eigh``: a and b (n, n), of which one triangle is read; all kinds, subsets and drivers."""
+    options: dict[str, Any] = {"subset_by_index": subset_by_index, "subset_by_value": subset_by_value, "driver": driver}
+    options = {name: value for name, value in options.items() if value is not None}
+    a = floating(a)
+    if b is None:
+        w, v = EIGH(a, lower=bool(lower), options=tuple(options.items()))
+    else:
+        w, v = EIGH_GENERAL(a, floating(b), lower=bool(lower), kind=int(type), options=tuple(options.items()))
+    if eigvals_only:
+        return w
+    if _unpinned(v):
+        raise unsupported("scipy.linalg.eigh: " + _PHASES.format("eigenvectors"), "pass eigvals_only=True")
+    return w, v
+
+
+def eigvalsh(a: Any, b: Any = None, **keywords: Any) -> Any:
+    """``scipy.linalg.eigvalsh``: as :func:`eigh`."""
+    return eigh(a, b, eigvals_only=True, **keywords)
+
+
+def _matched(w: Any, v: Any, chosen: Any, vectors: Any) -> tuple[Any, Any]:
+    """Those columns of a full decomposition that are SciPy's, with SciPy's signs or phases."""
+    overlap = np.conjugate(plain(v)).T @ vectors
+    best = np.argmax(np.abs(overlap), axis=0)
+    factor = overlap[best, np.arange(len(best))]
+    if not np.allclose(np.abs(factor), 1.0, atol=1e-6):  # eigenvalues coincide: by their order then
+        return w[_nearest(plain(w), chosen)], None
+    return w[best], v[:, best] * (factor / np.abs(factor))
+
+
+def _nearest(w: Any, chosen: Any) -> Any:
+    left, found = list(range(len(w))), []
+    for value in chosen:
+        k = min(left, key=lambda i: abs(w[i] - value))
+        left.remove(k)
+        found.append(k)
+    return np.array(found, dtype=int)
+
+
+def chosen_eigenpairs(name: str, a: Any, plain_w: Any, plain_v: Any, b: Any = None) -> tuple[Any, Any]:
+    """Eigenvalues and vectors of a full Hermitian matrix, those that another routine has found (plain_w, plain_v).
+
+    Args:
+        name: of that routine, for messages.
+        a, b: traced matrices.
+        plain_w: its eigenvalues; plain_v: its vectors, or None.
+    """
+    w, v = eigh(a, b)
+    if plain_v is None:
+        return w[_nearest(plain(w), plain_w)], None
+    if b is not None:
+        plain_v = np.asarray(plain(b)) @ plain_v
+    w, v = _matched(w, v, plain_w, plain_v)
+    if v is None:
+        raise unsupported(f"{name}: eigenvectors of eigenvalues that coincide", "use the eigenvalues alone")
+    return w, v
+
+
+def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: Any = "a", select_range: Any = None,
+                     check_finite: bool = True, tol: float = 0.0, lapack_driver: str = "auto") -> Any:  # fmt: skip
+    """``scipy.linalg.eigh_tridiagonal``: d (n,), e (n − 1,); through the full matrix, O(n³)."""
+    d, e = floating(d), floating(e)
+    found = original(la, "eigh_tridiagonal")(
+        plain(d), plain(e), eigvals_only, select, select_range, True, tol, lapack_driver
+    )
+    n = shape_of(d)[0]
+    full = diagonal(d)
+    if n > 1:
+        full = full + np.diag(e, -1)
+    return _from_full("eigh_tridiagonal", full, found, eigvals_only)
+
+
+def _from_full(name: str, a: Any, found: Any, eigvals_only: bool) -> Any:
+    if eigvals_only:
+        return chosen_eigenpairs(f"scipy.linalg.{name}", a, found, None)[0]
+    return chosen_eigenpairs(f"scipy.linalg.{name}", a, *found)
+
+
+def eigvalsh_tridiagonal(d: Any, e: Any, select: Any = "a", select_range: Any = None, check_finite: bool = True,
+                         tol: float = 0.0, lapack_driver: str = "auto") -> Any:  # fmt: skip
+    return eigh_tridiagonal(d, e, True, select, select_range, check_finite, tol, lapack_driver)
+
+
+def eig_banded(a_band: Any, lower: bool = False, eigvals_only: bool = False, overwrite_a_band: bool = False,
+               select: Any = "a", select_range: Any = None, max_ev: int = 0,
+               check_finite: bool = True) -> Any:  # fmt: skip
+    """``scipy.linalg.eig_banded``: a_band (u + 1, n); through the full matrix, O(n³)."""
+    a_band = floating(a_band)
+    if is_complex(a_band) and not eigvals_only:
+        raise unsupported("scipy.linalg.eig_banded: " + _PHASES.format("eigenvectors"), "pass eigvals_only=True")
+    found = original(la, "eig_banded")(plain(a_band), lower, eigvals_only, False, select, select_range, max_ev)
+    bands, k = full_bands(a_band, lower)
+    n = shape_of(a_band)[1]
+    i, j = np.indices((n, n))
+    inside = np.abs(i - j) <= k
+    full = np.where(inside, bands[np.where(inside, k + i - j, 0), j], 0.0)
+    return _from_full("eig_banded", full, found, eigvals_only)
+
+
+def eigvals_banded(a_band: Any, lower: bool = False, overwrite_a_band: bool = False, select: Any = "a",
+                   select_range: Any = None, check_finite: bool = True) -> Any:  # fmt: skip
+    return eig_banded(a_band, lower, True, overwrite_a_band, select, select_range)
+
+
+# -- general ---------------------------------------------------------------------------------------------------------
+
+
+def _normalised(c: Any, v: Any) -> Any:
+    """The tangent of vectors of norm 1 whose largest component is real, as LAPACK's geev scales them, from the
+    tangent c of vectors of any scale."""
+    c = c - v * np.real(np.sum(np.conjugate(v) * c, axis=-2, keepdims=True))
+    if not is_complex(v):
+        return c
+    return _keep_real(c, v, np.argmax(np.abs(plain(v)), axis=-2, keepdims=dims(v) > 2))
+
+
+def _eig_jvp(k: int) -> Any:
+    def jvp(t: Any, y: Any, a: Any, *b: Any, **_static: Any) -> Any:
+        w, v = y
+        if b and k == 1:
+            t = -mm(t, v * w[..., None, :])
+        else:
+            t = mm(t, v)
+        p = np.linalg.solve(mm(b[0], v) if b else v, t)
+        return _diagonal_of(p) + 0j, _normalised(mm(v, inverse_gaps(w, w) * p), v)
+
+    return jvp
+
+
+def _eig(*matrices: Any) -> Any:
+    w, v = original(la, "eig")(*matrices)
+    return w, v
+
+
+EIG = primitive("scipy.linalg.eig", _eig, [_eig_jvp(0)], outputs=2)
+EIG_GENERAL = primitive("scipy.linalg.eig", _eig, [_eig_jvp(0), _eig_jvp(1)], outputs=2)
+
+
+def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, overwrite_a: bool = False,
+        overwrite_b: bool = False, check_finite: bool = True, homogeneous_eigvals: bool = False) -> Any:  # fmt: skip
+    """``scipy.linalg.eig``: a and b (n, n), of distinct eigenvalues; left and right vectors."""
+    if homogeneous_eigvals:
+        raise unsupported("scipy.linalg.eig with homogeneous_eigvals=True of traced values")
+    a = floating(a)
+    if b is not None:
+        w, v = EIG_GENERAL(a, floating(b))
+        if (right and is_complex(v)) or left:
+            raise unsupported(
+                "scipy.linalg.eig: " + _PHASES.format("eigenvectors of a generalised problem"),
+                "use scipy.linalg.eigvals(a, b), or eig(solve(b, a))",
+            )
+        return (w, v) if right else w
+    w, v = EIG(a)
+    if not left:
+        return (w, v) if right else w
+    vl = _left_vectors(v, original(la, "eig")(plain(a), left=True, right=False)[1])
+    return (w, vl, v) if right else (w, vl)
+
+
+def _left_vectors(v: Any, value: Any) -> Any:
+    """Left eigenvectors: the rows of V⁻¹, of norm 1 and with the component real that LAPACK has made real."""
+    x = hermitian_transpose(np.linalg.inv(v))
+    x = x / np.sqrt(np.sum(np.real(x * np.conjugate(x)), axis=-2, keepdims=True))
+    if not is_complex(x):
+        return x * np.sign(np.sum(plain(x) * value, axis=-2, keepdims=True))
+    row = np.argmax(np.abs(value), axis=-2)[..., None, :]
+    top = np.take_along_axis(x, row, axis=-2)
+    sign = np.sign(np.real(np.take_along_axis(value, row, axis=-2)))
+    return x * (np.conjugate(top) / np.abs(top)) * sign
+
+
+def eigvals(a: Any, b: Any = None, overwrite_a: bool = False, check_finite: bool = True,
+            homogeneous_eigvals: bool = False) -> Any:  # fmt: skip
+    """``scipy.linalg.eigvals``: a and b (n, n)."""
+    return eig(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
+
+
+# -- singular values -------------------------------------------------------------------------------------------------
+
+
+def _svd_jvp(t: Any, y: Any, a: Any, **_static: Any) -> Any:
+    """With P = Uᴴ dA V, H its Hermitian and K its skew part: Uᴴ dU has H_ij/(s_j − s_i) + K_ij/(s_j + s_i), Vᴴ dV the
+    same with the other sign in front of K. The first term alone depends on the basis where two values coincide."""
+    u, s, vh = y
+    v = hermitian_transpose(vh)
+    p = mm(hermitian_transpose(u), t, v)
+    ds = np.real(_diagonal_of(p))
+    ph = hermitian_transpose(p)
+    turn = 0.5 * (p + ph) * inverse_gaps(s, s)
+    total = s[..., None, :] + s[..., :, None]
+    zero = plain(total) == 0
+    skew = np.where(zero, 0.0, 0.5 * (p - ph) / np.where(zero, 1.0, total))
+    du, dv = mm(u, turn + skew), mm(v, turn - skew)
+    m, n = shape_of(a)[-2:]
+    if m > n:
+        rest = mm(t, v) / s[..., None, :]
+        du = du + rest - mm(u, hermitian_transpose(u), rest)
+    if n > m:
+        rest = mm(hermitian_transpose(t), u) / s[..., None, :]
+        dv = dv + rest - mm(v, vh, rest)
+    if is_complex(u):
+        du, dv = _pinned(du, dv, u, v)
+    return du, ds, hermitian_transpose(dv)
+
+
+def _pinned(du: Any, dv: Any, u: Any, v: Any) -> tuple[Any, Any]:
+    """The tangents of u and v turned by one phase a pair, so that the row that LAPACK has made real stays real."""
+    for d, x, other, y in ((dv, v, du, u), (du, u, dv, v)):
+        row = _real_row(x)
+        if row is not None:
+            turn = np.imag(d[..., row, :]) / np.real(x[..., row, :])
+            d, other = d - 1j * x * turn[..., None, :], other - 1j * y * turn[..., None, :]
+            return (other, d) if x is v else (d, other)
+    return du, dv
+
+
+SVD = primitive(
+    "scipy.linalg.svd",
+    lambda a, *, driver: original(la, "svd")(a, full_matrices=False, lapack_driver=driver),
+    [_svd_jvp],
+    outputs=3,
+)
+
+
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,
+        check_finite: bool = True, lapack_driver: str = "gesdd") -> Any:  # fmt: skip
+    """``scipy.linalg.svd``: a (..., m, n). With ``full_matrices`` one extra vector of a real matrix is determined (up
+    to its sign); more of them are refused."""
+    a = floating(a)
+    m, n = shape_of(a)[-2:]
+    u, s, vh = SVD(a, driver=lapack_driver)
+    if not compute_uv:
+        return s
+    if is_complex(u) and _real_row(u) is None and _real_row(hermitian_transpose(vh)) is None:
+        raise unsupported("scipy.linalg.svd: " + _PHASES.format("singular vectors"), "pass compute_uv=False")
+    if not full_matrices or m == n:
+        return u, s, vh
+    if abs(m - n) > 1 or is_complex(a) or dims(a) > 2:
+        raise unsupported(
+            "scipy.linalg.svd with full_matrices=True of a matrix that is not square",
+            "the extra vectors are not determined; pass full_matrices=False",
+        )
+    full_u, _, full_vh = original(la, "svd")(plain(a), lapack_driver=lapack_driver)
+    if m > n:
+        return np.concatenate([u, COMPLEMENT(u, value=full_u[:, -1:])], axis=1), s, vh
+    extra = COMPLEMENT(swap(vh), value=full_vh[-1:].T)
+    return u, s, np.concatenate([vh, swap(extra)], axis=0)
+
+
+def _complement_jvp(t: Any, y: Any, u: Any, *, value: Any) -> Any:
+    """From UᵀX = 0 and XᵀX = 1, of one vector X beside the columns of U."""
+    return -mm(u, hermitian_transpose(t), y)
+
+
+# The one vector that is orthogonal to all columns of a basis of one dimension less.
+COMPLEMENT = primitive("complement", lambda u, *, value: value, [_complement_jvp])
+
+
+def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    """``scipy.linalg.svdvals``: a (..., m, n)."""
+    return SVD(floating(a), driver="gesdd")[1]
+
+
+def _unitary_jvp(t: Any, _y: Any, a: Any) -> Any:
+    """N. Higham, *Functions of Matrices*, SIAM 2008, section 8.2: the polar factor's tangent needs no gaps."""
+    u, s, vh = SVD(a, driver="gesdd")
+    v = hermitian_transpose(vh)
+    p = mm(hermitian_transpose(u), t, v)
+    total = s[..., None, :] + s[..., :, None]
+    d = mm(u, (p - hermitian_transpose(p)) / total, vh)
+    m, n = shape_of(a)[-2:]
+    if m > n:
+        rest = mm(t, v) / s[..., None, :]
+        d = d + mm(rest - mm(u, hermitian_transpose(u), rest), vh)
+    if n > m:
+        rest = mm(hermitian_transpose(u), t) / s[..., :, None]
+        d = d + mm(u, rest - mm(rest, v, vh))
+    return d
+
+
+def _unitary(a: Any) -> Any:
+    u, _, vh = original(la, "svd")(a, full_matrices=False)
+    return u @ vh
+
+
+# U·Vᴴ of the singular value decomposition.
+UNITARY = primitive("scipy.linalg.polar", _unitary, [_unitary_jvp])
+
+
+def polar(a: Any, side: str = "right") -> Any:
+    """``scipy.linalg.polar``: a (m, n) of full rank."""
+    if side not in ("right", "left"):
+        raise ValueError("`side` must be either 'right' or 'left'")
+    a = floating(a)
+    u = UNITARY(a)
+    uh = hermitian_transpose(u)
+    if side == "right":
+        p = mm(uh, a)
+    else:
+        p = mm(a, uh)
+    return u, 0.5 * (p + hermitian_transpose(p))
+
+
+def orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> Any:
+    """``scipy.linalg.orthogonal_procrustes``: A and B (m, n)."""
+    a, b = floating(A), floating(B)
+    product = swap(mm(swap(b), conjugate(a)))
+    return UNITARY(product), np.sum(svdvals(product))
+
+
+# -- spaces ----------------------------------------------------------------------------------------------------------
+
+
+def _rank(s: Any, shape: tuple[int, ...], rcond: Any) -> int:
+    s = plain(s)
+    cut = float(np.finfo(s.dtype).eps) * max(shape) if rcond is None else plain(rcond)
+    return int(np.sum(s > np.max(s, initial=0.0) * cut))
+
+
+def orth(A: Any, rcond: Any = None) -> Any:
+    """``scipy.linalg.orth``: the first left singular vectors of A (m, n)."""
+    a = floating(A)
+    u, s, _ = svd(a, full_matrices=False)
+    return u[:, : _rank(s, shape_of(a), rcond)]
+
+
+def null_space(A: Any, rcond: Any = None, *, overwrite_a: bool = False, check_finite: bool = True,
+               lapack_driver: str = "gesdd") -> Any:  # fmt: skip
+    """``scipy.linalg.null_space``: of one dimension and real; a basis of more is not determined, and refused."""
+    a = floating(A)
+    value = original(la, "null_space")(plain(a), rcond)
+    k = value.shape[1]
+    if not k:
+        return value
+    if k > 1 or is_complex(a):
+        raise unsupported(
+            "scipy.linalg.null_space of more than one dimension, or complex: its basis is not determined",
+            "use the projection np.eye(n) - scipy.linalg.pinv(A) @ A",
+        )
+    return NULL_VECTOR(a, value=value)
+
+
+def _null_jvp(t: Any, y: Any, a: Any, *, value: Any) -> Any:
+    """A x = 0 and |x| = 1: dx = −A⁺ dA x."""
+    return -mm(np.linalg.pinv(a), t, y)
+
+
+NULL_VECTOR = primitive("scipy.linalg.null_space", lambda _a, *, value: value, [_null_jvp])
+
+
+def subspace_angles(A: Any, B: Any) -> Any:
+    """``scipy.linalg.subspace_angles``: sines for the small angles, cosines for the large ones, as SciPy does."""
+    qa, qb = orth(A), orth(B)
+    overlap = mm(hermitian_transpose(qa), qb)
+    sigma = svdvals(overlap)
+    if shape_of(qa)[1] >= shape_of(qb)[1]:
+        rest = qb - mm(qa, overlap)
+    else:
+        rest = qa - mm(qb, hermitian_transpose(overlap))
+    small = plain(sigma) ** 2 >= 0.5
+    sine = np.arcsin(np.where(small, np.clip(svdvals(rest), -1.0, 1.0), 0.0))
+    cosine = np.arccos(np.where(small, 0.0, np.clip(sigma[::-1], -1.0, 1.0)))
+    return np.where(small, sine, cosine)
