@@ -27,6 +27,7 @@ from gradcheck.autodiff.core import (
     is_active,
     is_array,
     is_complex,
+    is_living,
     living,
     note_text,
     plain,
@@ -179,7 +180,7 @@ class ArrayInterface(RawMemory):
     def __setitem__(self, key: Any, value: Any) -> None:
         value = as_traced(value) if type(value) in (list, tuple) and any_active(value) else value
         if not self.owner.live:
-            self._revive(value)
+            self._revive(plain_tree(key), value)
         elif type(value) in TRACED:
             inner = innermost((self, value))
             if inner is not self.owner and inner is not None and is_active(value):
@@ -193,16 +194,24 @@ class ArrayInterface(RawMemory):
         else:
             plain(self)[plain_tree(key)] = plain_tree(value)
 
-    def _revive(self, value: Any) -> None:
-        """An array that was made in a trace that has ended, and kept: the trace of the value adopts it."""
-        trace = innermost((self, value))
-        if trace is None or not is_active(value):
+    def _revive(self, key: Any, value: Any) -> None:
+        """An array that was made in a trace that has ended, and kept: the trace of the value adopts it.
+
+        One that holds values of that trace is adopted if all of them are being overwritten.
+        """
+        if not is_living(value):
             return
-        root = origin(self)
-        if type(value) is not type(root) or type(root.value) is not np.ndarray:
+        root: Any = origin(self)
+        if type(value) is not type(root) or type(root.value) is not np.ndarray or type(value.value) in TRACED:
             raise unsupported("a traced value is assigned to an array that was made in an earlier call")
-        root.owner = trace
-        object.__setattr__(self, "owner", trace)
+        if root.owner.active(root):
+            if root is not self or plain(self)[key].size != self.size:
+                innermost((self, value))  # says that it is a value of an earlier call
+            for name in ("slot", "tangent"):
+                if hasattr(root, name):
+                    setattr(root, name, None)
+        root.link = None  # what the records of that trace have saved
+        root.owner = self.owner = value.owner
 
     # -- comparisons: piecewise constant, so plain ---------------------------------------------------------------------
 

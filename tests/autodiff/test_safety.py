@@ -320,3 +320,30 @@ def test_text_is_noted() -> None:
     with noting() as notes:
         assert grad(f)(2.0) == 2.0  # not 4: text cannot be followed
     assert [place.file for place in notes.texts if place] == [__file__]
+
+
+def test_buffer_kept_on_an_object_and_written_in_part() -> None:
+    class Model:
+        work = None
+        row: Any = None
+
+        def value(self, x: Any) -> Any:
+            if self.work is None:
+                self.work = np.zeros((2, 5))  # type: ignore[assignment]
+                self.row = self.work[1]  # type: ignore[index]
+            self.work[0] = x * x  # type: ignore[index]
+            return np.sum(self.work * X)  # type: ignore[operator]
+
+        def through_view(self, x: Any) -> Any:
+            self.value(x)
+            self.work[:] = x  # type: ignore[index]
+            return np.sum(self.row * x)
+
+    model = Model()
+    assert grad(model.value)(X) == pytest.approx(2 * X * X)
+    with pytest.raises(AutodiffError, match="earlier call"):
+        grad(model.value)(X)
+    model = Model()
+    assert grad(model.through_view)(X) == pytest.approx(2 * X)
+    with pytest.raises(AutodiffError, match="earlier call"):
+        grad(model.through_view)(X)
