@@ -73,6 +73,8 @@ WAITING: dict[str, str | None] = {
     "scipy.special": "gradcheck.autodiff.rules.scipy.special",
     "scipy.fft": "gradcheck.autodiff.rules.scipy.fft",
     "scipy.fftpack": "gradcheck.autodiff.rules.scipy.fftpack",
+    "scipy.signal": "gradcheck.autodiff.rules.scipy.signal",
+    "scipy.signal.windows": None,
     "scipy.ndimage": "gradcheck.autodiff.rules.scipy.ndimage",
     "scipy.linalg": "gradcheck.autodiff.rules.scipy.linalg",
     "scipy.integrate": "gradcheck.autodiff.rules.scipy.integrate",

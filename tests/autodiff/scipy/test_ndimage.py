@@ -188,6 +188,17 @@ def test_refused_by_name(text: str, words: str) -> None:
         grad(eval(f"lambda a: np.sum({text})", globals()))(1.3)
 
 
+def test_the_distance_of_neighbours_counts() -> None:
+    inside = np.pad(np.ones((3, 4)), 1)
+
+    def f(s: Any) -> Any:
+        return np.sum(nd.distance_transform_edt(inside, sampling=[s, 1.0]))
+
+    with noting():
+        found = grad(f)(0.7)
+    assert np.isclose(found, (f(0.7 + 1e-6) - f(0.7 - 1e-6)) / 2e-6)
+
+
 def test_parameters_of_fourier_filters_are_numeric() -> None:
     with noting() as notes:
         found = jacobian(lambda s: nd.fourier_gaussian(X, s))(1.2)

@@ -319,4 +319,5 @@ HANDLERS |= {"fftshift": _shifter(1), "ifftshift": _shifter(-1), "fht": _hankel_
              "rfftfreq": _frequencies("rfftfreq")}  # fmt: skip
 
 replace(sf, HANDLERS)
-plain(sf, ["next_fast_len", "prev_fast_len"])
+plain(sf, ["next_fast_len", "prev_fast_len", "get_workers", "set_workers"])
+plain(sf, ["set_backend", "skip_backend", "set_global_backend", "register_backend"])

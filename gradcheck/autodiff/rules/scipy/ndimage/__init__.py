@@ -17,8 +17,8 @@ plain(
     scipy.ndimage,
     [
         "binary_closing", "binary_dilation", "binary_erosion", "binary_fill_holes", "binary_hit_or_miss",
-        "binary_opening", "binary_propagation", "distance_transform_bf", "distance_transform_cdt",
-        "distance_transform_edt", "find_objects", "generate_binary_structure", "iterate_structure", "label",
+        "binary_opening", "binary_propagation", "distance_transform_cdt",
+        "find_objects", "generate_binary_structure", "iterate_structure", "label",
         "value_indices", "watershed_ift", "maximum_position", "minimum_position", "histogram",
     ],
 )  # fmt: skip

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.ndimage as nd
 
-from gradcheck.autodiff.core import any_active, is_complex, plain, plain_tree, shape_of
+from gradcheck.autodiff.core import any_active, is_complex, note_zero, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.fallback import numeric
 from gradcheck.autodiff.rules.picking import SCATTER
 from gradcheck.autodiff.rules.scipy.linear import floating
 from gradcheck.autodiff.rules.scipy.registry import original
@@ -191,9 +192,25 @@ def labeled_comprehension(input: Any, labels: Any, index: Any, func: Callable[..
     return y[0] if not np.ndim(plain_tree(index)) else y
 
 
+def _distance(name: str) -> Callable[..., Any]:
+    """Distances between pixels do not depend on their values; in the distance of neighbours they are numeric."""
+    function = original(nd, name)
+    fallback = numeric(function, f"scipy.ndimage.{name}")
+
+    def handler(input: Any, *args: Any, **keywords: Any) -> Any:
+        if any_active(keywords.get("sampling")) or any_active(args[:2]):
+            return fallback(plain_tree(input), *args, **keywords)
+        note_zero()
+        return function(plain_tree(input), *plain_tree(args), **plain_tree(keywords))
+
+    return handler
+
+
 HANDLERS: dict[str, Callable[..., Any]] = {
     "sum": sum_labels, "sum_labels": sum_labels, "mean": mean, "variance": variance,
     "standard_deviation": standard_deviation, "minimum": minimum, "maximum": maximum, "median": median,
     "extrema": extrema, "center_of_mass": center_of_mass, "labeled_comprehension": labeled_comprehension,
+    "distance_transform_edt": _distance("distance_transform_edt"),
+    "distance_transform_bf": _distance("distance_transform_bf"),
 }  # fmt: skip
 ALWAYS = ("labeled_comprehension",)
