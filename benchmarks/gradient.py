@@ -52,6 +52,11 @@ def rosenbrock(np: Any) -> Callable[..., Any]:
     return lambda x: np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
 
+def layer(np: Any) -> Callable[..., Any]:
+    inputs = rng.normal(size=(100, 50))
+    return lambda w: np.sum(np.tanh(np.dot(inputs, w)) ** 2)
+
+
 def mlp(np: Any) -> Callable[..., Any]:
     inputs, labels = rng.normal(size=(100, 50)), rng.normal(size=(100, 1))
 
@@ -73,6 +78,7 @@ WORKLOADS: dict[str, Workload] = {
     "element loop, 300 items": (element_loop, (rng.normal(size=300),)),
     "Rosenbrock n = 100": (rosenbrock, (rng.normal(size=100),)),
     "Rosenbrock n = 10^6": (rosenbrock, (rng.normal(size=10**6),)),
+    "MLP 100 x 50 x 20": (layer, (0.1 * rng.normal(size=(50, 20)),)),
     "MLP 50-20-1, batch 100": (
         mlp,
         ([0.1 * rng.normal(size=(50, 20)), rng.normal(size=20), rng.normal(size=(20, 1)), rng.normal(size=1)],),

@@ -219,7 +219,7 @@ class Elementwise:
     tape does not keep it alive then.
     """
 
-    __slots__ = ("function", "name", "numeric", "partials", "plans")
+    __slots__ = ("alone", "function", "name", "numeric", "partials", "plans")
 
     def __init__(self, function: Callable[..., Any], *partials: Partial, name: str = "") -> None:
         self.function = function
@@ -228,6 +228,8 @@ class Elementwise:
         # The operands whose partial is a finite difference (``fallback.numeric_partial``).
         self.numeric = tuple(k for k, p in enumerate(partials) if getattr(p, "numeric", False))
         needs = [_used(p, len(partials)) for p in partials]
+        # Whether an operand's partial reads the value, and the operand itself.
+        self.alone = tuple((need[0], need[k + 1]) for k, need in enumerate(needs))
         # What must be saved, by the set of operands that are differentiated (as bits): value, operand 0, operand 1, ...
         self.plans = tuple(
             tuple(any(needs[k][i] for k in range(len(partials)) if bits >> k & 1) for i in range(len(partials) + 1))

@@ -1,8 +1,8 @@
 """Operators, and the two classes of traced values: :class:`Taped` for reverse mode, :class:`Dual` for forward mode.
 
 Operators are where the time goes, so a scalar operation on the tape is written out here, in :func:`_binary`: type
-checks, one operation, one record. Two operands of which one is an array go straight to ``Tape.binary``; whatever is
-left takes the general way through ``core.elementwise``.
+checks, one operation, one record. Arrays go the short ways of ``short.py``; whatever is left takes the general way
+through ``core.elementwise``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import forward as forward_mode
+from gradcheck.autodiff import short
 from gradcheck.autodiff import tape as reverse_mode
 from gradcheck.autodiff.array import ArrayInterface, store_out
 from gradcheck.autodiff.core import (
@@ -29,6 +30,7 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.memory import Broadcast, View
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.tape import taped
 
 # Plain operands for the short way: numbers and arrays. A list, for one, becomes an array first.
 SHORT = SCALARS | {np.ndarray, complex, np.complex128}
@@ -48,61 +50,78 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
     linear = not callable(d0) and not callable(d1)  # add and subtract: the partials are constants
     if not linear:
         d0, d1 = _function_of(d0), _function_of(d1)
+    first, second, both = (
+        short.with_number(rule, 0, Taped),
+        short.with_number(rule, 1, Taped),
+        short.binary(rule, Taped),
+    )
 
     def forward(self: Any, other: Any) -> Any:
-        slot = self.slot
         a = self.value
         kind = type(other)
-        if slot is not None and type(a) in SCALARS:
+        if type(a) is np.ndarray:
+            if kind in SCALARS and self.owner.live:
+                return first(self, other)
+        elif type(a) in SCALARS and self.slot is not None:
             trace = self.owner
             if kind in SCALARS:
-                y = op(a, other)
-                if type(y) in SCALARS:
+                v = op(a, other)
+                if type(v) in SCALARS:
                     records = trace.records
-                    n = len(records)
                     try:
-                        records.append((n, slot, d0 if linear else d0(y, a, other), None, None))
+                        d = d0 if linear else d0(v, a, other)
                     except ArithmeticError:
                         return elementwise(rule, (self, other))
-                    return taped(y, trace, n, None)
-            elif kind is taped and other.owner is trace:
-                other_slot = other.slot
+                    y = Taped()
+                    y.value = v
+                    y.owner = trace
+                    y.slot = n = len(records)
+                    y.link = None
+                    records.append((n, self.slot, d, None, None))
+                    return y
+            elif kind is Taped and other.owner is trace and type(other.value) in SCALARS and other.slot is not None:
                 b = other.value
-                if other_slot is not None and type(b) in SCALARS:
-                    y = op(a, b)
-                    if type(y) in SCALARS:
-                        records = trace.records
-                        n = len(records)
-                        try:
-                            if linear:
-                                records.append((n, slot, d0, other_slot, d1))
-                            else:
-                                records.append((n, slot, d0(y, a, b), other_slot, d1(y, a, b)))
-                        except ArithmeticError:
-                            return elementwise(rule, (self, other))
-                        return taped(y, trace, n, None)
-        if kind in SHORT or (kind is taped and other.owner is self.owner):
-            owner = self.owner
-            if owner.live:
-                return owner.binary(rule, self, other)
+                v = op(a, b)
+                if type(v) in SCALARS:
+                    records = trace.records
+                    try:
+                        d, e = (d0, d1) if linear else (d0(v, a, b), d1(v, a, b))
+                    except ArithmeticError:
+                        return elementwise(rule, (self, other))
+                    y = Taped()
+                    y.value = v
+                    y.owner = trace
+                    y.slot = n = len(records)
+                    y.link = None
+                    records.append((n, self.slot, d, other.slot, e))
+                    return y
+        if (kind in SHORT or (kind is Taped and other.owner is self.owner)) and self.owner.live:
+            return both(self, other)
         return elementwise(rule, (self, other))
 
     def reflected(self: Any, other: Any) -> Any:
-        slot = self.slot
         b = self.value
-        if slot is not None and type(b) in SCALARS and type(other) in SCALARS:
-            y = op(other, b)
-            if type(y) in SCALARS:
+        if type(b) is np.ndarray:
+            if type(other) in SCALARS and self.owner.live:
+                return second(self, other)
+        elif type(b) in SCALARS and type(other) in SCALARS and self.slot is not None:
+            v = op(other, b)
+            if type(v) in SCALARS:
                 trace = self.owner
                 records = trace.records
-                n = len(records)
                 try:
-                    records.append((n, slot, d1 if linear else d1(y, other, b), None, None))
+                    d = d1 if linear else d1(v, other, b)
                 except ArithmeticError:
                     return elementwise(rule, (other, self))
-                return taped(y, trace, n, None)
+                y = Taped()
+                y.value = v
+                y.owner = trace
+                y.slot = n = len(records)
+                y.link = None
+                records.append((n, self.slot, d, None, None))
+                return y
         if type(other) in SHORT and self.owner.live:
-            return self.owner.binary(rule, other, self)
+            return both(other, self)
         return elementwise(rule, (other, self))
 
     return forward, reflected
@@ -200,23 +219,40 @@ def _method(name: str) -> Callable[..., Any]:
     return method
 
 
+def _short_method(name: str) -> Callable[..., Any]:
+    function = getattr(np, name)
+
+    def method(self: Any, *args: Any, **keywords: Any) -> Any:
+        if not keywords and self.owner.live and _fit(args, self.owner):
+            return _functions[function](self, *args)
+        return FUNCTIONS[function](self, *args, **keywords)
+
+    method.__name__ = name
+    return method
+
+
 class Taped(reverse_mode.TapedBase, ArrayInterface):
     """A value on the tape, with NumPy's interface."""
 
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        if method == "__call__" and not keywords:
-            rule = UFUNCS.get(ufunc)
-            owner: Any = self.owner
-            if type(rule) is Elementwise and owner.live:
-                if len(inputs) == 1:
-                    return owner.unary(rule, self)
-                if len(inputs) == 2 and all(
-                    type(x) in SHORT or (type(x) is taped and x.owner is owner) for x in inputs
-                ):
-                    return owner.binary(rule, *inputs)
+        if method == "__call__" and not keywords and self.owner.live:
+            way = _ways.get(ufunc) or _way_of(ufunc)
+            if len(inputs) == 1 or _fit(inputs, self.owner):
+                return way(*inputs)
         return ArrayInterface.__array_ufunc__(self, ufunc, method, *inputs, **keywords)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        way = _functions.get(function)
+        if way is not None and not keywords and self.owner.live and _fit(args, self.owner):
+            return way(*args)
+        return ArrayInterface.__array_function__(self, function, types, args, keywords)
+
+    def __matmul__(self, other: Any) -> Any:
+        if self.owner.live and _fit((other,), self.owner):
+            return _functions[np.matmul](self, other)
+        return ArrayInterface.__matmul__(self, other)
 
     def __getitem__(self, key: Any) -> Any:
         value = self.value
@@ -224,21 +260,25 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
         if (
             type(key) is slice
             and type(value) is np.ndarray
-            and not (type(link) is View and type(link.step) is Broadcast)
+            and (type(link) is not View or type(link.step) is not Broadcast)
         ):
-            owner: Any = self.owner
-            if type(link) is View:
-                return taped(value[key], owner, None, View(link.root, link, key))
-            return taped(value[key], owner, None, View(self, None, key))
+            y = Taped()
+            y.value = value[key]
+            y.owner = self.owner
+            y.slot = None
+            y.link = View(link.root, link, key) if type(link) is View else View(self, None, key)
+            return y
         return self.owner.getitem(self, key)
 
     def __neg__(self) -> Any:
         value = self.value
+        trace: Any = self.owner
+        if type(value) is np.ndarray and trace.live:
+            return _negative(self)
         if self.slot is not None and type(value) in SCALARS:
-            trace: Any = self.owner
             n = len(trace.records)
             trace.records.append((n, self.slot, -1.0, None, None))
-            return taped(-value, trace, n, None)
+            return taped(-value, trace, n)
         return elementwise(NEGATIVE, (self,))
 
 
@@ -248,7 +288,39 @@ class Dual(forward_mode.DualBase, ArrayInterface):
     __slots__ = ()
 
 
-taped = Taped
+def _fit(inputs: tuple[Any, ...], owner: Any) -> bool:
+    """Whether these are plain operands or values of one tape, as the short ways take them."""
+    for x in inputs:  # noqa: SIM110  (a generator would take as long as the operation)
+        if type(x) not in SHORT and (type(x) is not Taped or x.owner is not owner):
+            return False
+    return True
+
+
+_functions: dict[Any, Callable[..., Any]] = {
+    np.sum: short.total(np.sum, Taped),
+    np.mean: short.total(np.mean, Taped),
+    np.dot: short.product(np.dot, Taped),
+    np.matmul: short.product(np.matmul, Taped),
+}
+# The short ways of all ufuncs that were called so far.
+_ways: dict[Any, Callable[..., Any]] = {np.matmul: _functions[np.matmul]}
+
+
+def _way_of(ufunc: Any) -> Callable[..., Any]:
+    rule = UFUNCS.get(ufunc)
+    if type(rule) is Elementwise and not rule.numeric and len(rule.partials) <= 2:
+        way = (short.unary if len(rule.partials) == 1 else short.binary)(rule, Taped)
+    else:
+
+        def way(*inputs: Any) -> Any:
+            x = next(x for x in inputs if type(x) is Taped)
+            return ArrayInterface.__array_ufunc__(x, ufunc, "__call__", *inputs)
+
+    _ways[ufunc] = way
+    return way
+
+
+_negative = short.unary(NEGATIVE, Taped)
 for _name, _rule in OPERATORS.items():
     for _cls, _pair in ((Taped, _binary(_rule)), (Dual, _general(_rule))):
         if not callable(_rule.partials[0]) and _rule.partials[0] is None:
@@ -261,6 +333,8 @@ for _name, _rule in UNARY.items():
             setattr(_cls, f"__{_name}__", _unary(_name, _rule))
 for _name in ("mul", "truediv", "pow", "mod", "floordiv", "matmul"):
     setattr(ArrayInterface, f"__i{_name}__", _in_place(_name))
+for _name in ("sum", "mean", "dot"):
+    setattr(Taped, _name, _short_method(_name))
 for _name in METHODS:
     setattr(ArrayInterface, _name, _method(_name))
 

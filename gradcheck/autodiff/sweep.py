@@ -7,7 +7,9 @@ else can hold the buffer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,20 @@ def _living_product(g: Any, p: Any) -> Any:
     return DEAD if dead else g * p + 0.0
 
 
+def _warnings_off() -> tuple[ContextVar[Any], Any] | None:
+    """NumPy's context variable for floating-point errors, and its value when all are ignored; None where it has none.
+
+    ``np.errstate`` sets this variable, and takes six times as long as all else that is done once a sweep.
+    """
+    before = dict(copy_context())
+    with np.errstate(all="ignore"):
+        changed = [(v, off) for v, off in copy_context().items() if before.get(v) is not off]
+    return changed[0] if len(changed) == 1 else None
+
+
+_WARNINGS = _warnings_off()
+
+
 class Sweep:
     """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
 
@@ -52,6 +68,19 @@ class Sweep:
         self.careful = careful
 
     def run(self, records: list[Record]) -> None:
+        """Take the cotangents through all records, without floating-point warnings: they are of no use here."""
+        if _WARNINGS is None:
+            with np.errstate(all="ignore"):
+                self._run(records)
+            return
+        variable, off = _WARNINGS
+        token = variable.set(off)
+        try:
+            self._run(records)
+        finally:
+            variable.reset(token)
+
+    def _run(self, records: list[Record]) -> None:
         cotangents = self.cotangents
         careful = self.careful
         for slot, a, da, b, db in reversed(records):
@@ -59,7 +88,8 @@ class Sweep:
             if g is None:
                 continue
             if a is None:
-                if careful and da is pull_elementwise:
+                if careful and da in _GENERAL:
+                    b, db = _GENERAL[da](b, db)
                     da = pull_carefully
                 da(self, slot, g, b, db)
                 continue
@@ -90,8 +120,12 @@ class Sweep:
                 self.cotangents[ref] = c + d
                 self.owned.add(ref)
                 self.shaped.discard(ref)
-        elif ref.parent is None and ref.step is None and type(d) is np.ndarray and ref.root.slot in self.shaped:
-            part = self.cotangents[ref.root.slot][ref.key]  # most views: a slice of an array, the second time
+        elif ref.parent is None and ref.step is None and type(d) is np.ndarray:  # most views: a slice of an array
+            root = ref.root
+            slot = root.slot
+            if slot not in self.shaped:
+                self._make_buffer(root, slot, d)
+            part = self.cotangents[slot][ref.key]
             part += d
         elif type(ref.step) is Broadcast:
             self.accumulate(ref.root.slot if ref.parent is None else ref.parent, unbroadcast(d, ref.step.shape))
@@ -175,6 +209,67 @@ def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], s
             sweep.accumulate(ref, d)
 
 
+def pull_scaled(sweep: Sweep, slot: int, g: Any, ref: Any, factor: Any) -> None:
+    """One operand, of the value's shape, and a number as its partial."""
+    if type(g) is np.ndarray and g.size > LARGE:
+        pull_large(sweep, slot, g, ((ref, factor, None),), ())
+        return
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    d = g if factor == 1.0 else -g if factor == -1.0 else g * factor
+    if type(ref) is int and cotangents[ref] is None:
+        cotangents[ref] = d
+    else:
+        sweep.accumulate(ref, d)
+
+
+def pull_single(sweep: Sweep, slot: int, g: Any, operand: Any, saved: Any) -> None:
+    """One operand, of the value's shape."""
+    ref, partial = operand
+    if type(g) is np.ndarray and g.size > LARGE:
+        pull_large(sweep, slot, g, ((ref, partial, None),), saved)
+        return
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    d = g * partial(*saved)
+    if type(ref) is int and cotangents[ref] is None:
+        cotangents[ref] = d
+    else:
+        sweep.accumulate(ref, d)
+
+
+def pull_fill(sweep: Sweep, slot: int, g: Any, ref: Any, payload: Any) -> None:
+    """The sum, or mean, of all elements of an array: the shape, and what the sum was divided by."""
+    shape, count = payload
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    d = fill(g if count is None else g / count, shape)
+    if type(ref) is int and cotangents[ref] is None:
+        cotangents[ref] = d
+    else:
+        sweep.accumulate(ref, d)
+
+
+def fill(g: Any, shape: tuple[int, ...]) -> Any:
+    """One number in the given shape; where that is large, without using memory for it (strides of zero)."""
+    if type(g) in TRACED:
+        return np.broadcast_to(g, shape)
+    dtype = float if type(g) is float or type(g) is np.float64 else np.result_type(g)
+    if math.prod(shape) > 1024:
+        return np.ndarray(shape, dtype, np.array(g), strides=(0,) * len(shape))
+    y = np.empty(shape, dtype)
+    y.fill(g)
+    return y
+
+
+# The three kinds of elementwise records as the last two fields of the most general.
+_GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
+    pull_elementwise: lambda operands, saved: (operands, saved),
+    pull_scaled: lambda ref, factor: (((ref, factor, None),), ()),
+    pull_single: lambda operand, saved: (((*operand, None),), saved),
+}
+
+
 def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
     """The same for arrays so large that it pays to use memory again."""
     cotangents = sweep.cotangents
@@ -182,7 +277,7 @@ def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: 
     # With one operand g ends here, and whoever owned it may use its memory again.
     ours = slot in sweep.owned and len(operands) == 1
     for ref, partial, shape in operands:
-        if type(partial) is not float:
+        if callable(partial):
             d = _times(g, partial(*saved), saved, ours)
         elif partial == 1.0:
             d = g
@@ -214,8 +309,8 @@ def pull_carefully(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], sav
     for ref, partial, shape, *rest in operands:
         real, mask = rest or (False, None)
         d = g if mask is None else np.where(mask, g, DEAD)
-        if type(partial) is not float or partial != 1.0:
-            p = partial if type(partial) is float else partial(*saved)
+        if callable(partial) or partial != 1.0:
+            p = partial(*saved) if callable(partial) else partial
             d = _living_product(d, p) if sweep.careful else d * p
         if mask is not None:
             d = np.where(mask, d, DEAD)

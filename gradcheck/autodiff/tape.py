@@ -22,6 +22,7 @@ Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIA
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,6 @@ from gradcheck.autodiff.sweep import (
     pull_cut,
     pull_cut_write,
     pull_element,
-    pull_elementwise,
     pull_gather,
     pull_general,
     pull_increment,
@@ -74,6 +74,8 @@ from gradcheck.autodiff.sweep import (
     pull_setitem,
     pull_tuple,
 )
+
+_SLOT = itemgetter(0)
 
 
 class TapedBase(Traced):
@@ -86,12 +88,18 @@ class TapedBase(Traced):
     """
 
     __slots__ = ("link", "slot")
+    slot: int | None
+    link: Any
 
-    def __init__(self, value: Any, trace: Tape, slot: int | None, link: Any) -> None:
-        self.value = value
-        self.owner = trace
-        self.slot = slot
-        self.link = link
+
+def taped(value: Any, trace: Tape, slot: int | None, link: Any = None) -> Any:
+    """A value on the tape. (Not a constructor: where it matters, the four lines are written out.)"""
+    x = Taped()
+    x.value = value
+    x.owner = trace
+    x.slot = slot
+    x.link = link
+    return x
 
 
 # The class of the values on a tape: set by operators.py, which derives it from TapedBase.
@@ -129,11 +137,11 @@ class Tape(Trace):
         """An input: a value that the derivative is taken with respect to."""
         slot = len(self.records)
         self.records.append((slot, None, pull_input, None, None))
-        return Taped(value, self, slot, None)
+        return taped(value, self, slot)
 
     def constant(self, value: Any) -> Any:
         if is_array(value) and plain(value).dtype.kind in FLOAT_KINDS:
-            return Taped(value, self, None, None)
+            return taped(value, self, None)
         return value
 
     def stale(self, value: Any) -> Any:
@@ -145,13 +153,13 @@ class Tape(Trace):
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
         source = self._solid(source)
         parent = source.link if type(source.link) is View else None
-        return Taped(step(source.value), self, None, View(origin(source), parent, None, step))
+        return taped(step(source.value), self, None, View(origin(source), parent, None, step))
 
     def _solid(self, source: Any) -> Any:
         """An array of which a view can be taken: a copy of a broadcast one, which has no memory of its own."""
         return np.copy(source) if type(source.link) is View and type(source.link.step) is Broadcast else source
 
-    def _keep(self, a: Any) -> Any:
+    def keep(self, a: Any) -> Any:
         """An operand that is not on this tape, as a record may save it."""
         if type(a) is not np.ndarray and type(a) not in TRACED:
             return a
@@ -163,7 +171,7 @@ class Tape(Trace):
         """Record an operation with a fresh value."""
         slot = len(self.records)
         self.records.append((slot, None, pull, refs, payload))
-        return Taped(value, self, slot, None)
+        return taped(value, self, slot)
 
     def _open(self, args: Sequence[Any]) -> tuple[list[Any], list[Any], bool]:
         """The operands' values and where their cotangents go (None: nowhere), and whether any goes somewhere."""
@@ -189,9 +197,9 @@ class Tape(Trace):
     def elementwise(self, rule: Elementwise, args: Sequence[Any], mask: Any, dtype: Any) -> Any:
         raws, refs, found = self._open(args)
         y = rule.function(*raws) if mask is True and dtype is None else evaluate(rule.function, raws, mask, dtype)
-        return self._note(rule, args, raws, refs, y, mask) if found else self.constant(y)
+        return self.note(rule, args, raws, refs, y, mask) if found else self.constant(y)
 
-    def _note(
+    def note(
         self, rule: Elementwise, args: Sequence[Any], raws: Sequence[Any], refs: Sequence[Any], y: Any, mask: Any = True
     ) -> Any:
         """Record an elementwise operation whose value y is known; for values of every kind."""
@@ -222,86 +230,10 @@ class Tape(Trace):
                 if type(a) is Taped and a.owner is self:
                     remember(a, saved)
                 else:
-                    saved[k + 1] = self._keep(raw)
+                    saved[k + 1] = self.keep(raw)
         slot = len(self.records)
         self.records.append((slot, None, pull_carefully, operands, saved))
-        return Taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
-
-    def binary(self, rule: Elementwise, x: Any, y: Any) -> Any:
-        """:meth:`elementwise` of two operands, each a value of this tape or plain, written out: it is most of what
-        runs."""
-        rx = ry = None
-        a, b = x, y
-        if type(x) is Taped:
-            a, rx = x.value, x.slot
-            if rx is None and x.link is not None:
-                rx = reference(x)
-        if type(y) is Taped:
-            b, ry = y.value, y.slot
-            if ry is None and y.link is not None:
-                ry = reference(y)
-        v = rule.function(a, b)
-        if type(v) is not np.ndarray or v.dtype.kind != "f":
-            return self._note(rule, (x, y), (a, b), (rx, ry), v)
-        d0, d1 = rule.partials
-        shape = v.shape
-        if rx is None or d0 is None:
-            if ry is None or d1 is None:
-                return Taped(v, self, None, None)
-            bits = 2
-            own = b.shape if type(b) is np.ndarray else shape_of(b)
-            operands: tuple[Any, ...] = ((ry, d1, None if own == shape else own),)
-        else:
-            own = a.shape if type(a) is np.ndarray else shape_of(a)
-            if ry is None or d1 is None:
-                bits = 1
-                operands = ((rx, d0, None if own == shape else own),)
-            else:
-                bits = 3
-                other = b.shape if type(b) is np.ndarray else shape_of(b)
-                operands = (
-                    (rx, d0, None if own == shape else own),
-                    (ry, d1, None if other == shape else other),
-                )
-        keep_v, keep_a, keep_b = rule.plans[bits]
-        saved: Any = None
-        if keep_v or keep_a or keep_b:
-            saved = [v if keep_v else None, a if keep_a else None, b if keep_b else None]
-            if keep_a and type(a) is np.ndarray:
-                if type(x) is Taped:
-                    if x.link is None:
-                        x.link = [saved]
-                    else:
-                        remember(x, saved)
-                else:
-                    saved[1] = self._keep(a)
-            if keep_b and type(b) is np.ndarray:
-                if type(y) is Taped:
-                    remember(y, saved)
-                else:
-                    saved[2] = self._keep(b)
-        slot = len(self.records)
-        self.records.append((slot, None, pull_elementwise, operands, saved))
-        return Taped(v, self, slot, [saved] if keep_v else None)
-
-    def unary(self, rule: Elementwise, x: Any) -> Any:
-        """:meth:`elementwise` of one operand of this tape, written out."""
-        a, ref = x.value, x.slot
-        if ref is None and x.link is not None:
-            ref = reference(x)
-        partial = rule.partials[0]
-        if type(a) is not np.ndarray or a.dtype.kind != "f" or partial is None or ref is None:
-            return self.elementwise(rule, (x,), True, None)
-        v = rule.function(a)
-        if type(v) is not np.ndarray:  # a 0-d array becomes a scalar
-            return self._note(rule, (x,), (a,), (ref,), v)
-        keep_v, keep_a = rule.plans[1]
-        saved = [v if keep_v else None, a if keep_a else None]
-        if keep_a:
-            remember(x, saved)
-        slot = len(self.records)
-        self.records.append((slot, None, pull_elementwise, ((ref, partial, None),), saved))
-        return Taped(v, self, slot, [saved] if keep_v else None)
+        return taped(y, self, slot, [saved] if keep_y and kind not in SCALARS else None)
 
     def _scalar(self, rule: Elementwise, y: Any, raws: Sequence[Any], refs: Sequence[Any]) -> Any:
         """Record a scalar operation with its partials as numbers."""
@@ -315,7 +247,7 @@ class Tape(Trace):
         else:  # a 0-d view is among the operands
             pulls = [_scale(d) for _, d in pairs]
             self.records.append((slot, None, pull_general, [r for r, _ in pairs], pulls))
-        return Taped(y, self, slot, None)
+        return taped(y, self, slot)
 
     def apply(self, primitive: Primitive, args: Sequence[Any], static: dict[str, Any]) -> Any:
         if len(args) == 1 and not primitive.outputs and not primitive.variadic and primitive.join is None:
@@ -335,7 +267,7 @@ class Tape(Trace):
             return self.constant(y)
         slot = len(self.records)
         self.records.append((slot, None, pull_general, live, pulls))
-        out = Taped(y, self, slot, None)
+        out = taped(y, self, slot)
         if primitive.jvps != "linear":  # the pullback of a linear function depends on no value
             self._remember_all(args, pulls)
             if kind not in SCALARS:
@@ -358,10 +290,10 @@ class Tape(Trace):
         slot = len(self.records)
         self.records.append((slot, None, pull_one, ref, pull))
         if primitive.jvps == "linear":  # the pullback depends on no value
-            return Taped(y, self, slot, None)
+            return taped(y, self, slot)
         if type(raw) not in SCALARS:
             remember(x, pull)
-        return Taped(y, self, slot, [pull] if kind not in SCALARS else None)
+        return taped(y, self, slot, [pull] if kind not in SCALARS else None)
 
     def _apply_join(
         self,
@@ -378,7 +310,7 @@ class Tape(Trace):
         live = [(k, ref, is_complex(y) and not is_complex(raws[k])) for k, ref in enumerate(refs) if ref is not None]
         slot = len(self.records)
         self.records.append((slot, None, pull_join, live, pull))
-        return Taped(y, self, slot, None)
+        return taped(y, self, slot)
 
     def _pulls(
         self,
@@ -392,7 +324,7 @@ class Tape(Trace):
     ) -> tuple[list[Any], list[Any]]:
         """For each operand that a cotangent goes to: where to, and the pullback. ``simple``: the value is real."""
         live, pulls = [], []
-        raws = [r if type(a) is Taped else self._keep(r) for a, r in zip(args, raws, strict=True)]
+        raws = [r if type(a) is Taped else self.keep(r) for a, r in zip(args, raws, strict=True)]
         for k, ref in enumerate(refs):
             if ref is None:
                 continue
@@ -423,7 +355,7 @@ class Tape(Trace):
                 continue
             slot = len(self.records)
             self.records.append((slot, None, pull_component, hub, (k, len(y))))
-            out.append(Taped(e, self, slot, None))
+            out.append(taped(e, self, slot))
         self._remember_all([*args, *out], pulls)
         return tuple(out)
 
@@ -440,14 +372,14 @@ class Tape(Trace):
         if basic and type(y) not in SCALARS and is_array(y):
             link = source.link
             if type(link) is View:
-                return Taped(y, self, None, View(link.root, link, key))
-            return Taped(y, self, None, View(source, None, key))
+                return taped(y, self, None, View(link.root, link, key))
+            return taped(y, self, None, View(source, None, key))
         place = source if source.slot is not None else reference(source)
         if place is None:
             return self.constant(y)
         slot = len(self.records)
         self.records.append((slot, None, pull_element if basic else pull_gather, place, key if basic else still(key)))
-        return Taped(y, self, slot, None)
+        return taped(y, self, slot)
 
     def setitem(self, target: Any, key: Any, value: Any) -> None:
         root = origin(target)
@@ -503,7 +435,7 @@ class Tape(Trace):
         """
         slot = len(self.records)
         self.records.append((slot, None, pull_join, [(k, ref, real) for k, (ref, real) in enumerate(places)], pull))
-        return Taped(value, self, slot, None)
+        return taped(value, self, slot)
 
     def local(self, mark: int, output: Any, g: Any) -> dict[int, Any]:
         """The cotangents of slots before the mark for a cotangent of an output, by the records after the mark alone."""
@@ -516,8 +448,7 @@ class Tape(Trace):
             sweep = Sweep(0, careful)
             sweep.cotangents = cotangents = _Sparse()
             sweep.accumulate(ref, g)
-            with np.errstate(all="ignore"):
-                sweep.run(records)
+            sweep.run(records)
             found = {slot: c for slot, c in cotangents.items() if slot < mark and c is not None}
             if not any(np.any(np.isnan(plain(c))) for c in found.values()):
                 break
@@ -572,15 +503,14 @@ class Tape(Trace):
             ref = output.slot if output.slot is not None else reference(output)
             if ref is not None:
                 sweep.accumulate(ref, g)
-        with np.errstate(all="ignore"):
-            sweep.run(self.records)
+        sweep.run(self.records)
         for start, end in self.cuts:
             self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
         return [sweep.result(x.slot) for x in wanted]
 
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""
-        slots = [record[0] for record in self.records]
+        slots = list(map(_SLOT, self.records))
         if slots != list(range(len(slots))) and any(
             record[0] != i and record[2] not in (pull_setitem, pull_increment, pull_cut, pull_cut_write)
             for i, record in enumerate(self.records)

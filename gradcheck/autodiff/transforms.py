@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,10 @@ def _array_leaves(a: Any) -> list[Any]:
     return [leaf for e in (a.values() if type(a) is dict else a) for leaf in _array_leaves(e)]
 
 
+# Leaves of which one need not ask whether they are a container.
+_COMMON = frozenset({np.ndarray, float, np.float64})
+
+
 class _Traced:
     """One run of a function on a trace: its inputs (leaves), and what came out."""
 
@@ -95,19 +99,23 @@ class _Traced:
                 raise AutodiffError(
                     f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)"
                 )
-        if type(f) is BuiltinFunctionType:
-            f = ORIGINALS.get(f, f)  # math.sin itself
-        # A function compiled by numba keeps the Python function that it was made of.
-        f = getattr(f, "py_func", f)
+        if type(f) is not FunctionType:
+            if type(f) is BuiltinFunctionType:
+                f = ORIGINALS.get(f, f)  # math.sin itself
+            # A function compiled by numba keeps the Python function that it was made of.
+            f = getattr(f, "py_func", f)
         self.function = f
         self.swaps: tuple[Any, ...] = ()
         bare = generous = False
         first: Exception | None = None
         own: Exception | None = None
         while True:
-            self.tree = [tree_map(_numeric, args[k]) for k in argnums]
+            self.tree = [
+                _numeric(a) if type(a) in _COMMON else tree_map(_numeric, a) for a in [args[k] for k in argnums]
+            ]
             self.trace = make()
-            self.trace.bare, self.trace.generous = bare, generous
+            if bare or generous:
+                self.trace.bare, self.trace.generous = bare, generous
             self.inputs: list[Any] = []
             outer = [(trace, trace.lost) for trace in stack()] if stack() else ()
             try:
@@ -138,7 +146,9 @@ class _Traced:
                     bare, first = True, own or error
                     continue
             if lost is None:
-                self._note()
+                notes = taken()
+                if notes is not None and not notes.operations:
+                    notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
                 return
             for trace, before in outer:
                 trace.lost = before  # what was refused here is this function's affair
@@ -150,11 +160,6 @@ class _Traced:
                 lost.where = lost.where or self.where
                 raise first or lost
             generous = True
-
-    def _note(self) -> None:
-        notes = taken()
-        if notes is not None and not notes.operations:
-            notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
              start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip
@@ -169,11 +174,7 @@ class _Traced:
             self.swaps = names.swaps
             call = list(args)
             for k, tree in zip(argnums, self.tree, strict=True):
-                if type(tree) is np.ndarray or type(tree) is float:
-                    call[k] = start(trace, len(self.inputs), tree)
-                    self.inputs.append(call[k])
-                else:
-                    call[k] = tree_map(enter, tree)
+                call[k] = enter(tree) if type(tree) in _COMMON else tree_map(enter, tree)
             if len(args) > len(argnums) or keywords:
                 chosen = {k % len(args) for k in argnums}
                 others = [k for k in range(len(args)) if k not in chosen]
@@ -184,9 +185,11 @@ class _Traced:
             return f(*call)
 
     def owns(self, x: Any) -> bool:
-        if type(x) in TRACED and x.owner is self.trace:
+        if type(x) not in TRACED:
+            return False
+        if x.owner is self.trace:
             return True
-        if type(x) in TRACED and not x.owner.live and x.owner is not self.trace:
+        if not x.owner.live:
             raise unsupported(
                 "the function returned a traced value of an earlier call",
                 "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
@@ -263,6 +266,8 @@ def by_position(
 
 
 def _record(f: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> _Traced:
+    if type(argnum) is int and 0 <= argnum < len(args):
+        return _Traced(f, (argnum,), args, keywords, Tape, _variable)
     argnums, args, keywords = by_position(f, argnum, args, keywords)
     return _Traced(f, argnums, args, keywords, Tape, _variable)
 
@@ -289,17 +294,17 @@ def _like(g: Any, value: Any) -> Any:
 
 def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     """The cotangents of all inputs for these cotangents of outputs."""
-    seeds = [(out, g) for out, g in seeds if run.owns(out)]
+    seeds = [seed for seed in seeds if run.owns(seed[0])]
     try:
         cotangents = run.trace.sweep(seeds, run.inputs)
+        for g in cotangents:
+            if g is not None and _has_nan(g):
+                # 0 · ∞ on a branch that was not taken, perhaps: once more, leaving those out.
+                cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
+                break
     except AutodiffError as error:
         error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
-    for g in cotangents:
-        if g is not None and _has_nan(g):
-            # 0 · ∞ on a branch that was not taken, perhaps: once more, leaving those out.
-            cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
-            break
     return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
 
 
@@ -308,14 +313,14 @@ def _has_nan(g: Any) -> bool:
     if type(g) is not np.ndarray:
         g = plain(g)
     if isinstance(g, np.ndarray):
-        flat = g.reshape(-1)
+        flat = g if g.ndim == 1 else g.reshape(-1)
         g = flat.dot(flat)
     return bool(g != g)
 
 
 def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
     """Per-leaf derivatives in the shape of the argument(s)."""
-    if type(argnum) is int and len(flat) == 1 and not is_container(run.tree[0]):
+    if type(argnum) is int and len(flat) == 1 and (type(run.tree[0]) in _COMMON or not is_container(run.tree[0])):
         return flat[0]
     rest = iter(flat)
     out = [with_leaves(tree, rest, live=False) for tree in run.tree]
@@ -372,20 +377,27 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
     argnum = chosen(fun, argnum)
 
     def both(*args: Any, **keywords: Any) -> Any:
-        run = _record(fun, argnum, args, keywords)
+        return _value_and_gradient(fun, argnum, args, keywords)
+
+    return _name(both, "value_and_grad", fun)
+
+
+def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    run = _record(fun, argnum, args, keywords)
+    value = run.value(run.output)
+    one: Any = 1.0
+    if type(value) is not np.float64:
         _scalar_output(run.output)
-        value = run.value(run.output)
         if is_complex(value):
             raise AutodiffError(
                 "grad needs a real-valued function; it returned a complex number",
                 hint="use np.real, np.imag or np.abs of it, or jacobian of a holomorphic function",
             )
-        one = np.ones(shape_of(value)) if is_array(value) else 1.0
-        gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
-        run.close()
-        return value, gradient
-
-    return _name(both, "value_and_grad", fun)
+        if is_array(value):
+            one = np.ones(shape_of(value))
+    gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+    run.close()
+    return value, gradient
 
 
 def grad(fun: Function, argnum: Argnum = 0) -> Function:
@@ -400,8 +412,13 @@ def grad(fun: Function, argnum: Argnum = 0) -> Function:
     >>> grad(h, 0)(x, t), grad(h, 1)(x, t)
     (array([7.43656366, 3.71828183]), array([1.85914091, 0.        ]))
     """
-    both = value_and_grad(fun, argnum)
-    return _name(lambda *args, **keywords: both(*args, **keywords)[1], "grad", fun)
+
+    argnum = chosen(fun, argnum)
+
+    def gradient(*args: Any, **keywords: Any) -> Any:
+        return _value_and_gradient(fun, argnum, args, keywords)[1]
+
+    return _name(gradient, "grad", fun)
 
 
 def elementwise_grad(fun: Function, argnum: Argnum = 0) -> Function:

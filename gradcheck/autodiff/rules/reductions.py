@@ -25,6 +25,7 @@ from gradcheck.autodiff.core import (
     shape_of,
 )
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.sweep import fill
 
 NONE = np._NoValue  # NumPy's "not given"
 
@@ -58,18 +59,6 @@ def _sum_vjp(_y: Any, x: Any, *, axis: Any) -> Any:
     if axis is None:
         return lambda g: fill(g, shape)
     return lambda g: np.broadcast_to(spread(g, shape, axis), shape)
-
-
-def fill(g: Any, shape: tuple[int, ...]) -> Any:
-    """One number in the given shape; where that is large, without using memory for it (strides of zero)."""
-    if type(g) in TRACED:
-        return np.broadcast_to(g, shape)
-    dtype = float if type(g) is float or type(g) is np.float64 else np.result_type(g)
-    if math.prod(shape) > 1024:
-        return np.ndarray(shape, dtype, np.array(g), strides=(0,) * len(shape))
-    y = np.empty(shape, dtype)
-    y.fill(g)
-    return y
 
 
 SUM = Primitive(_sum, [_sum_vjp], "linear", name="sum")
