@@ -64,10 +64,11 @@ class Callback:
     """
 
     def __init__(self, function: Callable[..., Any], args: Sequence[Any] = ()) -> None:
+        # Names and __wrapped__ only: curve_fit asks for the signature, and an attribute may be called as one of ours.
+        functools.update_wrapper(self, function, ("__name__", "__doc__"), ())
         self.function = function
         self.args = tuple(args)
         self.active = False
-        functools.update_wrapper(self, function, ("__name__", "__doc__"))
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         with cutting():
