@@ -36,6 +36,7 @@ from gradcheck.autodiff.products import (
     vector_jacobian_product,
     vjp,
 )
+from gradcheck.autodiff.rules import builders as _builders  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.rules import lists as _lists  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.transforms import elementwise_grad, grad, value_and_grad
 from gradcheck.autodiff.trees import register_pytree_node

@@ -39,6 +39,7 @@ from gradcheck.autodiff.fallback import numeric, numeric_ufunc
 from gradcheck.autodiff.memory import origin
 from gradcheck.autodiff.rawmemory import RawMemory, reshape_in_place
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.rules.functional import python_ufunc
 from gradcheck.autodiff.rules.methods import method_of
 from gradcheck.autodiff.rules.reductions import as_traced
 
@@ -511,6 +512,8 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
         mask = plain(keywords.get("where", True)) if method == "__call__" else True
         return store_out(handler(*inputs, **keywords), out, mask, name)
     if any_active(inputs):
+        if method == "__call__" and all(types.strip("O") == "->" for types in ufunc.types):
+            return store_out(python_ufunc(ufunc, *inputs), out, True, name)
         handler = (
             numeric_ufunc(ufunc) if method == "__call__" and ufunc.nout == 1 else numeric(getattr(ufunc, method), name)
         )

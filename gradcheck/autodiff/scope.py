@@ -35,7 +35,17 @@ import numpy as np
 
 from gradcheck.autodiff import compiled, scalars
 from gradcheck.autodiff.array import Flat
-from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, Trace, _state, any_active, constant, has_traced, plain_tree
+from gradcheck.autodiff.core import (
+    FLOAT_KINDS,
+    FUNCTIONS,
+    TRACED,
+    Trace,
+    _state,
+    any_active,
+    constant,
+    has_traced,
+    plain_tree,
+)
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -97,9 +107,14 @@ def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def replacement(*args: Any, **keywords: Any) -> Any:
         stack = _state.stack
-        if not stack or (seldom and not stack[-1].generous) or not called_by_user(function.__name__):
+        if not stack:
             return function(*args, **keywords)
-        y = function(*plain_tree(args), **plain_tree(keywords)) if not any_active(args) else function(*args, **keywords)
+        active = any_active(args) or any_active(keywords)
+        if (seldom and not active and not stack[-1].generous) or not called_by_user(function.__name__):
+            return function(*args, **keywords)
+        if active:
+            return FUNCTIONS.get(function, function)(*args, **keywords)
+        y = function(*plain_tree(args), **plain_tree(keywords))
         return constant(y) if type(y) is np.ndarray and y.dtype.kind in FLOAT_KINDS else y
 
     return _named(replacement, function)
@@ -107,6 +122,7 @@ def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _named(replacement: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
     replacement.__name__ = original.__name__
+    replacement.__doc__ = original.__doc__  # a module that is imported in the course of a trace may read it
     replacement.__wrapped__ = original  # type: ignore[attr-defined]
     return replacement
 
@@ -312,6 +328,22 @@ def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> No
                 _EAGER.append(_SWAPS[-1])
             elif part is special:
                 _ON_DEMAND.append(_SWAPS[-1])
+        _known.clear()
+
+
+class _Inside:
+    """Stands in ``SHADOWED`` for a module of a library, whose own names no user's code has bound."""
+
+
+def shadow_inside(module: types.ModuleType, names: dict[str, Any]) -> None:
+    """Replace what a library's own module finds under these names, after a traced value was refused anywhere.
+
+    Its Python code is then traced like the user's.
+    """
+    with _lock:
+        SHADOWED.append((_Inside, {}))
+        _SWAPS.append(_Swap(vars(module), names))
+        _ON_DEMAND.append(_SWAPS[-1])
         _known.clear()
 
 

@@ -1,3 +1,4 @@
+
 """``np.linalg`` beyond the basics: complex matrices, eigenvectors, full factorisations, degenerate points."""
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def definite(x: Any) -> Any:
 
 A, S, Z, ZS = square(3, 3), square(2, 3, 3), complex_square(3, 3), complex_square(2, 3, 3)
 
-# -- eigenvalues -------------------------------------------------------------------------------------------------------
+# -- eigenvalues ------------------------------------------------------------------------------------------------------
 
 REAL = np.array([[1.0, 0.3, -0.2], [0.1, 2.5, 0.4], [0.5, -0.3, 4.0]])
 TURNING = np.array([[1.0, 2.0, 0.3], [-1.5, 0.8, -0.4], [0.2, 0.3, 3.0]])
@@ -52,7 +53,7 @@ for triangle in "LU":
     T.calls(n.eigvalsh, [Z], {"UPLO": triangle}, single=False)
 T.add(n.eigh, lambda x: (lambda e: (e[1] * np.exp(e[0])) @ e[1].conj().T)(n.eigh(hermitian(x))), Z, single=False)
 
-# -- complex factorisations --------------------------------------------------------------------------------------------
+# -- complex factorisations -------------------------------------------------------------------------------------------
 
 for upper in (False, True):
     T.add(n.cholesky, lambda x, u=upper: n.cholesky(definite(x), upper=u), Z, single=False)
@@ -61,7 +62,12 @@ for shape in ((3, 3), (4, 2), (2, 4), (2, 3, 2)):
     B = P.complexes(*shape)
     T.calls(n.svdvals, [B], single=False)
     T.add(n.svd, lambda x: tuple(n.svd(x, full_matrices=False)), B, single=False, rtol=1e-6)
-    T.add(n.svd, lambda x: (lambda d: np.matmul(d[0] * np.tanh(d[1])[..., None, :], d[2]))(n.svd(x, False)), B, single=False)
+    T.add(
+        n.svd,
+        lambda x: (lambda d: np.matmul(d[0] * np.tanh(d[1])[..., None, :], d[2]))(n.svd(x, False)),
+        B,
+        single=False,
+    )
     T.add(n.qr, lambda x: tuple(n.qr(x)), B, single=False, rtol=1e-6)
     T.calls(n.pinv, [B], single=False)
 for shape in ((4, 2), (3, 2), (2, 3), (2, 4), (2, 3, 2)):
@@ -92,7 +98,7 @@ T.calls(n.cond, [Z], {}, {"p": 1}, {"p": "fro"}, {"p": -2}, single=False)
 for order in ("nuc", 2, -2, 1, np.inf):
     T.calls(n.norm, [Z], {"ord": order}, single=False)
 
-# -- least squares -----------------------------------------------------------------------------------------------------
+# -- least squares ----------------------------------------------------------------------------------------------------
 
 for a, b in ((P.normal(5, 2), P.normal(5)), (P.normal(5, 2), P.normal(5, 3)), (P.normal(2, 4), P.normal(2)),
              (P.complexes(5, 2), P.complexes(5)), (P.complexes(2, 4), P.complexes(2, 3))):  # fmt: skip
@@ -104,7 +110,7 @@ def test_rule(case: Case) -> None:
     verify(case)
 
 
-# -- points where a factor is not determined -----------------------------------------------------------------------------
+# -- points where a factor is not determined --------------------------------------------------------------------------
 
 
 def test_a_larger_complement_is_followed_as_a_space() -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (tables: a case a line)
 """Statistics: quantiles by every method, covariances, what skips nan, counts and histograms."""
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ HOLES = np.where(MASK, 0.0, np.nan)
 METHODS = ("inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf", "hazen", "weibull",
            "linear", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest")  # fmt: skip
 
-# -- quantiles -------------------------------------------------------------------------------------------------------
+# -- quantiles --------------------------------------------------------------------------------------------------------
 
 AXES: list[dict[str, Any]] = [{}, {"axis": 0}, {"axis": (0, 2)}, {"axis": -1, "keepdims": True}, {"keepdims": True}]
 for skip, whole in ((np.nanquantile, np.quantile), (np.nanpercentile, np.percentile)):
@@ -35,7 +36,8 @@ for skip, whole in ((np.nanquantile, np.quantile), (np.nanpercentile, np.percent
             T.add(f, lambda x, f=f, m=method, u=unit: f(x, 0.37 * u, axis=1, method=m), M)
             T.add(f, lambda x, q, f=f, m=method, u=unit: f(x, q * u, axis=1, method=m), M, 0.37, single=False)
         T.add(f, lambda x, q, f=f, u=unit: f(x, q * u, axis=0), M, np.array([0.21, 0.83]), single=False)
-        T.add(f, lambda x, f=f, u=unit: f(x, 0.3 * u, axis=1, weights=[1.0, 2.0, 0.5, 1.5], method="inverted_cdf"), M)
+        w = np.array([1.0, 2.0, 0.5, 1.5]) * np.ones((3, 1))
+        T.add(f, lambda x, f=f, u=unit, w=w: f(x, 0.3 * u, axis=1, weights=w, method="inverted_cdf"), M)
         T.add(
             f,
             lambda x, w, f=f, u=unit: f(x, 0.3 * u, axis=1, weights=w, method="inverted_cdf"),
@@ -45,12 +47,15 @@ for skip, whole in ((np.nanquantile, np.quantile), (np.nanpercentile, np.percent
     T.add(skip, lambda x, f=skip, u=unit: f(x + HOLES, 0.37 * u, axis=1), M, single=False)
     T.add(skip, lambda x, f=skip, u=unit: f(x + HOLES, [0.1 * u, 0.9 * u], axis=0), M, single=False)
     T.add(skip, lambda x, q, f=skip, u=unit: f(x + HOLES, q * u, axis=1), M, 0.44, single=False)
+for f in (np.quantile, np.percentile):
+    T.add(f, lambda x, f=f: f(x, 0.3, axis=1, weights=[1.0, 2.0, 0.5, 1.5], method="inverted_cdf"), M)
+    T.add(f, lambda x, f=f: f(x, 0.4, axis=(0, 2), weights=np.arange(1.0, 9.0).reshape(2, 4), method="inverted_cdf"), C)
 T.calls(np.nanmedian, [C], *AXES)
 T.add(np.nanmedian, lambda x: np.nanmedian(x + HOLES, axis=1), M, single=False)
 T.add(np.quantile, lambda x: np.quantile(x, 0.5, axis=0, out=np.zeros(4, x.dtype)), M)
 T.add(np.quantile, lambda x: np.quantile([x[0], x[1] * x[2], 0.3], 0.4), V, single=False)
 
-# -- what skips nan ----------------------------------------------------------------------------------------------------
+# -- what skips nan ---------------------------------------------------------------------------------------------------
 
 for f in (np.nanmax, np.nanmin, np.nanprod):
     for kw in AXES[:3]:
@@ -65,7 +70,7 @@ for f in (np.nancumsum, np.nancumprod):
     T.add(f, lambda x, f=f: f(x + HOLES), M, single=False)
     T.add(f, lambda x, f=f: f(x + HOLES, axis=0), M, single=False)
 
-# -- covariances -------------------------------------------------------------------------------------------------------
+# -- covariances ------------------------------------------------------------------------------------------------------
 
 for f in (np.cov, np.corrcoef):
     T.calls(f, [M], {}, {"rowvar": False}, single=False)
@@ -82,7 +87,7 @@ T.add(np.cov, lambda x, w: np.cov(x, fweights=[1, 2, 2, 1], aweights=w, ddof=1),
 T.add(np.average, lambda a, w: np.average(a, axis=(0, 2), weights=w), C, P.positive(2, 4))
 T.add(np.average, lambda a, w: np.average(a, axis=(2, 1), weights=w, keepdims=True), C, P.positive(4, 3))
 
-# -- counts --------------------------------------------------------------------------------------------------------------
+# -- counts -----------------------------------------------------------------------------------------------------------
 
 PLACES = np.array([0, 3, 1, 3, 3])
 T.add(np.bincount, lambda w: np.bincount(PLACES, w), V, single=False)
@@ -94,7 +99,9 @@ for bins in (4, EDGES, "sqrt"):
     T.add(np.histogram, lambda a, b=bins: np.histogram(a, b, density=True), V, single=False)
 for bins in (4, EDGES):
     T.add(np.histogram, lambda a, w, b=bins: np.histogram(a, b, weights=w), V, P.positive(5), single=False)
-    T.add(np.histogram, lambda a, w, b=bins: np.histogram(a, b, weights=w, density=True), V, P.positive(5), single=False)
+    T.add(
+        np.histogram, lambda a, w, b=bins: np.histogram(a, b, weights=w, density=True), V, P.positive(5), single=False
+    )
 T.add(np.histogram, lambda r: np.histogram(V, 4, range=(-r, r), density=True), 2.3, single=False)
 T.add(np.histogram, lambda a: np.histogram(a, 3, range=(-1.0, 1.5)), M, single=False)
 T.add(np.histogram, lambda e: np.histogram(V, e, density=True), np.array(EDGES), single=False)

@@ -11,13 +11,14 @@ import numpy as np
 
 from gradcheck.autodiff.core import (
     DEAD,
+    UFUNCS,
     Primitive,
     implements,
     plain,
     shape_of,
     unbroadcast,
 )
-from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.joining import stack
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
@@ -72,10 +73,12 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 
 
 @implements(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None,
-         **keywords: Any) -> Any:  # fmt: skip
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None,
+    where: Any = True, dtype: Any = None, casting: Any = "same_kind", order: Any = "K", subok: bool = True,
+) -> Any:  # fmt: skip
     """Inside the bounds the derivative is a's, outside it is the bound's; on a bound, where both slopes exist, one
-    half."""
+    half. ``casting``, ``order`` and ``subok`` are no part of the derivative."""
     low = min if a_min is None else a_min
     high = max if a_max is None else a_max
     y = as_traced(a)
@@ -83,12 +86,17 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: 
         y = np.maximum(y, low)
     if high is not None:
         y = np.minimum(y, high)
-    if keywords:
-        raise unsupported(f"np.clip: keyword {', '.join(keywords)} is not supported for traced values")
+    if dtype is not None:
+        y = astype(y, dtype, copy=False)
+    if plain(where) is not True:
+        y = np.where(plain(where), y, 0.0 if out is None else out)
     if out is not None:
         out[...] = y
         return out
     return y
+
+
+UFUNCS[np._core.umath.clip] = clip  # what ndarray.clip calls
 
 
 @implements(np.triu)

@@ -133,6 +133,13 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
     return copy_traced(y, order="F" if fortran else "C")
 
 
+@implements(np.asarray_chkfinite)
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    if not np.all(np.isfinite(plain_tree(a))):
+        raise ValueError("array must not contain infs or NaNs")
+    return require(a, dtype, order)
+
+
 if hasattr(np, "astype"):  # since NumPy 2.1
 
     @implements(np.astype)

@@ -20,6 +20,7 @@ from gradcheck.autodiff.core import (
     unbroadcast,
 )
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.picking import SCATTER
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
@@ -95,12 +96,15 @@ EINSUM = Primitive(_einsum, _einsum_vjp, _einsum_jvp, name="einsum")
 
 @implements(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Any:
+    dtype = keywords.pop("dtype", None)
+    for layout in ("order", "casting"):
+        keywords.pop(layout, None)
     if keywords:
         raise unsupported(f"np.einsum: keyword {', '.join(keywords)} is not supported for traced values")
     if not isinstance(operands[0], str):
         operands = _from_sublists(operands)
     subscripts, *arrays = operands
-    parts = [as_traced(a) for a in arrays]
+    parts = [as_traced(a) if dtype is None else astype(as_traced(a), dtype, copy=False) for a in arrays]
     labels, output = _explicit(subscripts, [shape_of(a) for a in parts])
     if len(parts) == 1 and set(output) == set(labels[0]) and is_array(parts[0]) and type(parts[0]) in TRACED:
         y = view(

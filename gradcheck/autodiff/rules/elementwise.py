@@ -100,6 +100,13 @@ def _sinc_slope(y: Any, x: Any) -> Any:
     return np.where(near, series, (np.cos(np.pi * far) - y) / far)[()]
 
 
+def _root_inside(x: Any) -> Any:
+    """√(1 − x²), as (1 − x)(1 + x) where that would cancel; on the cuts of the complex plane on the value's side."""
+    if is_complex(x):
+        return np.sqrt(-(x - 1.0)) * np.sqrt(x + 1.0)  # 1 − x would turn the sign of a zero imaginary part
+    return np.sqrt((1.0 - x) * (1.0 + x))
+
+
 ADD = Elementwise(np.add, 1.0, 1.0)
 SUBTRACT = Elementwise(np.subtract, 1.0, -1.0)
 MULTIPLY = Elementwise(np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a)
@@ -133,9 +140,8 @@ TABLE = (
     Elementwise(np.sin, lambda _y, x: np.cos(x)),
     Elementwise(np.cos, lambda _y, x: -np.sin(x)),
     Elementwise(np.tan, lambda y, _x: 1.0 + y * y),
-    # (1 − x)(1 + x) where 1 − x² would cancel
-    Elementwise(np.arcsin, lambda _y, x: 1.0 / np.sqrt((1.0 - x) * (1.0 + x))),
-    Elementwise(np.arccos, lambda _y, x: -1.0 / np.sqrt((1.0 - x) * (1.0 + x))),
+    Elementwise(np.arcsin, lambda _y, x: 1.0 / _root_inside(x)),
+    Elementwise(np.arccos, lambda _y, x: -1.0 / _root_inside(x)),
     Elementwise(np.arctan, lambda _y, x: 1.0 / (1.0 + x * x)),
     Elementwise(np.arctan2, lambda _y, a, b: _over_square(b, a, b), lambda _y, a, b: _over_square(-a, a, b)),
     Elementwise(np.hypot, lambda y, a, _b: _safe_ratio(a, y), lambda y, _a, b: _safe_ratio(b, y)),

@@ -1,4 +1,4 @@
-"""Functions that call the user's function: ``piecewise``, ``apply_along_axis``, ``apply_over_axes``.
+"""Functions that call the user's function: ``piecewise``, ``apply_along_axis``, ``frompyfunc``.
 
 The user's function gets traced values and is followed like any other code.
 """
@@ -76,3 +76,29 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
                 raise ValueError("function is not returning an array of the correct shape")
         y = result
     return y
+
+
+def element_of(x: Any) -> Any:
+    """A Python or NumPy number of a 0-d array, anything else as it is."""
+    return x.item() if hasattr(x, "item") else x
+
+
+def python_ufunc(ufunc: Any, *args: Any) -> Any:
+    """A ufunc that ``np.frompyfunc`` made of a Python function: it gets traced numbers, in arrays of objects.
+
+    NumPy's answer is an array of objects; ours one of numbers, or nothing could be done with it.
+    """
+    operands = [as_traced(a) for a in args]
+    shape = np.broadcast_shapes(*(shape_of(x) for x in operands))
+    boxes = []
+    for x in operands:
+        spread = np.broadcast_to(x, shape) if shape_of(x) != shape else x
+        box = np.empty(shape, dtype=object)
+        for place in np.ndindex(shape):
+            box[place] = element_of(spread[place]) if shape else spread
+        boxes.append(box)
+    results = ufunc(*boxes)
+    columns = results if isinstance(results, tuple) else (results,)
+    out = [np.reshape(as_traced(list(np.asarray(c, object).flat)), shape) for c in columns]
+    out = [y if shape else y[()] for y in out]
+    return tuple(out) if isinstance(results, tuple) else out[0]

@@ -32,7 +32,8 @@ _NUMPY = """
     real imag angle real_if_close nan_to_num sinc i0 isreal iscomplex isneginf isposinf around round fix
     iscomplexobj isrealobj
     poly polyval polyfit polyadd polysub polymul polydiv polyder polyint roots
-    apply_along_axis apply_over_axes copyto put place putmask astype
+    apply_along_axis apply_over_axes copyto put place putmask astype require
+    asarray_chkfinite
 """
 _LINALG = """
     norm det inv solve eigh eigvalsh eig eigvals cholesky slogdet svd svdvals qr pinv lstsq cond matrix_rank
@@ -54,6 +55,7 @@ def _with_lists(function: Callable[..., Any], handler: Callable[..., Any]) -> Ca
         return function(*args, **keywords)
 
     replacement.__name__ = function.__name__
+    replacement.__doc__ = function.__doc__  # a module that is imported now may read it
     replacement.__wrapped__ = function  # type: ignore[attr-defined]
     # The rules look handlers up by NumPy's function, and find the replacement there while a trace is running.
     FUNCTIONS[replacement] = handler
@@ -66,6 +68,7 @@ class _UfuncWithLists:
     def __init__(self, ufunc: np.ufunc) -> None:
         self.__wrapped__ = ufunc
         self.__name__ = ufunc.__name__
+        self.__doc__ = ufunc.__doc__
 
     @property
     def __class__(self) -> Any:

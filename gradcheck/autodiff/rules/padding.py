@@ -82,10 +82,11 @@ def _part(ndim: int, axis: int, part: slice) -> tuple[slice, ...]:
 
 
 def _linear_ramp(a: Any, axis: int, before: int, after: int, ends: Any) -> Any:
-    ndim = len(shape_of(a))
+    ndim, dtype = len(shape_of(a)), plain(a).dtype
 
     def ramp(edge: Any, end: Any, n: int) -> Any:
-        t = (np.arange(n) / max(n, 1)).reshape((n,) + (1,) * (ndim - axis - 1))
+        t = (np.arange(n) / max(n, 1)).reshape((n,) + (1,) * (ndim - axis - 1)).astype(dtype)
+        end = astype(end, dtype, copy=False)
         return end + (edge - end) * t
 
     first, last = a[_part(ndim, axis, slice(0, 1))], a[_part(ndim, axis, slice(-1, None))]
@@ -126,7 +127,8 @@ def _odd(symmetric: bool) -> Callable[..., Any]:
         mirrored = m >= n
         place = np.where(mirrored, (2 * n - 1 if symmetric else 2 * (n - 1)) - m, m)
         column = (-1,) + (1,) * (len(shape) - axis - 1)
-        sign, turn = np.where(mirrored, -1.0, 1.0).reshape(column), turn.reshape(column)
+        dtype = plain(a).dtype
+        sign, turn = np.where(mirrored, -1.0, 1.0).reshape(column).astype(dtype), turn.reshape(column).astype(dtype)
         first, last = a[(*lead, slice(0, 1))], a[(*lead, slice(n - 1, n))]
         y = sign * a[(*lead, place)] + (1.0 - sign) * last + 2.0 * turn * (last - first)
         return y

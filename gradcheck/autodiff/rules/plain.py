@@ -1,30 +1,42 @@
-"""Functions without a derivative on purpose: questions about values, shapes and types.
+"""Functions without a derivative on purpose: questions about values, shapes, types and texts; and files.
 
 They are piecewise constant or not numeric at all, so they see the plain values and answer as NumPy does. A listing, not
-a catch-all: a function that stands in no table is refused by name.
+a catch-all: a function that stands in no table is differentiated numerically, and reported.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.char
+import numpy.lib.recfunctions
+import numpy.strings
 
-from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, constant, plain_tree
+from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, plain_tree
+from gradcheck.autodiff.errors import unsupported
 
-PLAIN = (
-    np.shape, np.ndim, np.size, np.argsort, np.argmax, np.argmin, np.nonzero, np.flatnonzero, np.any, np.all,
-    np.searchsorted, np.count_nonzero, np.argwhere, np.allclose, np.isclose, np.array_equal, np.array_equiv, np.lexsort,
-    np.digitize, np.argpartition, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.result_type, np.can_cast,
-    np.isneginf, np.isposinf, np.around, np.round, np.fix, np.min_scalar_type, np.array2string, np.array_repr,
-    np.array_str, np.nanargmax, np.nanargmin, np.histogram_bin_edges, np.shares_memory, np.may_share_memory,
-    np.common_type, np.linalg.matrix_rank, np.isin, np.tril_indices_from,
-    np.triu_indices_from, np.diag_indices_from, np.save, np.savetxt,
-)  # fmt: skip
+# By name, since some came with later versions of NumPy and some will go.
+PLAIN = """
+    shape ndim size argsort argmax argmin nonzero flatnonzero any all searchsorted count_nonzero argwhere allclose
+    isclose array_equal array_equiv lexsort digitize argpartition iscomplexobj isrealobj iscomplex isreal result_type
+    can_cast isneginf isposinf around round fix min_scalar_type array2string array_repr array_str nanargmax nanargmin
+    histogram_bin_edges shares_memory may_share_memory common_type isin in1d tril_indices_from triu_indices_from
+    diag_indices_from einsum_path busday_count busday_offset is_busday datetime_as_string packbits unpackbits
+    ravel_multi_index unravel_index
+"""
+# They write numbers to a file, which no derivative follows.
+FILES = "save savetxt savez savez_compressed"
+PLAIN_LINALG = "matrix_rank"
 PLAIN_UFUNCS = (
     np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.logical_and, np.logical_or,
-    np.logical_xor, np.logical_not, np.isfinite, np.isinf, np.isnan, np.signbit, np.frexp,
+    np.logical_xor, np.logical_not, np.isfinite, np.isinf, np.isnan, np.isnat, np.signbit, np.frexp, np.bitwise_and,
+    np.bitwise_or, np.bitwise_xor, np.bitwise_count, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
 )  # fmt: skip
+
+# The handlers that carry no derivative, and why not: ``support.py`` reads it.
+HANDLERS: dict[Callable[..., Any], str] = {}
 
 
 def _plain(function: Any) -> Any:
@@ -34,8 +46,19 @@ def _plain(function: Any) -> Any:
     return handler
 
 
-for _function in dict.fromkeys(PLAIN):
-    FUNCTIONS[_function] = _plain(_function)
+def _register(module: Any, names: str, why: str) -> None:
+    for name in names.split():
+        function = getattr(module, name, None)
+        if function is not None and function not in FUNCTIONS:
+            FUNCTIONS[function] = _plain(function)
+            HANDLERS[FUNCTIONS[function]] = why
+
+
+_register(np, PLAIN, "piecewise constant")
+_register(np, FILES, "writes a file")
+_register(np.linalg, PLAIN_LINALG, "piecewise constant")
+for _module in (np.strings, np.char):
+    _register(_module, " ".join(n for n in dir(_module) if callable(getattr(_module, n)) and n[0] != "_"), "text")
 
 
 def _plain_ufunc(ufunc: Any) -> Any:
@@ -47,8 +70,19 @@ def _plain_ufunc(ufunc: Any) -> Any:
     return handler
 
 
+def _register_ufunc(ufunc: Any, why: str) -> None:
+    if isinstance(ufunc, np.ufunc) and ufunc not in UFUNCS:
+        UFUNCS[ufunc] = _plain_ufunc(ufunc)
+        HANDLERS[UFUNCS[ufunc]] = why
+
+
 for _ufunc in PLAIN_UFUNCS:
-    UFUNCS[_ufunc] = _plain_ufunc(_ufunc)
+    _register_ufunc(_ufunc, "piecewise constant")
+# The ufuncs behind np.strings have no public name; they take texts only.
+for _ufunc in vars(np._core.umath).values():
+    if isinstance(_ufunc, np.ufunc) and not _ufunc.types:  # NumPy lists types of numbers only
+        _register_ufunc(_ufunc, "text")
+_register_ufunc(np._core.umath._ones_like, "constant")
 
 
 def _like(function: Any) -> Any:
@@ -71,3 +105,24 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> An
 
 
 FUNCTIONS[np.full_like] = full_like
+
+# -- refused ---------------------------------------------------------------------------------------------------------
+
+# The handlers that refuse, and why.
+REFUSED: dict[Callable[..., Any], str] = {}
+
+
+def _refusing(function: Any, why: str, hint: str) -> None:
+    def handler(*args: Any, **keywords: Any) -> Any:
+        if any_active(args) or any_active(keywords):
+            raise unsupported(f"{function.__module__}.{function.__name__}: {why}", hint)
+        return function(*plain_tree(args), **plain_tree(keywords))
+
+    FUNCTIONS[function] = handler
+    REFUSED[handler] = why
+
+
+for _name in numpy.lib.recfunctions.__all__:
+    _function = getattr(numpy.lib.recfunctions, _name)
+    if _function not in FUNCTIONS and not isinstance(_function, type):
+        _refusing(_function, "structured arrays cannot hold traced values", "keep each field in an array of its own")

@@ -16,6 +16,7 @@ from gradcheck.autodiff.core import (
     plain,
     shape_of,
 )
+from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
 )
@@ -68,12 +69,12 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """Horner's scheme. ``x`` may be a :class:`numpy.poly1d`, which gives the composition."""
-    p = as_traced(p)
+    p = _coefficients(p)
     if isinstance(x, np.poly1d):
         y: Any = np.poly1d(np.zeros(1))
     else:
         x = as_traced(x)
-        y = np.zeros_like(x)
+        y = x * 0.0 + np.zeros((), np.asarray(plain(x)).dtype)
     for k in range(shape_of(p)[0]):
         y = y * x + p[k]
     return y
@@ -207,6 +208,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     n = shape_of(x)[0] if N is None else int(N)
     if not n:
         return np.empty((shape_of(x)[0], 0), plain(x).dtype)
+    x = astype(x, np.promote_types(plain(x).dtype, int), copy=False)
     columns: list[Any] = [np.ones(shape_of(x), plain(x).dtype)]
     for _ in range(n - 1):
         columns.append(columns[-1] * x)

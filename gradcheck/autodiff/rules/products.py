@@ -9,6 +9,7 @@ differentiation*, Oxford NA-08/01, 2008, section 2.1.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from gradcheck.autodiff.core import (
     shape_of,
     unbroadcast,
 )
-from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
 
 
@@ -188,8 +188,19 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
         axisa = axisb = axisc = axis
     a = np.moveaxis(as_traced(a), axisa, -1)
     b = np.moveaxis(as_traced(b), axisb, -1)
-    if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
-        raise unsupported("np.cross of 2-dimensional vectors, which NumPy has deprecated")
+    lengths = shape_of(a)[-1], shape_of(b)[-1]
+    if not set(lengths) <= {2, 3}:
+        raise ValueError("incompatible dimensions for cross product (dimension must be 2 or 3)")
+    if lengths != (3, 3):
+        warnings.warn(
+            "Arrays of 2-dimensional vectors are deprecated. Use arrays of 3-dimensional vectors instead.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        if lengths == (2, 2):
+            return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+        a, b = (x if n == 3 else np.concatenate([x, np.zeros_like(x[..., :1])], axis=-1)
+                for x, n in zip((a, b), lengths, strict=True))  # fmt: skip
     ahead, behind = [1, 2, 0], [2, 0, 1]
     y = a[..., ahead] * b[..., behind] - a[..., behind] * b[..., ahead]
     return np.moveaxis(y, -1, axisc)
