@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -388,6 +389,26 @@ def test_resolution_says_what_would_have_been_seen() -> None:
     assert seen.verdict != "pass"
 
 
+def weierstrass(x: np.ndarray, levels: int = 20) -> float:
+    """Smooth, but on no scale above 1e-10."""
+    k = np.arange(levels + 1)
+    return float(np.sum(0.5**k * np.cos(2 * np.pi * 3.0**k * (x[:, None] + 0.5))))
+
+
+def katsuura(x: np.ndarray) -> float:
+    """A kink on every scale down to 2^-32, so that its slope is known by the shortest steps only."""
+    p = 2.0 ** np.arange(1, 33)
+    rough = np.sum(np.abs(p * x[:, None] - np.round(p * x[:, None])) / p, axis=1)
+    return float(10 / x.size**2 * (np.prod(1 + np.arange(1, x.size + 1) * rough) ** (10 / x.size**1.2) - 1))
+
+
+@pytest.mark.parametrize("f", [weierstrass, katsuura])
+@pytest.mark.parametrize("seed", range(4))
+def test_rough_functions_never_fail_a_right_derivative(f: Any, seed: int) -> None:
+    x = np.random.default_rng(seed).uniform(-1.7, 1.7, 4)
+    assert check(f, x).verdict != "fail"
+
+
 def test_the_rules_alone() -> None:
     """Three witnesses on one entry, without any function."""
 
@@ -397,6 +418,8 @@ def test_the_rules_alone() -> None:
             value=one([value]), bar=one([bar]), kink=one([False]), vertical=one([False]), left=one([value]),
             right=one([value]), bent=one([False]), rung_value=one([[value], [value]]), rung_bar=one([[bar], [bar]]),
             short=one([[short], [False]]), steps=9,
+            plain=one([[value], [value]]), plain_noise=one([[1e-12], [1e-13]]),
+            plain_rounding=one([[1e-12], [1e-13]]),
         )  # fmt: skip
         agrees = witness is not None and abs(claim - witness) <= 5e-7 * abs(claim)
         trial = rules.Trial(

@@ -42,6 +42,10 @@ SHARP_AUTODIFF = 1e-4
 BARS = 3.0
 #: The same at the longest short step, where the bar is nothing but noise.
 BARS_SHORT = 2.0
+#: A disagreement of so many noise levels is visible in a plain difference.
+VISIBLE = 6.0
+#: The shortest steps are so many.
+SHORTEST = 4
 #: So many of them need no further steps.
 CLEAR = 10.0
 
@@ -127,7 +131,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         state = np.full(trial.claim.shape, OPEN, dtype=np.int8)
         state[passed] = PASS
         state[calm & alone & ~passed & ~off] = ALONE
-        limit = _at_the_limit(trial, e)
+        limit = _at_the_limit(trial, e, last)
         if confirmed:  # a difference of few bars waits for the whole ladder
             state[off & ~e.kink & (last | (difference > CLEAR * e.bar)) & limit] = FAIL
         if last:
@@ -160,14 +164,33 @@ def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mas
     return np.asarray(best & ((clear & same_side).sum(axis=0) >= 2))
 
 
-def _at_the_limit(trial: Trial, e: Estimate) -> Mask:
+def _at_the_limit(trial: Trial, e: Estimate, last: bool) -> Mask:
     """Beyond two bars at a short step, too, which confirms the estimate: a derivative is a limit.
 
-    Long steps average over whatever oscillates faster; with noise they are the only ones with a small error bar.
+    Long steps average over whatever oscillates faster; with noise they are the only ones with a small error bar. And
+    the shorter steps at which the noise leaves the disagreement visible must not say otherwise.
     """
     excluded = np.abs(trial.claim - e.rung_value) > BARS_SHORT * e.rung_bar
     confirms = np.abs(e.rung_value - e.value) <= 0.5 * np.abs(trial.claim - e.value)
-    return np.asarray(np.any(excluded & confirms & e.short, axis=0))
+    gap = np.abs(trial.claim - e.value)
+    visible = np.isfinite(e.plain) & (VISIBLE * e.plain_noise < gap)
+    rungs = np.arange(len(e.plain))[:, None]
+    visible &= rungs < np.argmin(np.where(np.isfinite(e.rung_bar), e.rung_bar, np.inf), axis=0)
+    # For a smooth f a plain difference is off by noise and by a 15th of its distance to the next longer step's.
+    truncation = np.zeros_like(e.plain)
+    truncation[:-1] = 0.15 * np.abs(np.diff(e.plain, axis=0))
+    room = BARS * e.bar + VISIBLE * e.plain_noise + np.nan_to_num(truncation) + 1e-3 * gap
+    otherwise = np.sum(visible & (np.abs(e.plain - e.value) > room), axis=0)
+    # Two short ones that say what is claimed do so by no chance, however much noise they are thought to have.
+    claimed = (np.abs(trial.claim - e.plain) < 1e-3 * gap) & (e.plain_rounding < 1e-3 * gap)
+    says_so = np.sum(claimed[:SHORTEST], axis=0) >= 2
+    # They count where autodiff is on the side of what would fail: without it, noise that changes from step to step (of
+    # what rounds its argument) would hide many mistakes.
+    doubts = otherwise > 0
+    if not last:  # what is plain to see at every step needs no more of them
+        doubts |= np.any(np.abs(e.plain - e.value) > np.fmax(room, 0.1 * gap), axis=0)
+    doubts = (doubts & (trial.witness_agrees | (trial.sharp == SHARP_AUTODIFF))) | (says_so & last)
+    return np.asarray(np.any(excluded & confirms & e.short, axis=0) & ~doubts)
 
 
 def nearest(e: Estimate) -> tuple[Array, Array]:

@@ -63,6 +63,8 @@ class Estimate:
         bent: the jump of the slope at the middle step is larger than smoothness explains; needs more steps.
         rung_value, rung_bar: the best candidate of every rung, smallest step first; inadmissible ones are nan.
         short: whether the step of a rung is short enough to tell of the limit, (rungs, m).
+        plain, plain_noise, plain_rounding: the difference itself at every rung, the noise in it, and the rounding of
+            f's values alone, (rungs, m).
         steps: how many steps it rests on.
     """
 
@@ -76,6 +78,9 @@ class Estimate:
     rung_value: Array
     rung_bar: Array
     short: np.ndarray
+    plain: Array
+    plain_noise: Array
+    plain_rounding: Array
     steps: int
 
 
@@ -197,6 +202,9 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
         rung_value=rung_value,
         rung_bar=rung_bar,
         short=_short(sampler, ladder, steps),
+        plain=values,
+        plain_noise=NOISE_BARS * base_noise,
+        plain_rounding=half_ulp(sampler.center) * (4.0 / steps**2 if ladder.second else 1.0 / steps),
         steps=len(rungs),
     )
 
