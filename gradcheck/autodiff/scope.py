@@ -560,7 +560,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         self.swaps: tuple[_Swap, ...] = ()
 
     def __enter__(self) -> tracing:
-        if WAITING:
+        if not WAITING.keys().isdisjoint(sys.modules.keys()):
             load_for_loaded_modules()
         function = self.function
         if type(function) is not types.FunctionType:

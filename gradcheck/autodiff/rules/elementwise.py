@@ -38,7 +38,7 @@ def _power_base(_y: Any, a: Any, b: Any) -> Any:
     """∂(a**b)/∂a = b·a**(b−1), with 0 for b = 0 also at a = 0."""
     if type(b) in SCALARS:
         if b == 2:
-            return 2.0 * a
+            return a + a
         if b == 0:
             return 0.0 * a
         if b < 1 and type(a) in SCALARS and a == 0:
