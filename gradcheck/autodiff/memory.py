@@ -86,7 +86,8 @@ class Snapshots:
         if a.size <= LARGE:
             return a.copy("K")
         if not _user_writes():
-            self.referred.setdefault(id(a), (a, _sample_of(a)))
+            if id(a) not in self.referred:
+                self.referred[id(a)] = (a, _sample_of(a))
             return a
         known = self.copies.get(id(a))
         if known is None or known[0] is not a or not np.array_equal(known[1], a, equal_nan=True):
@@ -133,7 +134,7 @@ _writes: dict[CodeType, bool | None] = {}
 def _user_writes() -> bool:
     """Whether any code of the user's on the stack, or nested in it, writes to arrays in place (as far as one can
     tell)."""
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(3)  # past Snapshots.keep and Tape.keep
     while frame is not None:
         code = frame.f_code
         known = _writes.get(code, code)

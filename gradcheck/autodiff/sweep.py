@@ -41,6 +41,16 @@ def _living_product(g: Any, p: Any) -> Any:
     return DEAD if dead else g * p + 0.0
 
 
+def _has_nan(g: Any) -> bool:
+    """Whether there is a nan in g. (There may be none where this says so: of two infinities, or after an overflow.)"""
+    if type(g) is not np.ndarray:
+        g = plain(g)
+    if isinstance(g, np.ndarray):
+        # A product with itself is faster than a sum, but for small arrays.
+        g = np.add.reduce(g, None) if g.size <= LARGE else g.reshape(-1).dot(g.reshape(-1))
+    return bool(g != g)
+
+
 def _warnings_off() -> tuple[ContextVar[Any], Any] | None:
     """NumPy's context variable for floating-point errors, and its value when all are ignored; None where it has none.
 
@@ -67,20 +77,22 @@ class Sweep:
         self.shaped: set[int] = set()
         self.careful = careful
 
-    def run(self, records: list[Record]) -> None:
-        """Take the cotangents through all records, without floating-point warnings: they are of no use here."""
+    def run(self, records: list[Record], wanted: Sequence[int] = ()) -> bool:
+        """Take the cotangents through all records; whether there is nan in those of the slots wanted.
+
+        Without floating-point warnings: they are of no use here.
+        """
         if _WARNINGS is None:
             with np.errstate(all="ignore"):
-                self._run(records)
-            return
+                return self._run(records, wanted)
         variable, off = _WARNINGS
         token = variable.set(off)
         try:
-            self._run(records)
+            return self._run(records, wanted)
         finally:
             variable.reset(token)
 
-    def _run(self, records: list[Record]) -> None:
+    def _run(self, records: list[Record], wanted: Sequence[int]) -> bool:
         cotangents = self.cotangents
         careful = self.careful
         for slot, a, da, b, db in reversed(records):
@@ -100,6 +112,11 @@ class Sweep:
                 d = g * db if not careful else _living_product(g, db)
                 c = cotangents[b]
                 cotangents[b] = d if c is None else c + d
+        for slot in wanted:
+            c = cotangents[slot]
+            if c is not None and _has_nan(c):
+                return True
+        return False
 
     def result(self, slot: int) -> Any:
         """The cotangent at a slot, in memory that is nobody else's."""

@@ -485,28 +485,31 @@ class Tape(Trace):
 
     # -- the sweep -------------------------------------------------------------------------------------------------
 
-    def sweep(self, seeds: Sequence[tuple[Any, Any]], wanted: Sequence[Any], *, careful: bool = False) -> list[Any]:
-        """Run the tape backwards.
+    def sweep(self, seeds: Sequence[tuple[Any, Any]], wanted: Sequence[Any]) -> list[Any]:
+        """Run the tape backwards, and where that gives nan once more, carefully.
+
+        A careful sweep takes 0 · ∞ for 0: where a cotangent is exactly zero (a branch that ``np.where`` did not take)
+        an infinite partial must not make it nan. That costs a pass over every array.
 
         Args:
             seeds: pairs of an output (a value of this tape) and its cotangent, of the same shape.
             wanted: inputs whose cotangents are returned; None stands for one that nothing flowed back to.
-            careful: take 0 · ∞ for 0: where a cotangent is exactly zero (a branch that ``np.where`` did not take)
-                an infinite partial must not make it nan. Costs a pass over every array, so it is asked for only
-                when a sweep has produced nan.
         """
         if self.snapshots is not None:
             self.snapshots.verify()
         self._verify_order()
-        sweep = Sweep(len(self.records), careful)
-        for output, g in seeds:
-            ref = output.slot if output.slot is not None else reference(output)
-            if ref is not None:
-                sweep.accumulate(ref, g)
-        sweep.run(self.records)
+        slots = [x.slot for x in wanted]
+        for careful in (False, True):
+            sweep = Sweep(len(self.records), careful)
+            for output, g in seeds:
+                ref = output.slot if output.slot is not None else reference(output)
+                if ref is not None:
+                    sweep.accumulate(ref, g)
+            if not sweep.run(self.records, slots):
+                break
         for start, end in self.cuts:
             self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
-        return [sweep.result(x.slot) for x in wanted]
+        return [sweep.result(slot) for slot in slots]
 
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""

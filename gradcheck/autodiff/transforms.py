@@ -297,25 +297,10 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     seeds = [seed for seed in seeds if run.owns(seed[0])]
     try:
         cotangents = run.trace.sweep(seeds, run.inputs)
-        for g in cotangents:
-            if g is not None and _has_nan(g):
-                # 0 · ∞ on a branch that was not taken, perhaps: once more, leaving those out.
-                cotangents = run.trace.sweep(seeds, run.inputs, careful=True)
-                break
     except AutodiffError as error:
         error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
     return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
-
-
-def _has_nan(g: Any) -> bool:
-    """Whether there is a nan in g. (The dot product has one then; it may also overflow, but to infinity.)"""
-    if type(g) is not np.ndarray:
-        g = plain(g)
-    if isinstance(g, np.ndarray):
-        flat = g if g.ndim == 1 else g.reshape(-1)
-        g = flat.dot(flat)
-    return bool(g != g)
 
 
 def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:
