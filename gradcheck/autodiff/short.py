@@ -211,9 +211,8 @@ def total(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
 
 def product(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
     """``way(x, y)``: ``np.dot`` or ``np.matmul`` of vectors and matrices, values of the same live tape or plain."""
-    left: Any
-    right: Any
-    left, right = MATMUL.vjps
+    vjps: Any = MATMUL.vjps
+    left, right = vjps
 
     def way(x: Any, y: Any, *more: Any) -> Any:
         if more:
