@@ -134,8 +134,12 @@ class VSpace:
         return self._fill(0.0)
 
     def ones(self) -> Any:
-        """Ones everywhere."""
-        return self._fill(1.0)
+        """Ones everywhere; 1 + i for complex numbers: the sum of the standard basis, as autograd has it."""
+        ones = [
+            e + 1j if is_complex(e) else e
+            for e in (leaves(self._fill(1.0)) if is_container(self._value) else [self._fill(1.0)])
+        ]
+        return self._made(ones)
 
     def randn(self) -> Any:
         """Normal random numbers, from NumPy's global generator."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradcheck.autodiff.custom import defjvp_argnum, defvjp_argnums, primitive
-from gradcheck.autodiff.products import _push, make_vjp
+from gradcheck.autodiff.products import _push, pulled_once
 from gradcheck.autodiff.transforms import Function
 
 
@@ -43,7 +43,7 @@ def checkpoint(fun: Function) -> Function:
     opaque = primitive(run)
 
     def vjp(argnums: Sequence[int], _ans: Any, args: tuple[Any, ...], _keywords: dict[str, Any]) -> Any:
-        return lambda g: make_vjp(run, tuple(argnums))(*args)[0](g)
+        return lambda g: pulled_once(run, tuple(argnums), args, g)
 
     def jvp(argnum: int, t: Any, _ans: Any, args: tuple[Any, ...], _keywords: dict[str, Any]) -> Any:
         return _push(run, argnum, args, {}, t)[1]

@@ -217,6 +217,11 @@ def _plain_keywords(keywords: dict[str, Any]) -> dict[str, Any]:
     return {name: tree_map(plain, value) if is_container(value) else plain(value) for name, value in keywords.items()}
 
 
+def _bare(tree: Any) -> Any:
+    """A container's structure without its arrays; None for a leaf, which has none."""
+    return None if tree is None else tree_map(lambda _leaf: 0.0, tree, live=False)
+
+
 def _values(ans: Any) -> list[Any]:
     return leaves(ans) if is_container(ans) else [ans]
 
@@ -248,20 +253,23 @@ class _Recorded:
     ) -> None:
         self.rule = rule
         self.trace = trace
-        self.layout = layout
+        # What lives as long as the tape holds structures only, no arrays: hence the bare ones.
+        self.layout = [_bare(tree) for tree in layout]
         self.flat = flat
         self.keywords = _plain_keywords(keywords)
-        self.tree = ans if is_container(ans) else None
+        self.tree = _bare(ans if is_container(ans) else None)
         self.values = _values(ans)
         self.smooth = [_has_derivative(e) for e in self.values]
         # For each leaf the argument that it belongs to, and its place there; and the arguments that are differentiated.
         counts = [1 if tree is None else len(leaves(tree)) for tree in layout]
         self.places = [(k, i) for k, n in enumerate(counts) for i in range(n)]
-        self.argnums = sorted({k for (k, _), on in zip(self.places, live, strict=True) if on})
+        self.live = {place for place, on in zip(self.places, live, strict=True) if on}
+        self.argnums = sorted({k for k, _ in self.live})
         self.shared: _Shared | None = None
 
     def apply(self) -> Any:
         outputs = [e for e, on in zip(self.values, self.smooth, strict=True) if on]
+        self.values = [None if on else e for e, on in zip(self.values, self.smooth, strict=True)]
         if not outputs:
             note_zero()
             return self._answer([])
@@ -277,7 +285,8 @@ class _Recorded:
             outputs=0 if self.tree is None else len(outputs),
         )
         found = self.trace.apply(primitive, self.flat, {})
-        self.flat = []  # the records must not keep the arguments alive
+        # The records must not keep the arguments alive, nor refer to themselves in a circle.
+        self.flat, self.shared = [], None
         return self._answer([found] if self.tree is None else list(found))
 
     def _answer(self, found: list[Any], like: str = "value") -> Any:
@@ -372,7 +381,7 @@ class _Shared:
         if self.last is not g or (argnum, i) not in self.waiting:
             self.last = g
             self.found = self._run(g)
-            self.waiting = {(k, j) for k, found in self.found.items() for j in range(len(found))}
+            self.waiting = {place for place in self.call.live if place[0] in self.found}
         self.waiting.discard((argnum, i))
         c = self.found[argnum][i]
         if not self.waiting:

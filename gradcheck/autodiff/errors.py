@@ -28,6 +28,10 @@ class AutodiffError(GradcheckError):
     frame: tuple[dict[str, Any], CodeType] | None = None
 
 
+class WrongOutput(AutodiffError, TypeError):
+    """What the function returned has no derivative of the kind that was asked for (a TypeError, as in autograd)."""
+
+
 def user_frame() -> FrameType | None:
     """The innermost frame on the call stack that belongs neither to us nor to NumPy or SciPy.
 

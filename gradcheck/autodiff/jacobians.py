@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff.core import is_array, is_complex, plain, shape_of
-from gradcheck.autodiff.errors import AutodiffError
+from gradcheck.autodiff.errors import WrongOutput
 from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.transforms import (
     Argnum,
@@ -112,7 +112,7 @@ def _require_holomorphic(a: Any, b: Any) -> None:
     size = float(np.max(np.abs(a), initial=0.0) + np.max(np.abs(b), initial=0.0))
     epsilon = float(np.finfo(np.result_type(a, np.float32)).eps)
     if not np.all(np.abs(b - 1j * a) <= math.sqrt(epsilon) * size) and np.all(np.isfinite(a)):
-        raise AutodiffError(
+        raise WrongOutput(
             "the function is not holomorphic here: its derivative is no complex number",
             hint="differentiate np.real and np.imag of it apart, as functions of the real and imaginary parts",
         )

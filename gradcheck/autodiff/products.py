@@ -71,6 +71,16 @@ def _pullback(fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: di
     return tree_map(lambda y: np.copy(y) if is_array(y) else y, tree_map(run.value, run.output)), pullback
 
 
+def pulled_once(fun: Function, argnum: Argnum, args: tuple[Any, ...], g: Any) -> Any:
+    """The cotangents for one cotangent of the value; what was recorded is given back at once."""
+    run = _record(fun, argnum, args, {})
+    cotangents = matching_leaves(run.output, g, "the cotangent") if is_container(run.output) else [g]
+    seeds = [(out, _seed(out, c, "the cotangent")) for out, c in zip(_outputs(run), cotangents, strict=True)]
+    found = _gather(run, argnum, _pull_back(run, seeds))
+    run.close()
+    return found
+
+
 def vjp(fun: Function, *primals: Any) -> tuple[Any, Function]:
     """The value f(*primals) and the pullback, which maps a cotangent of the value to cotangents of all arguments.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack, taken
-from gradcheck.autodiff.errors import AutodiffError, frame_of, unsupported
+from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, unsupported
 from gradcheck.autodiff.scalars import ORIGINALS
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, tracing
 from gradcheck.autodiff.tape import Tape
@@ -320,7 +320,7 @@ def _scalar_output(y: Any) -> None:
         return
     if isinstance(value, np.ndarray) or is_container(value):
         what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-        raise AutodiffError(
+        raise WrongOutput(
             f"grad needs a function that returns one number; it returned {what}",
             hint="use jacobian for a vector-valued function, elementwise_grad for an elementwise one",
         )
@@ -334,7 +334,7 @@ def _number(y: Any) -> None:
         what = "None" if value is None else f"a {type(value).__name__}"
         if isinstance(value, np.ndarray):
             what = f"an array of {value.dtype}"
-        raise AutodiffError(f"the function returned {what}, not a number")
+        raise WrongOutput(f"the function returned {what}, not a number")
 
 
 # -- reverse mode ------------------------------------------------------------------------------------------------------
@@ -374,7 +374,7 @@ def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], ke
     if type(value) is not np.float64:
         _scalar_output(run.output)
         if is_complex(value):
-            raise AutodiffError(
+            raise WrongOutput(
                 "grad needs a real-valued function; it returned a complex number",
                 hint="use np.real, np.imag or np.abs of it, or jacobian of a holomorphic function",
             )
@@ -421,7 +421,7 @@ def elementwise_grad(fun: Function, argnum: Argnum = 0) -> Function:
         _number(run.output)
         value = run.value(run.output)
         if is_complex(value) and not any(is_complex(x.value) for x in run.inputs):
-            raise AutodiffError(
+            raise WrongOutput(
                 "elementwise_grad needs a real-valued function of a real argument; it returned complex numbers",
                 hint="use np.real, np.imag or np.abs of it, or jacobian",
             )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff.core import is_array, is_complex, shape_of
-from gradcheck.autodiff.errors import AutodiffError
+from gradcheck.autodiff.errors import AutodiffError, WrongOutput
 from gradcheck.autodiff.jacobians import _require_holomorphic
 from gradcheck.autodiff.transforms import (
     Argnum,
@@ -52,11 +52,11 @@ def grad_and_aux(fun: Function, argnum: Argnum = 0) -> Function:
                 if isinstance(run.output, tuple | list)
                 else (f"a {type(run.output).__name__}")
             )
-            raise AutodiffError(f"grad_and_aux needs a function that returns a number and something else, not {what}")
+            raise WrongOutput(f"grad_and_aux needs a function that returns a number and something else, not {what}")
         y, aux = run.output
         _scalar_output(y)
         if is_complex(y):
-            raise AutodiffError("grad_and_aux needs a real number as first result; it is complex")
+            raise WrongOutput("grad_and_aux needs a real number as first result; it is complex")
         one = np.ones(shape_of(y)) if is_array(y) else 1.0
         gradient = _gather(run, argnum, _pull_back(run, [(y, one)]))
         aux = tree_map(run.value, aux)
@@ -141,7 +141,7 @@ def holomorphic_grad(fun: Function, argnum: Argnum = 0) -> Function:
         first = _pull_back(run, [(run.output, one)])
         if not is_complex(run.output):
             if any(np.any(g != 0) for g in first):
-                raise AutodiffError(
+                raise WrongOutput(
                     "holomorphic_grad needs a holomorphic function; it returned a real number",
                     hint="use grad for a real function of complex numbers",
                 )

@@ -35,6 +35,21 @@ for _name in ("fft", "linalg", "random"):
     sys.modules[f"{__name__}.{_name}"] = getattr(_numpy, _name)
 
 
+def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """An array with D's last axis as diagonal of two new last axes: a function that autograd adds to NumPy.
+
+    Raises:
+        NotImplementedError: for any offset but 0 and any axes but the last two (as in autograd).
+
+    >>> make_diagonal(_numpy.array([1.0, 2.0]), axis1=-1, axis2=-2)
+    array([[1., 0.],
+           [0., 2.]])
+    """
+    if offset or {axis1, axis2} != {-1, -2}:
+        raise NotImplementedError("make_diagonal: only offset=0, axis1=-1, axis2=-2")
+    return D[..., None] * _numpy.eye(D.shape[-1], dtype=D.dtype)
+
+
 def __getattr__(name: str) -> Any:
     if name in _CASTS and _stack():
         return _CASTS[name]
