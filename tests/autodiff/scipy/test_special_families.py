@@ -57,6 +57,8 @@ for text, values in {
     "sp.nrdtrisd(m, p, x)": {"m": 1.3, "p": 0.3, "x": 0.4},
 }.items():  # fmt: skip
     C(text, **values, rtol=1e-5, single=False)
+C("sp.stdtr(df, t)", df=3.3, t=0.0, rtol=1e-5, single=False)
+C("sp.stdtrit(df, p)", df=3.3, p=0.5, rtol=1e-5, single=False)
 C("sp.chndtr(x, 3.3, nc)", x=X, nc=1.4, rtol=1e-5, single=False)
 C("sp.chndtr(x, 3.3, 0.0)", x=X, rtol=1e-5, single=False)
 C("sp.chndtrix(p, 3.3, nc)", p=0.3, nc=1.4, rtol=1e-5, single=False)

@@ -17,6 +17,7 @@ from gradcheck.autodiff.core import TRACED, UFUNCS, Elementwise, Primitive, elem
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import numeric_partial
 from gradcheck.autodiff.forward import Forward, tangent_of
+from gradcheck.autodiff.scope import tracing
 
 Function = Callable[..., Any]
 
@@ -36,13 +37,15 @@ def floats(x: Any) -> Any:
     return (x if x.dtype.kind in "fc" else x.astype(np.float64))[()]
 
 
-def derivative(expression: Function, k: int, operands: Sequence[Any]) -> Any:
+def derivative(expression: Function, k: int, operands: Sequence[Any], *, theirs: bool = False) -> Any:
     """∂/∂(operand k) of an elementwise expression, by forward mode with ones for tangents.
 
     Args:
         expression: a function of all operands, made of functions that have rules.
         k: which operand.
         operands: numbers or arrays that broadcast, possibly traced by outer traces.
+        theirs: whether the expression is code of SciPy's or of the user's: then names are replaced while it runs, as
+            in a trace of the user's function.
 
     Returns:
         An array of the expression's shape; 0.0 if it does not depend on the operand.
@@ -52,7 +55,7 @@ def derivative(expression: Function, k: int, operands: Sequence[Any]) -> Any:
     """
     new = [floats(x) for x in operands]
     trace = Forward()
-    with trace, np.errstate(all="ignore"):
+    with tracing(None, trace) if theirs else trace, np.errstate(all="ignore"):
         one = np.ones_like(plain(new[k]))
         new[k] = trace.variable(new[k], one if one.ndim else one[()])
         y = expression(*new)

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.special as sp
 
 from gradcheck.autodiff.core import plain
-from gradcheck.autodiff.rules.scipy.partials import NUMERIC, composed, inverse, register
+from gradcheck.autodiff.rules.scipy.partials import NUMERIC, composed, derivative, family, inverse, register
 
 _u = sp._ufuncs
 
@@ -29,13 +29,36 @@ def fdtr(n: Any, d: Any, x: Any) -> Any:
     return sp.betainc(0.5 * n, 0.5 * d, n * x / (n * x + d))
 
 
-def stdtr(df: Any, t: Any) -> Any:
-    """From whichever of the two incomplete beta functions does not cancel."""
+def _stdtr(df: Any, t: Any) -> Any:
+    """From whichever of the two incomplete beta functions does not cancel; for its derivative in df."""
+    zero = plain(t) == 0
+    t = np.where(zero, 1.0, t)
     s = t * t
     middle = plain(s) < plain(df)
-    inner = 0.5 + 0.5 * np.sign(plain(t)) * sp.betainc(0.5, 0.5 * df, s / (df + s))
+    sign = np.where(zero, 0.0, np.sign(plain(t)))
+    inner = 0.5 + 0.5 * sign * sp.betainc(0.5, 0.5 * df, s / (df + s))
     tail = 0.5 * sp.betainc(0.5 * df, 0.5, df / (df + s))
-    return np.where(middle, inner, np.where(plain(t) < 0, tail, 1.0 - tail))[()]
+    y = np.where(middle | zero, inner, np.where(sign < 0, tail, 1.0 - tail))
+    return y[()]
+
+
+def _stdtr_density(df: Any, t: Any) -> Any:
+    scale = np.exp(sp.gammaln(0.5 * (df + 1.0)) - sp.gammaln(0.5 * df)) / np.sqrt(math.pi * df)
+    return scale * np.exp(-0.5 * (df + 1.0) * np.log1p(t * t / df))
+
+
+def _in_df(df: Any, t: Any) -> Any:
+    return derivative(_stdtr, 0, (df, t))
+
+
+# A rule of its own, since the expression above says nothing of how it changes with t at t = 0.
+STDTR_DF = family(
+    _in_df,
+    lambda _y, df, t: derivative(_in_df, 0, (df, t)),
+    lambda _y, df, t: derivative(_stdtr_density, 0, (df, t)),
+    name="scipy.special.stdtr",
+)
+register(sp.stdtr, (lambda _y, df, t: STDTR_DF(df, t), lambda _y, df, t: _stdtr_density(df, t)))
 
 
 def _whole(k: Any) -> Any:
@@ -49,7 +72,6 @@ COMPOSED: dict[str, tuple[Any, int, tuple[int, ...]]] = {
     "gdtrc": (lambda a, b, x: sp.gammaincc(b, a * x), 3, ()),
     "fdtr": (fdtr, 3, ()),
     "fdtrc": (lambda n, d, x: sp.betainc(0.5 * d, 0.5 * n, d / (n * x + d)), 3, ()),
-    "stdtr": (stdtr, 2, ()),
     "pdtr": (lambda k, m: sp.gammaincc(_whole(k) + 1.0, m), 2, (0,)),
     "pdtrc": (lambda k, m: sp.gammainc(_whole(k) + 1.0, m), 2, (0,)),
     "bdtr": (lambda k, n, p: sp.betaincc(_whole(k) + 1.0, n - _whole(k), p), 3, (0, 1)),
@@ -91,8 +113,8 @@ INVERSES: dict[str, tuple[Any, int, int, int, tuple[int, ...]]] = {
     "gdtrix": (lambda a, b, x: sp.gammainc(b, a * x), 3, 2, 2, ()),
     "fdtri": (fdtr, 3, 2, 2, ()),
     "fdtridfd": (fdtr, 3, 1, 1, ()),
-    "stdtrit": (stdtr, 2, 1, 1, ()),
-    "stdtridf": (stdtr, 2, 0, 0, ()),
+    "stdtrit": (sp.stdtr, 2, 1, 1, ()),
+    "stdtridf": (sp.stdtr, 2, 0, 0, ()),
     "pdtri": (lambda k, m: sp.gammaincc(_whole(k) + 1.0, m), 2, 1, 1, (0,)),
     "pdtrik": (_pdtr, 2, 0, 0, ()),
     "bdtri": (lambda k, n, p: sp.betaincc(_whole(k) + 1.0, n - _whole(k), p), 3, 2, 2, (0, 1)),
