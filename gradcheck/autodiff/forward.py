@@ -102,7 +102,7 @@ class Forward(Trace):
         return tangent_of(value) is not None
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
-        if source.link is not None and type(source.link.step) is Broadcast:
+        if source.link is not None and isinstance(source.link.step, Broadcast):
             source = np.copy(source)  # as on the tape: it has no memory of its own
         root = source if source.link is None else source.link.root
         return Dual(step(source.value), self, None, View(root, source.link, None, step))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import TRACED, is_array, plain, plain_tree
+from gradcheck.autodiff.core import TRACED, is_array, plain, plain_tree, unbroadcast
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported
 
 # From this many elements on, a temporary array costs more than finding out that one can be reused.
@@ -54,6 +54,10 @@ class Broadcast:
 
     def __call__(self, buffer: Any) -> Any:
         return np.broadcast_to(buffer, self.to)
+
+    def back(self, d: Any) -> Any:
+        """A cotangent of the view, summed over the places that share memory."""
+        return unbroadcast(d, self.shape)
 
 
 def reference(x: Any) -> Any:

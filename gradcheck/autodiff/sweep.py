@@ -144,8 +144,8 @@ class Sweep:
                 self._make_buffer(root, slot, d)
             part = self.cotangents[slot][ref.key]
             part += d
-        elif type(ref.step) is Broadcast:
-            self.accumulate(ref.root.slot if ref.parent is None else ref.parent, unbroadcast(d, ref.step.shape))
+        elif isinstance(ref.step, Broadcast):
+            self.accumulate(ref.root.slot if ref.parent is None else ref.parent, ref.step.back(d))
         else:
             part = self.buffer(ref, d)
             if type(part) is np.ndarray:

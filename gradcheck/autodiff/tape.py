@@ -157,7 +157,7 @@ class Tape(Trace):
 
     def _solid(self, source: Any) -> Any:
         """An array of which a view can be taken: a copy of a broadcast one, which has no memory of its own."""
-        return np.copy(source) if type(source.link) is View and type(source.link.step) is Broadcast else source
+        return np.copy(source) if type(source.link) is View and isinstance(source.link.step, Broadcast) else source
 
     def keep(self, a: Any) -> Any:
         """An operand that is not on this tape, as a record may save it."""

@@ -145,7 +145,8 @@ def same_value(actual: Any, expected: Any, what: str) -> None:
         assert isinstance(a, np.ndarray) == isinstance(e, np.ndarray), f"{what}: {type(a)}, not {type(e)}"
         if not isinstance(e, str):
             assert np.result_type(a) == np.result_type(e), f"{what}: {np.result_type(a)}, not {np.result_type(e)}"
-            tiny = 1e-14 if np.result_type(e).itemsize >= 8 else 1e-5
+            kind = np.result_type(e)
+            tiny = 1e-14 if kind.kind not in "fc" or np.finfo(kind).eps < 1e-10 else 1e-5
             np.testing.assert_allclose(a, e, rtol=tiny, atol=tiny * float(np.max(np.abs(e), initial=0.0)), err_msg=what)
 
 

@@ -1,4 +1,3 @@
-
 """``np.linalg`` beyond the basics: complex matrices, eigenvectors, full factorisations, degenerate points."""
 
 from __future__ import annotations
@@ -94,7 +93,9 @@ T.add(n.slogdet, lambda x: tuple(n.slogdet(x)), ZS, single=False)
 T.calls(n.det, [ZS], single=False)
 T.calls(n.tensorinv, [(0.2 * P.complexes(6, 6) + np.eye(6)).reshape(2, 3, 6)], {"ind": 2}, second=False, single=False)
 T.calls(n.matrix_power, [Z], {"n": 3}, {"n": -2}, single=False)
-T.calls(n.cond, [Z], {}, {"p": 1}, {"p": "fro"}, {"p": -2}, single=False)
+T.calls(n.cond, [Z], {}, {"p": -2}, single=False)
+if np.lib.NumpyVersion(np.__version__) >= "2.2.0":  # before, some were complex numbers
+    T.calls(n.cond, [Z], {"p": 1}, {"p": "fro"}, single=False)
 for order in ("nuc", 2, -2, 1, np.inf):
     T.calls(n.norm, [Z], {"ord": order}, single=False)
 

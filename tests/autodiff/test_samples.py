@@ -1,4 +1,3 @@
-
 """Samples, grids and pieces: differences, polynomials, padding, sets, functions of functions, emath."""
 
 from __future__ import annotations
@@ -146,6 +145,22 @@ T.add(np.insert, lambda v: np.insert(np.zeros(3, v.dtype), 1, v), P.normal(2))
 ZEROS = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0])
 for trim in ("fb", "f", "b"):
     T.add(np.trim_zeros, lambda x, t=trim: np.trim_zeros(x * ZEROS, t), P.normal(7), single=False)
+
+windows = np.lib.stride_tricks.sliding_window_view
+T.calls(windows, [V], {"window_shape": 3})
+T.calls(windows, [M], {"window_shape": (2, 2)}, {"window_shape": 3, "axis": 1})
+T.calls(windows, [M], {"window_shape": (2, 2), "axis": (0, 0)})
+T.add(windows, lambda x: windows(x.T[::-1], 2, axis=0).max(axis=-1) * windows(x, (2, 2))[0, 1, 1, 0], M)
+
+
+def smoothed(x: Any) -> Any:
+    y = 1.0 * x
+    w = windows(y, 3)
+    y[1] *= 2.0  # is seen in the windows
+    return w.mean(axis=-1) + w[0]
+
+
+T.add(windows, smoothed, V, single=False)
 
 # -- sets -------------------------------------------------------------------------------------------------------------
 

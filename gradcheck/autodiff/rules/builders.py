@@ -122,10 +122,13 @@ def _grid(self: Any, key: Any) -> Any:
 # -- vectorize ---------------------------------------------------------------------------------------------------------
 
 
+_VECTORIZE_CALL = np.vectorize.__call__
+
+
 def _vectorized(self: Any, *args: Any, **keywords: Any) -> Any:
     """A ``np.vectorize`` object is called: its function, once for every element."""
     if getattr(self, "pyfunc", None) in (None, np._NoValue):
-        raise unsupported("np.vectorize as a decorator factory inside of the function", "vectorize outside of it")
+        return _VECTORIZE_CALL(self, *args, **keywords)  # a decorator factory gets its function: nothing is computed
     excluded = {k if isinstance(k, str) or k >= 0 else k + len(args) for k in self.excluded or ()}
     places = [k for k in range(len(args)) if k not in excluded]
     names = [k for k in keywords if k not in excluded]
@@ -193,8 +196,10 @@ def _fromiter(iter: Any, dtype: Any, count: int = -1, *, like: Any = None) -> An
 
 
 def _register() -> None:
-    for cls, handler in ((type(np.r_).__mro__[1], _concatenator), (type(np.mgrid).__mro__[1], _grid)):
-        shadow_class(cls, {"__getitem__": _replacement(cls.__getitem__, handler)})  # type: ignore[attr-defined]
+    concatenator: Any = type(np.r_).__mro__[1]
+    grid: Any = type(np.mgrid).__mro__[1]
+    for cls, handler in ((concatenator, _concatenator), (grid, _grid)):
+        shadow_class(cls, {"__getitem__": _replacement(cls.__getitem__, handler)})
     shadow_class(np.vectorize, {"__call__": _replacement(np.vectorize.__call__, _vectorized, always=True)})
     shadow(np, {"fromiter": _replacement(np.fromiter, _fromiter, always=True)}, on_demand=True)
 

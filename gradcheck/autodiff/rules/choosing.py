@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy._core import umath
 
 from gradcheck.autodiff.core import (
     DEAD,
@@ -96,7 +97,7 @@ def clip(
     return y
 
 
-UFUNCS[np._core.umath.clip] = clip  # what ndarray.clip calls
+UFUNCS[umath.clip] = clip  # type: ignore[attr-defined]  # what ndarray.clip calls
 
 
 @implements(np.triu)

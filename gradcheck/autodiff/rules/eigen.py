@@ -54,7 +54,7 @@ def _eigh_jvp(t: Any, y: Any, _a: Any, *, UPLO: str) -> Any:
 
 def _eigh_alone(a: Any, *, UPLO: str) -> Any:
     # For a value of an outer trace without LAPACK's phases: what the rules make of the vectors does not depend on them.
-    return EIGH(a, UPLO=UPLO) if type(a) in TRACED else tuple(np.linalg.eigh(a, UPLO))
+    return EIGH(a, UPLO=UPLO) if type(a) in TRACED else tuple(np.linalg.eigh(a, UPLO))  # type: ignore[call-overload]
 
 
 EIGH = Primitive(_eigh_alone, [_eigh_vjp], [_eigh_jvp], name="eigh", outputs=2)

@@ -70,7 +70,7 @@ class _UfuncWithLists:
         self.__name__ = ufunc.__name__
         self.__doc__ = ufunc.__doc__
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return np.ufunc
 

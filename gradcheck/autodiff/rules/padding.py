@@ -42,7 +42,8 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """The part between zeros: which part that is, is piecewise constant."""
     value = np.asarray(plain_tree(filt))
-    np.trim_zeros(value, trim, *(() if axis is None else (axis,)))  # NumPy's own checks
+    check: Any = np.trim_zeros
+    check(value, trim, *(() if axis is None else (axis,)))  # NumPy's own checks
     nonzero = np.nonzero(value)
     key = [slice(None)] * value.ndim
     for k in normal_axes(axis, value.ndim):

@@ -17,13 +17,14 @@ from gradcheck.autodiff.core import (
     Primitive,
     any_active,
     implements,
+    innermost,
     is_array,
     plain,
     plain_tree,
     shape_of,
 )
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import still
+from gradcheck.autodiff.memory import Broadcast, still
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
 )
@@ -181,3 +182,37 @@ def sort_complex(a: Any) -> Any:
     y = sort(a)
     dtype = np.sort_complex(plain(as_traced(a))[..., :0]).dtype
     return y.astype(dtype)
+
+
+# -- windows -----------------------------------------------------------------------------------------------------------
+
+
+class Windows(Broadcast):
+    """The step of the view that ``sliding_window_view`` gives: read-only, one place of memory seen in many."""
+
+    __slots__ = ("axis", "window")
+
+    def __init__(self, shape: tuple[int, ...], window: Any, axis: Any) -> None:
+        super().__init__(shape, ())
+        self.window = window
+        self.axis = axis
+
+    def __call__(self, buffer: Any) -> Any:
+        return np.lib.stride_tricks.sliding_window_view(buffer, self.window, self.axis)
+
+    def back(self, d: Any) -> Any:
+        positions = self(np.arange(int(np.prod(self.shape))).reshape(self.shape))
+        return SCATTER(d, key=np.unravel_index(positions, self.shape), shape=self.shape)
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    x, window_shape, axis = as_traced(x), plain_tree(window_shape), plain_tree(axis)
+    if writeable:
+        raise unsupported("sliding_window_view(writeable=True) of a traced array", "write to the array itself")
+    trace = innermost((x,))
+    if trace is None:
+        return np.lib.stride_tricks.sliding_window_view(plain(x), window_shape, axis)
+    return trace.view(x, Windows(shape_of(x), window_shape, axis))

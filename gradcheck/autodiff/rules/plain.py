@@ -13,6 +13,7 @@ import numpy as np
 import numpy.char
 import numpy.lib.recfunctions
 import numpy.strings
+from numpy._core import umath
 
 from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, plain_tree
 from gradcheck.autodiff.errors import unsupported
@@ -79,10 +80,10 @@ def _register_ufunc(ufunc: Any, why: str) -> None:
 for _ufunc in PLAIN_UFUNCS:
     _register_ufunc(_ufunc, "piecewise constant")
 # The ufuncs behind np.strings have no public name; they take texts only.
-for _ufunc in vars(np._core.umath).values():
+for _ufunc in vars(umath).values():
     if isinstance(_ufunc, np.ufunc) and not _ufunc.types:  # NumPy lists types of numbers only
         _register_ufunc(_ufunc, "text")
-_register_ufunc(np._core.umath._ones_like, "constant")
+_register_ufunc(umath._ones_like, "constant")  # type: ignore[attr-defined]
 
 
 def _like(function: Any) -> Any:

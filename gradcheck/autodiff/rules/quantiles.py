@@ -46,15 +46,15 @@ def _positions(plain_a: Any, q: Any, method: str, count: Any, weights: Any, orde
     if weights is not None:
         ranks = np.argsort(order, axis=-1).astype(float)
         known = np.where(np.isnan(plain_a), np.nan, ranks)
-        quantile = np.nanquantile if np.any(np.isnan(plain_a)) else np.quantile
-        return quantile(known, q, axis=-1, method=method, weights=weights)
+        find: Any = np.nanquantile if np.any(np.isnan(plain_a)) else np.quantile
+        return find(known, q, axis=-1, method=method, weights=weights)
     if count is None:
-        p = np.quantile(np.arange(float(n)), q, method=method)
+        p = np.quantile(np.arange(float(n)), q, method=method)  # type: ignore[call-overload]
         return np.reshape(p, np.shape(p) + (1,) * (plain_a.ndim - 1))
     ladder = np.where(np.arange(n) < count[..., None], np.arange(float(n)), np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a slice of nothing but nan: the caller has said so
-        return np.nanquantile(ladder, q, axis=-1, method=method)
+        return np.nanquantile(ladder, q, axis=-1, method=method)  # type: ignore[call-overload]
 
 
 def _quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any, skip: bool) -> Any:
@@ -83,6 +83,8 @@ def _quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, w
     p = np.broadcast_to(p, shape_of(level) + shape_of(flat)[:-1])
     y = _between(ordered, p, q, method, count)
     y = np.where(np.isnan(known), np.nan, y)[()] if np.any(np.isnan(known)) else y
+    if not np.allclose(plain(y), known, equal_nan=True):
+        raise unsupported("np.quantile with weights of several axes, which this NumPy orders in its own way")
     y = y.astype(known.dtype, copy=False) if hasattr(y, "astype") else y
     return _place(y, shape, len(shape_of(level)), axis, keepdims, out)
 

@@ -20,7 +20,8 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, re
            axis: Any = None, *, equal_nan: bool = True, sorted: bool = True) -> Any:  # fmt: skip
     """The sorted different elements (``sorted=False`` gives them sorted as well)."""
     ar = as_traced(ar)
-    known = np.unique(plain(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    find: Any = np.unique
+    known = find(plain(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
     index = known[1]
     values = np.ravel(ar)[index] if axis is None else np.take(ar, index, axis=axis)
     wanted = [values, *([index] if return_index else []), *known[2:]]
