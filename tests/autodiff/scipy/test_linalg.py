@@ -340,6 +340,9 @@ def test_repeated_values() -> None:
     verify(Case(("polar",), lambda x: la.polar(x), (a,), "polar at equal singular values", second=False))
     verify(Case(("u @ vh",), lambda x: np.matmul(*la.svd(x)[::2]), (a,), "u @ vh", second=False))
     np.testing.assert_allclose(grad(lambda x: np.sum(la.eigvalsh(x) ** 2))(a), 2 * a, atol=1e-12)
+    verify(Case(("polar",), lambda x: la.polar(x)[0], (np.eye(3),), "second order of polar at equal singular values"))
+    with pytest.raises(AutodiffError, match="second derivative"):
+        hessian(lambda x: np.sum(la.eigvalsh(x) ** 2))(a)
 
 
 def test_however_the_name_was_bound() -> None:

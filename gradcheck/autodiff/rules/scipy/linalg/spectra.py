@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg as la
 
-from gradcheck.autodiff.core import is_complex, plain, shape_of
+from gradcheck.autodiff.core import Primitive, any_active, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.scipy.linalg.solving import full_bands
 from gradcheck.autodiff.rules.scipy.linalg.tools import (
@@ -39,11 +39,16 @@ EPS = float(np.finfo(float).eps)
 
 
 def inverse_gaps(rows: Any, columns: Any) -> Any:
-    """1/(columns_j − rows_i), and 0 where the two coincide."""
+    """1/(columns_j − rows_i), and 0 where the two coincide.
+
+    Second derivatives of what does not depend on the basis do exist where eigenvalues coincide, but not from here.
+    """
     gap = columns[..., None, :] - rows[..., :, None]
     size = np.max(np.abs(plain(rows)), axis=-1, initial=0.0)[..., None, None]
     eps = np.finfo(plain(gap).dtype).eps
     equal = np.abs(plain(gap)) <= 64 * eps * size
+    if any_active((rows, columns)) and np.any(np.sum(equal, axis=-2) > 1):
+        raise unsupported("a second derivative of eigenvalues or singular values where some of them coincide")
     return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, gap))
 
 
@@ -423,21 +428,52 @@ def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any
     return SVD(floating(a), driver="gesdd")[1]
 
 
-def _unitary_jvp(t: Any, _y: Any, a: Any) -> Any:
-    """N. Higham, *Functions of Matrices*, SIAM 2008, section 8.2: the polar factor's tangent needs no gaps."""
-    u, s, vh = SVD(a, driver="gesdd")
-    v = hermitian_transpose(vh)
-    p = mm(hermitian_transpose(u), t, v)
-    total = s[..., None, :] + s[..., :, None]
-    d = mm(u, (p - hermitian_transpose(p)) / total, vh)
+def _balanced(p: Any, c: Any) -> Any:
+    w, v = np.linalg.eigh(p)
+    total = w[..., None, :] + w[..., :, None]
+    inner = mm(hermitian_transpose(v), c, v)
+    return mm(v, np.where(total == 0, 0.0, inner / np.where(total == 0, 1.0, total)), hermitian_transpose(v))
+
+
+# X of P X + X P = C, for stacks of Hermitian P that may have equal eigenvalues.
+BALANCED: Primitive = primitive(
+    "P X + X P = C",
+    _balanced,
+    [lambda t, x, p, _c: BALANCED(p, -mm(t, x) - mm(x, t)), lambda t, _x, p, _c: BALANCED(p, t)],
+    [lambda x, p, c: lambda g: _balanced_pull(g, x, p), lambda _x, p, c: lambda g: _real_as(BALANCED(swap(p), g), c)],
+)
+
+
+def _balanced_pull(g: Any, x: Any, p: Any) -> Any:
+    z, xt = BALANCED(swap(p), g), swap(x)
+    return _real_as(-mm(z, xt) - mm(xt, z), p)
+
+
+def _real_as(d: Any, like: Any) -> Any:
+    return np.real(d) if is_complex(d) and not is_complex(like) else d
+
+
+def unitary_tangent(t: Any, y: Any, a: Any) -> Any:
+    """The tangent of the unitary factor y (m, n), m ≥ n, of a = y·p (N. Higham, *Functions of Matrices*, section 8.2).
+
+    With p·k + k·p = yᴴ da − daᴴ y it is y·k and, across the columns of y, (1 − y·yᴴ) da p⁻¹: it needs no gaps between
+    singular values."""
+    yh = hermitian_transpose(y)
+    p, c = mm(yh, a), mm(yh, t)
+    p = 0.5 * (p + hermitian_transpose(p))
+    d = mm(y, BALANCED(p, c - hermitian_transpose(c)))
     m, n = shape_of(a)[-2:]
     if m > n:
-        rest = mm(t, v) / s[..., None, :]
-        d = d + mm(rest - mm(u, hermitian_transpose(u), rest), vh)
-    if n > m:
-        rest = mm(hermitian_transpose(u), t) / s[..., :, None]
-        d = d + mm(u, rest - mm(rest, v, vh))
+        rest = t - mm(y, c)
+        d = d + swap(np.linalg.solve(swap(p), swap(rest)))
     return d
+
+
+def _unitary_jvp(t: Any, y: Any, a: Any) -> Any:
+    m, n = shape_of(a)[-2:]
+    if m >= n:
+        return unitary_tangent(t, y, a)
+    return hermitian_transpose(unitary_tangent(*(hermitian_transpose(x) for x in (t, y, a))))
 
 
 def _unitary(a: Any) -> Any:
