@@ -79,6 +79,9 @@ WAITING: dict[str, str | None] = {
     "scipy.linalg": "gradcheck.autodiff.rules.scipy.linalg",
     "scipy.integrate": "gradcheck.autodiff.rules.scipy.integrate",
     "scipy.optimize": "gradcheck.autodiff.rules.scipy.optimize",
+    "scipy.spatial": "gradcheck.autodiff.rules.scipy.spatial",
+    "scipy.spatial.distance": "gradcheck.autodiff.rules.scipy.spatial.distance",
+    "scipy.spatial.transform": "gradcheck.autodiff.rules.scipy.spatial.transform",
     "scipy.cluster.hierarchy": None,
     "scipy.cluster.vq": None,
 }

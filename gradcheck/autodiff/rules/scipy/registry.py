@@ -164,11 +164,18 @@ def methods(cls: type, handlers: Mapping[str, Handler], *, always: Iterable[str]
     shadow_class(cls, names, eager=eager)
 
 
-def construct(module: types.ModuleType, name: str, handler: Handler, stands: Sequence[type] = ()) -> None:
+def construct(
+    module: types.ModuleType,
+    name: str,
+    handler: Handler,
+    stands: Sequence[type] = (),
+    members: Mapping[str, Handler] | None = None,
+) -> None:
     """What calling a SciPy class with traced arguments makes.
 
     ``isinstance(x, module.<name>)`` and ``issubclass`` go on working while the class is replaced: an instance of the
-    original is one, and so is one of the classes in ``stands``, which the handler makes.
+    original is one, and so is one of the classes in ``stands``, which the handler makes. ``members`` are class methods
+    (``Rotation.from_quat``), with handlers of their own.
     """
     if not hasattr(module, name):
         return
@@ -176,6 +183,7 @@ def construct(module: types.ModuleType, name: str, handler: Handler, stands: Seq
     call = _stand_in(cls, handler, False)
 
     kinds = (cls, *stands)
+    own = {k: _stand_in(getattr(cls, k), h, False) for k, h in (members or {}).items() if hasattr(cls, k)}
 
     class Meta(type):
         def __call__(cls, *args: Any, **keywords: Any) -> Any:
@@ -188,11 +196,12 @@ def construct(module: types.ModuleType, name: str, handler: Handler, stands: Seq
             return issubclass(c, kinds)
 
         def __getattr__(cls, attribute: str) -> Any:
-            return getattr(kinds[0], attribute)
+            return own[attribute] if attribute in own else getattr(kinds[0], attribute)
 
     stand_in = Meta(name, (), {"__wrapped__": cls, "__doc__": cls.__doc__, "__module__": cls.__module__})
     _ORIGINAL[module, name] = cls
     STATUS[module, name] = "exact"
+    STATUS.update({(cls, k): "exact" for k in own})
     shadow(module, {name: stand_in})
 
 
