@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import BuiltinFunctionType
 from typing import Any
 
 from gradcheck.autodiff.errors import AutodiffError
+from gradcheck.autodiff.scalars import ORIGINALS
 from gradcheck.autodiff.transforms import Argnum, by_position, chosen
 
 __all__ = ["unary_to_nary"]
@@ -30,6 +32,7 @@ def unary_to_nary(operator: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(operator)
     def nary(fun: Callable[..., Any], argnum: Argnum = 0, *rest: Any, **options: Any) -> Callable[..., Any]:
         position = chosen(fun, argnum)
+        call_it = ORIGINALS.get(fun, fun) if isinstance(fun, BuiltinFunctionType) else fun  # math.sin itself
 
         def call(*args: Any, **keywords: Any) -> Any:
             argnums, args, keywords = by_position(fun, position, args, keywords)
@@ -41,7 +44,7 @@ def unary_to_nary(operator: Callable[..., Any]) -> Callable[..., Any]:
                 new = list(args)
                 for k, value in zip(argnums, x if isinstance(position, tuple) else (x,), strict=True):
                     new[k] = value
-                return fun(*new, **keywords)
+                return call_it(*new, **keywords)
 
             unary.__name__ = getattr(fun, "__name__", "function")
             x = tuple(args[k] for k in argnums) if isinstance(position, tuple) else args[argnums[0]]
