@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import (
+    Rotation,  # noqa: F401  (in the tables)
+    RotationSpline,
+    Slerp,
+)
 from scipy.spatial.transform import Rotation as R  # noqa: N817  (as everybody does)
-from scipy.spatial.transform import RotationSpline, Slerp
 
 from gradcheck.autodiff import AutodiffError, grad
 from tests.autodiff.checking import Case, verify

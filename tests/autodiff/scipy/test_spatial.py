@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.spatial  # noqa: F401  (in the tables)
 from scipy.spatial import ConvexHull, Delaunay, KDTree, Voronoi, distance, geometric_slerp, procrustes
 from scipy.spatial.distance import cdist, pdist, squareform
 
