@@ -141,7 +141,12 @@ class Sweep:
             root = ref.root
             slot = root.slot
             if slot not in self.shaped:
+                empty = self.cotangents[slot] is None
                 self._make_buffer(root, slot, d)
+                buffer = self.cotangents[slot]
+                if empty and not self.careful and type(buffer) is np.ndarray and buffer.dtype is d.dtype:
+                    buffer[ref.key] = d
+                    return
             part = self.cotangents[slot][ref.key]
             part += d
         elif isinstance(ref.step, Broadcast):
