@@ -222,7 +222,7 @@ def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], s
         elif partial == 1.0:
             d = g
         else:
-            d = g * partial
+            d = -g if partial == -1.0 else g * partial
         if shape is not None:
             d = unbroadcast(d, shape)
         if type(ref) is int and cotangents[ref] is None:
