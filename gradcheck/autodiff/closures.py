@@ -5,11 +5,11 @@ SciPy calls them with plain numbers. But a callback may close over traced values
 a traced value. Two things are made of it here.
 
 * For SciPy's own run, :class:`Callback` strips the derivative off what it returns.
-* For the derivative, :class:`Jets` writes a traced value as a plain vector, the *jet*: its components, followed by their
-  derivatives with respect to whatever the live traces differentiate: a tangent for forward mode; for reverse mode the
-  derivatives with respect to the captured values, which are those slots of the tape, older than the call, that a
-  local sweep over the call's own records arrives at. With several traces each doubles (or multiplies) the vector in
-  turn, from the innermost outwards, so that the mixed derivatives are in it. A jet can be turned back into
+* For the derivative, :class:`Jets` writes a traced value as a plain vector, the *jet*: its components, followed by
+  their derivatives with respect to whatever the live traces differentiate: a tangent for forward mode; for reverse
+  mode the derivatives with respect to the captured values, which are those slots of the tape, older than the call,
+  that a local sweep over the call's own records arrives at. With several traces each doubles (or multiplies) the
+  vector in turn, from the innermost outwards, so that the mixed derivatives are in it. A jet can be turned back into
   a traced value, of the same derivatives. So any algorithm on plain vectors that is linear in the callback (a
   quadrature), or that takes vectors through it (an ODE solver), is differentiated to any order by running it on
   jets: on jets an ODE becomes its variational equations.
@@ -87,12 +87,13 @@ def order() -> int:
     return len(stack())
 
 
-class Grown(Exception):  # noqa: N818  (no error: a signal)
+class Grown(Exception):
     """A callback has captured a value that was not in the layout: begin again with the larger one."""
 
 
 class _Layout:
-    """Which captured values of a tape a jet holds derivatives for: slot -> shape, complex?, flat indices (None: all)."""
+    """Which captured values of a tape a jet holds derivatives for: slot -> shape, complex?, flat indices (None:
+    all)."""
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape

@@ -6,6 +6,9 @@ variational equations, ``bvp.py`` boundary value problems. The tools for callbac
 
 from __future__ import annotations
 
+from gradcheck.autodiff.decisions import guard
 from gradcheck.autodiff.rules.scipy.integrate import bvp, ode, quadrature, samples
 
 __all__ = ["bvp", "ode", "quadrature", "samples"]
+
+guard()

@@ -1,8 +1,8 @@
 """Boundary value problems: solve_bvp.
 
-On jets (``closures.py``) the problem y' = f(x, y, p), bc(y(a), y(b), p) = 0 becomes itself and its linearisation, which is
-solved by SciPy's own collocation, from SciPy's own solution as the first guess. Values are SciPy's; derivatives those
-of the true solution, to the tolerance asked for or :data:`TOL` where that is tighter.
+On jets (``closures.py``) the problem y' = f(x, y, p), bc(y(a), y(b), p) = 0 becomes itself and its linearisation,
+which is solved by SciPy's own collocation, from SciPy's own solution as the first guess. Values are SciPy's;
+derivatives those of the true solution, to the tolerance asked for or :data:`TOL` where that is tighter.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def _traced(result: Any, fun: Function, bc: Function, tol: float, max_nodes: int
 
 
 class TracedSpline:
-    """What ``solve_bvp(...).sol`` is where the solution carries derivatives: x -> y(x), of shape (n,) or (n, len(x))."""
+    """What ``solve_bvp(...).sol`` is where the solution carries derivatives: x -> y(x), of shape (n,) or (n,
+    len(x))."""
 
     def __init__(self, jets: Jets, solution: Any, own: Any, n: int) -> None:
         self.jets, self.solution, self.own, self.n = jets, solution, own, n

@@ -4,14 +4,15 @@ The derivative of the solution y' = f(t, y; c) with respect to initial values an
 solution of the variational equations, S' = ∂f/∂y·S + ∂f/∂c. They are what f becomes on jets (``closures.py``), and are
 solved along with y by SciPy's own methods; with nested traces the jets hold the higher variational equations too.
 Values are SciPy's own, from a run of the user's call on plain numbers. Derivatives are those of the true solution,
-solved for at the tolerances asked for or at :data:`RTOL`, :data:`ATOL` where those are tighter: not of the steps that the
-solver happened to take. Finite differences of an adaptive solver are noisy, and off by as much as its tolerance.
+solved for at the tolerances asked for or at :data:`RTOL`, :data:`ATOL` where those are tighter: not of the steps
+that the solver happened to take. Finite differences of an adaptive solver are noisy, and off by as much as its
+tolerance.
 
 Times: the solution at t + δ, where δ is zero but for its derivatives, is one Runge-Kutta step of length δ on traced
 values; its order is what the traces can ask for. An event is where g(t, y(t)) = 0 by Newton's method in δ.
 
-Source: E. Hairer, S. Nørsett, G. Wanner, *Solving Ordinary Differential Equations I*, 2nd ed. 1993, I.14 (derivatives with
-respect to parameters and initial values).
+Source: E. Hairer, S. Nørsett, G. Wanner, *Solving Ordinary Differential Equations I*, 2nd ed. 1993, I.14
+(derivatives with respect to parameters and initial values).
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ import scipy.integrate
 
 from gradcheck.autodiff.closures import Callback, Jets, cutting, order, stripped
 from gradcheck.autodiff.core import TRACED, any_active, is_active, is_complex, plain, plain_tree, shape_of
+from gradcheck.autodiff.decisions import LOOKS, Path, noting, refuse_jump, watching
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.products import jvp
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.registry import original, replace
-from gradcheck.autodiff.products import jvp
 
 Function = Callable[..., Any]
 RTOL, ATOL = 1e-8, 1e-10
@@ -71,19 +73,49 @@ class _Flow:
 
     def __init__(self, f: Function, start: Any, y0: Any, solve: Function, twofold: bool) -> None:
         self.f, self.twofold = f, twofold
+        # The last evaluation (where, value, path), the changes of path that were looked into, the largest value.
+        self.last: Any = None
+        self.looked: set[Any] = set()
+        self.size = 0.0
         self.jets = jets = Jets()
         t0 = plain(start)
 
         def rhs(t: float, jet: Any) -> Any:
-            return jets.along(lambda z: self._right(t, z), jet)
+            value, path = self._evaluate(np.concatenate([[t], jet]))
+            self._look(np.concatenate([[t], jet]), value, path)
+            return value
 
         def run() -> Any:
+            self.last, self.looked, self.size = None, set(), 0.0
             with cutting() as marks:
                 # The solution at the plain initial time: a step back from the traced one.
                 first = jets.encode(self._split(_step(self.right, t0, self._cast(y0), -_delta(start))), marks)
             return solve(rhs, first)
 
-        self.solution = jets.settle(run)
+        with watching():
+            self.solution = jets.settle(run)
+
+    def _evaluate(self, at: Any) -> tuple[Any, Path]:
+        """The right-hand side on jets, at (t, jet), and its path."""
+        with noting() as path:
+            value = self.jets.along(lambda z: self._right(float(at[0]), z), at[1:])
+        return value, tuple(path)
+
+    def _look(self, at: Any, value: Any, path: Path) -> None:
+        """An error where the right-hand side jumps, by a decision of differentiated values, since the last time."""
+        n = value.size // self.jets.factor
+        self.size = max(self.size, float(np.max(np.abs(value[:n]), initial=0.0)))
+        before, self.last = self.last, (at, value[:n], path)
+        if before is None or before[2] == path or len(before[0]) != len(at) or len(self.looked) > LOOKS:
+            return
+        if (before[2], path) not in self.looked:
+            self.looked |= {(before[2], path), (path, before[2])}
+
+            def evaluate(x: Any) -> tuple[Any, Path]:
+                y, p = self._evaluate(x)
+                return y[:n], p
+
+            refuse_jump(evaluate, before, self.last, self.size, "the right-hand side of an ODE")
 
     def _cast(self, y: Any) -> Any:
         return y + 0j if self.twofold and not is_complex(y) else y
@@ -147,19 +179,20 @@ def solve_ivp(
     plain_events = [_event(e, args) for e in many]
     settings = {k: stripped(v, args if k == "jac" else ()) for k, v in options.items()}
     y0, times = as_traced(y0), None if t_eval is None else as_traced(t_eval)
-    result = original(scipy.integrate, "solve_ivp")(
-        callback,
-        plain_tree(list(t_span)),
-        plain(y0),
-        method,
-        plain(times),
-        dense_output,
-        plain_events if events is not None else None,
-        vectorized,
-        None,
-        **settings,
-    )
-    moving = callback.active or any_active([y0, times, *t_span])
+    with watching(), noting() as path:
+        result = original(scipy.integrate, "solve_ivp")(
+            callback,
+            plain_tree(list(t_span)),
+            plain(y0),
+            method,
+            plain(times),
+            dense_output,
+            plain_events if events is not None else None,
+            vectorized,
+            None,
+            **settings,
+        )
+    moving = callback.active or bool(path) or any_active([y0, times, *t_span])
     if not moving and not any(e.active for e in plain_events):
         return result
 
@@ -196,7 +229,8 @@ def _traced_result(
     crossings = []
     for e, t in found:
         values = result.y_events[e][list(result.t_events[e]).index(t)]
-        crossings.append(_crossing(flow, *events[e], t, flow.states(row(t), values)))
+        event, args = events[e]
+        crossings.append(_crossing(flow, event, args, t, flow.states(row(t), values)))
     if found:
         out["t_events"], out["y_events"] = _sorted_by_event(found, crossings, result)
     times: list[Any] = [float(t) for t in result.t]
@@ -223,7 +257,7 @@ def _traced_result(
 def _ivp(t_span: Any, points: Any, method: Any, settings: dict[str, Any], dense: bool) -> Function:
     """The solver of the variational equations: (their values at the points, their continuous solution)."""
     start, end = (float(plain(t)) for t in t_span)
-    kept = {k: settings[k] for k in ("max_step", "min_step") if k in settings}
+    kept: dict[str, Any] = {k: settings[k] for k in ("max_step", "min_step") if k in settings}
     kept["rtol"] = min(float(np.min(settings.get("rtol", RTOL))), RTOL)
     kept["atol"] = min(float(np.min(settings.get("atol", ATOL))), ATOL)
     if method not in EXPLICIT and method != "DOP853":
@@ -305,17 +339,31 @@ class TracedSolution:
 
 
 def odeint(func: Function, y0: Any, t: Any, args: Any = (), Dfun: Any = None, *positional: Any, **options: Any) -> Any:
-    """``scipy.integrate.odeint``: derivatives with respect to y0, t, args and whatever func has captured. ``Dfun`` is used
-    in SciPy's own run alone."""
-    names = ("col_deriv", "full_output", "ml", "mu", "rtol", "atol", "tcrit", "h0", "hmax", "hmin", "ixpr", "mxstep")
+    """``scipy.integrate.odeint``: derivatives with respect to y0, t, args and whatever func has captured. ``Dfun``
+    is used in SciPy's own run alone."""
+    names: tuple[str, ...] = (
+        "col_deriv",
+        "full_output",
+        "ml",
+        "mu",
+        "rtol",
+        "atol",
+        "tcrit",
+        "h0",
+        "hmax",
+        "hmin",
+        "ixpr",
+        "mxstep",
+    )
     names += ("mxhnil", "mxordn", "mxords", "printmessg", "tfirst")
     options = plain_tree({**dict(zip(names, positional, strict=False)), **options})
     args = args if isinstance(args, tuple) else (args,)
     callback = Callback(func, args)
     y0, t = as_traced(y0), as_traced(t)
     run = original(scipy.integrate, "odeint")
-    result = run(callback, plain(y0), plain(t), (), stripped(Dfun, args), **options)
-    if not callback.active and not any_active([y0, t]):
+    with watching(), noting() as path:
+        result = run(callback, plain(y0), plain(t), (), stripped(Dfun, args), **options)
+    if not callback.active and not path and not any_active([y0, t]):
         return result
     first = options.get("tfirst", False)
     quiet = {k: v for k, v in options.items() if k in ("tcrit", "h0", "hmax", "hmin", "mxordn", "mxords")}

@@ -9,6 +9,7 @@ noisy at the level of that tolerance.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ import scipy.integrate
 
 from gradcheck.autodiff.closures import Callback, Jets, order, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree
+from gradcheck.autodiff.decisions import Path, noting, unnoted, verify, watching
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.registry import original, replace
@@ -26,16 +28,38 @@ Function = Callable[..., Any]
 
 
 class _Seen(Callback):
-    """A callback that remembers where it was evaluated first."""
+    """A callback of one variable that remembers where it was evaluated, and by which path."""
 
     def __init__(self, function: Function, args: Sequence[Any] = ()) -> None:
         super().__init__(function, args)
-        self.points: list[Any] = []
+        self.samples: list[tuple[Any, Any, Path]] = []
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        if len(self.points) < 21:
-            self.points.append(np.array(args[0]) if isinstance(args[0], np.ndarray) else args[0])
-        return super().__call__(*args, **keywords)
+        with noting() as path:
+            y = super().__call__(*args, **keywords)
+        self.samples.append((args[0], np.array(y), tuple(path)))
+        return y
+
+    @property
+    def points(self) -> list[Any]:
+        """The first points of evaluation."""
+        return [x for x, _, _ in self.samples[:21]]
+
+    @property
+    def decided(self) -> bool:
+        """Whether a differentiated value has decided anything."""
+        return any(path for _, _, path in self.samples)
+
+    def verify(self, what: str) -> None:
+        """An error where the function jumps by such a decision."""
+        if self.decided:
+
+            def evaluate(x: Any) -> tuple[Any, Path]:
+                with noting() as path:
+                    y = Callback.__call__(self, x)
+                return y, tuple(path)
+
+            verify(evaluate, self.samples, what)
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
@@ -114,7 +138,8 @@ def quad(
     complex_func: bool = False,
     **options: Any,
 ) -> Any:
-    """``scipy.integrate.quad``; every option is followed but a traced ``wvar``, and traced limits of an ``alg`` weight."""
+    """``scipy.integrate.quad``; every option is followed but a traced ``wvar``, and traced limits of an ``alg``
+    weight."""
     names = ("epsabs", "epsrel", "limit", "points", "weight", "wvar", "wopts", "maxp1", "limlst")
     options = {**dict(zip(names, positional, strict=False)), **options}
     run = original(scipy.integrate, "quad")
@@ -125,21 +150,53 @@ def quad(
         return run(func, plain(a), plain(b), plain_tree(args), full_output, **plain_tree(options))
     if any_active(options.get("wvar")):
         raise unsupported("scipy.integrate.quad with a traced wvar", "put the weight into the integrand")
+    if any_active(_listed(options.get("points"))):
+        return _split(func, a, b, args, full_output, options)
     options = plain_tree(options)
     callback = _Seen(func, args)
     low, high = float(plain(a)), float(plain(b))
-    if complex_func:
-        options_c = {**options, "complex_func": True}
-        result = run(callback, low, high, full_output=full_output, **options_c)
-    else:
-        result = run(callback, low, high, full_output=full_output, **options)
+    complex_options = {"complex_func": True} if complex_func else {}
+    with watching():
+        result = run(callback, low, high, full_output=full_output, **options, **complex_options)
+        callback.verify("the integrand of scipy.integrate.quad")
     if not callback.active and not any_active((a, b)):
         return result
 
     def f(x: Any) -> Any:
         return func(x, *args)
 
-    return (_quad(f, callback, a, b, options, result[0]), *result[1:])
+    with unnoted():
+        return (_quad(f, callback, a, b, options, result[0]), *result[1:])
+
+
+def _listed(x: Any) -> list[Any]:
+    return [] if x is None else list(x) if isinstance(x, list | tuple) else [x[i] for i in range(len(x))]
+
+
+def _split(func: Function, a: Any, b: Any, args: tuple[Any, ...], full_output: Any, options: dict[str, Any]) -> Any:
+    """quad with traced break points: they are limits of integrals that are added up, each seen from its own side, so
+    that a jump of the integrand there moves with them."""
+    if options.get("weight") is not None or full_output:
+        raise unsupported("scipy.integrate.quad with traced points, and a weight or full_output")
+    points = sorted(_listed(options.pop("points")), key=plain)
+    low, high = plain(a), plain(b)
+    points = [p for p in points if min(low, high) < plain(p) < max(low, high)]
+    points = points if low <= high else points[::-1]
+    edges = [a, *points, b]
+    total, error = 0.0, 0.0
+    toward = 1.0 if low <= high else -1.0
+    for k, (start, end) in enumerate(itertools.pairwise(edges)):
+        # One step of the last bit inwards from a break point, so that comparisons with it come out as they do inside.
+        first = _nudged(start, toward) if k else start
+        last = _nudged(end, -toward) if k < len(edges) - 2 else end
+        value, bar = quad(func, first, last, args, **options)[:2]
+        total, error = total + value, error + bar
+    return total, error
+
+
+def _nudged(x: Any, direction: float) -> Any:
+    value = plain(x)
+    return x + (np.nextafter(value, direction * np.inf) - value)
 
 
 def _quad(f: Function, callback: _Seen, a: Any, b: Any, options: Mapping[str, Any], value: Any) -> Any:
@@ -163,11 +220,16 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     """Nested quads, the last variable outermost; ranges and options may be functions of the outer variables."""
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     many = isinstance(opts, list | tuple)
-    callbacks = [stripped(func, args)]
+    callbacks: list[Any] = [Callback(func, args)]
     plain_ranges = [_strip_with(r, args, callbacks) for r in ranges]
     plain_opts = [_strip_with(o, args, callbacks) for o in opts] if many else _strip_with(opts, args, callbacks)
-    result = original(scipy.integrate, "nquad")(callbacks[0], plain_ranges, (), plain_opts, full_output)
-    if not any(c.active for c in callbacks) and not any_active([list(r) for r in ranges if not callable(r)]):
+    with watching(), noting() as path:
+        result = original(scipy.integrate, "nquad")(callbacks[0], plain_ranges, (), plain_opts, full_output)
+    if (
+        not any(c.active for c in callbacks)
+        and not path
+        and not any_active([list(r) for r in ranges if not callable(r)])
+    ):
         return result
 
     def integral(level: int, outer: tuple[Any, ...]) -> Any:
@@ -239,14 +301,21 @@ def quad_vec(f: Any, a: Any, b: Any, *positional: Any, args: Any = (), **options
     options = plain_tree({**dict(zip(names, positional, strict=False)), **options})
     callback = _Seen(f, args if isinstance(args, tuple) else (args,))
     low, high = float(plain(a)), float(plain(b))
-    result = original(scipy.integrate, "quad_vec")(callback, low, high, **options)
+    with watching():
+        result = original(scipy.integrate, "quad_vec")(callback, low, high, **options)
+        callback.verify("the integrand of scipy.integrate.quad_vec")
     if not callback.active and not any_active((a, b)):
         return result
 
     def g(x: Any) -> Any:
         return f(x, *callback.args)
 
-    total: Any = result[0]
+    with unnoted():
+        return (_quad_vec(g, callback, a, b, options, result[0]), *result[1:])
+
+
+def _quad_vec(g: Function, callback: _Seen, a: Any, b: Any, options: dict[str, Any], total: Any) -> Any:
+    low, high = float(plain(a)), float(plain(b))
     shape, twofold = np.shape(total), np.iscomplexobj(total)
     if callback.active:
         jets = Jets()
@@ -264,7 +333,7 @@ def quad_vec(f: Any, a: Any, b: Any, *positional: Any, args: Any = (), **options
             half = own.size // 2
             flat = flat[:half] + 1j * flat[half:]
         total = np.reshape(flat, shape) if shape else flat[0]
-    return (total + _ends(g, a, b), *result[1:])
+    return total + _ends(g, a, b)
 
 
 def fixed_quad(func: Any, a: Any, b: Any, args: Any = (), n: int = 5) -> Any:
@@ -334,7 +403,8 @@ def _refused(name: str) -> Function:
 
 
 _CALLBACKS: dict[str, Function] = {
-    "quad": quad, "nquad": nquad, "dblquad": dblquad, "tplquad": tplquad, "quad_vec": quad_vec, "fixed_quad": fixed_quad,
-    "qmc_quad": qmc_quad, "tanhsinh": _refused("tanhsinh"), "nsum": _refused("nsum"), "cubature": _refused("cubature"),
+    "quad": quad, "nquad": nquad, "dblquad": dblquad, "tplquad": tplquad, "quad_vec": quad_vec,
+    "fixed_quad": fixed_quad, "qmc_quad": qmc_quad, "tanhsinh": _refused("tanhsinh"), "nsum": _refused("nsum"),
+    "cubature": _refused("cubature"),
 }  # fmt: skip
 replace(scipy.integrate, _CALLBACKS, always=_CALLBACKS)

@@ -19,7 +19,8 @@ import scipy.integrate
 from gradcheck.autodiff.core import plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.rules.scipy.registry import original, plain as not_differentiable, replace
+from gradcheck.autodiff.rules.scipy.registry import original, replace
+from gradcheck.autodiff.rules.scipy.registry import plain as not_differentiable
 
 
 def _floating(y: Any) -> Any:

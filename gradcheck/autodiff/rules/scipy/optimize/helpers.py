@@ -1,4 +1,5 @@
-"""What is left of scipy.optimize: the Rosenbrock function, differences, and searches whose result is the algorithm's own."""
+"""What is left of scipy.optimize: the Rosenbrock function, differences, and searches whose result is the algorithm's
+own."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.registry import original, replace
 
 Function = Callable[..., Any]
+EPSILON = float(np.sqrt(np.finfo(float).eps))
 
 
 def rosen(x: Any) -> Any:
@@ -43,7 +45,7 @@ def rosen_hess_prod(x: Any, p: Any) -> Any:
     return np.matmul(rosen_hess(x), np.atleast_1d(as_traced(p)))
 
 
-def approx_fprime(xk: Any, f: Function, epsilon: Any = np.sqrt(np.finfo(float).eps), *args: Any) -> Any:
+def approx_fprime(xk: Any, f: Function, epsilon: Any = EPSILON, *args: Any) -> Any:
     """The forward difference that SciPy takes, of traced values."""
     callback = Callback(f, args)
     own = original(scipy.optimize, "approx_fprime")(plain(as_traced(xk)), callback, plain_tree(as_traced(epsilon)))
@@ -67,7 +69,7 @@ def check_grad(
     grad: Function,
     x0: Any,
     *args: Any,
-    epsilon: Any = np.sqrt(np.finfo(float).eps),
+    epsilon: Any = EPSILON,
     direction: str = "all",
     **keywords: Any,
 ) -> Any:
@@ -91,7 +93,8 @@ def _algorithmic(name: str, callables: int) -> Function:
         extra = keywords.get("args", ())
         wrapped = [stripped(a) if i < callables else plain_tree(a) for i, a in enumerate(args)]
         result = original(scipy.optimize, name)(
-            *wrapped, **{k: stripped(v) if k in ("func", "f", "myfprime") else plain_tree(v) for k, v in keywords.items()}
+            *wrapped,
+            **{k: stripped(v) if k in ("func", "f", "myfprime") else plain_tree(v) for k, v in keywords.items()},
         )
         moving = any(isinstance(w, Callback) and w.active for w in wrapped)
         if moving or any_active(list(args)) or any_active(extra) or any_active(keywords):

@@ -1,11 +1,13 @@
 """The implicit function theorem: the derivative of a solution x(c) of F(x; c) = 0, and what no rule follows.
 
-SciPy finds x on plain numbers; how it got there plays no part. Then, for each live trace, one Newton step with the plain
-Jacobian J = ∂F/∂x is taken on traced values, x ← x − J⁻¹·F(x; c): a step adds one exact order of derivative, since what
-it leaves out, (1 − J⁻¹·∂F/∂x), is zero but for its derivatives. c need not be known, it is whatever F has captured.
+SciPy finds x on plain numbers; how it got there plays no part. Then, for each live trace, one Newton step with the
+plain Jacobian J = ∂F/∂x is taken on traced values, x ← x − J⁻¹·F(x; c): a step adds one exact order of derivative,
+since what it leaves out, (1 − J⁻¹·∂F/∂x), is zero but for its derivatives. c need not be known, it is whatever F has
+captured.
 
-The derivative is taken at the solution itself, to which SciPy's is first carried by Newton's method in plain numbers; the
-value stays SciPy's. Where that does not converge, or J is singular, there is no derivative to give, and an error says so.
+The derivative is taken at the solution itself, to which SciPy's is first carried by Newton's method in plain
+numbers; the value stays SciPy's. Where that does not converge, or J is singular, there is no derivative to give, and
+an error says so.
 
 Source: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIAM 2008, chapter 15.
 """
@@ -127,10 +129,11 @@ class Unfollowed:
 
 
 for _name in (
-    "__array__ __float__ __int__ __index__ __bool__ __len__ __iter__ __getitem__ __call__ __add__ __radd__ __sub__ "
-    "__rsub__ __mul__ __rmul__ __truediv__ __rtruediv__ __pow__ __rpow__ __matmul__ __rmatmul__ __neg__ __abs__ "
-    "__lt__ __le__ __gt__ __ge__ __eq__ __ne__ __array_ufunc__ __array_function__"
-).split():
+    "__array__", "__float__", "__int__", "__index__", "__bool__", "__len__", "__iter__", "__getitem__", "__call__",
+    "__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__", "__pow__",
+    "__rpow__", "__matmul__", "__rmatmul__", "__neg__", "__abs__", "__lt__", "__le__", "__gt__", "__ge__", "__eq__",
+    "__ne__", "__array_ufunc__", "__array_function__",
+):  # fmt: skip
     setattr(Unfollowed, _name, Unfollowed._refuse)
 
 

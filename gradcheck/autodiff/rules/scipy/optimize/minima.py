@@ -1,11 +1,13 @@
 """Minima: minimize and minimize_scalar, their older forms, and the global optimisers.
 
-A minimum is where the gradient of the Lagrangian f − λ·C vanishes and the active constraints C hold: the equation for the
-implicit function theorem (``implicit.py``). Which bounds and inequalities are active is read off SciPy's solution and its
-multipliers, and verified afterwards: a constraint that is active with a multiplier of zero makes the minimum non-smooth, and
-is refused. Gradient and Hessian are those of our own core; the user's ``jac`` and ``hess`` serve SciPy's run alone.
+A minimum is where the gradient of the Lagrangian f − λ·C vanishes and the active constraints C hold: the equation for
+the implicit function theorem (``implicit.py``). Which bounds and inequalities are active is read off SciPy's solution
+and its multipliers, and verified: a constraint that is active with a multiplier of zero makes the minimum non-smooth,
+and is refused. Gradient and Hessian are those of our own core; the user's ``jac`` and ``hess`` serve SciPy's run
+alone.
 
-Source: A. Fiacco, *Introduction to Sensitivity and Stability Analysis in Nonlinear Programming*, Academic Press 1983, ch. 3.
+Source: A. Fiacco, *Introduction to Sensitivity and Stability Analysis in Nonlinear Programming*, Academic Press 1983,
+ch. 3.
 """
 
 from __future__ import annotations
@@ -22,119 +24,21 @@ from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.jacobians import jacobian
 from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.scipy.optimize.constraints import (
+    Constraint,
+    Constraints,
+    TracedBounds,
+    bound_constraints,
+    spread_limits,
+)
 from gradcheck.autodiff.rules.scipy.optimize.implicit import completed, guarded, polish, steps, vector
-from gradcheck.autodiff.rules.scipy.registry import construct, original, replace
+from gradcheck.autodiff.rules.scipy.registry import original, replace
 from gradcheck.autodiff.transforms import grad
 
 Function = Callable[..., Any]
 # A constraint within this of its bound may be active; within that it is at it.
+_STRATEGY: Any = scipy.optimize.HessianUpdateStrategy
 CANDIDATE, AT = 1e-4, 1e-9
-
-
-# -- constraints -------------------------------------------------------------------------------------------------------
-
-
-class TracedBounds(scipy.optimize.Bounds):  # type: ignore[misc]
-    """``Bounds`` with traced limits: SciPy sees plain ones, ``traced`` has the others."""
-
-    def __init__(self, lb: Any = -np.inf, ub: Any = np.inf, keep_feasible: Any = False) -> None:
-        super().__init__(plain_tree(lb), plain_tree(ub), keep_feasible)
-        self.traced = (as_traced(lb), as_traced(ub))
-
-
-class TracedLinear(scipy.optimize.LinearConstraint):  # type: ignore[misc]
-    """``LinearConstraint`` with traced matrix or limits."""
-
-    def __init__(self, A: Any, lb: Any = -np.inf, ub: Any = np.inf, keep_feasible: Any = False) -> None:
-        super().__init__(plain_tree(A), plain_tree(lb), plain_tree(ub), keep_feasible)
-        self.traced = (as_traced(A), as_traced(lb), as_traced(ub))
-
-
-class TracedNonlinear(scipy.optimize.NonlinearConstraint):  # type: ignore[misc]
-    """``NonlinearConstraint`` with traced limits."""
-
-    def __init__(self, fun: Any, lb: Any, ub: Any, *args: Any, **keywords: Any) -> None:
-        super().__init__(fun, plain_tree(lb), plain_tree(ub), *args, **keywords)
-        self.traced = (as_traced(lb), as_traced(ub))
-
-
-construct(scipy.optimize, "Bounds", TracedBounds, (TracedBounds,))
-construct(scipy.optimize, "LinearConstraint", TracedLinear, (TracedLinear,))
-construct(scipy.optimize, "NonlinearConstraint", TracedNonlinear, (TracedNonlinear,))
-
-
-class Constraint:
-    """lower ≤ c(x) ≤ upper."""
-
-    def __init__(self, c: Function, lower: Any, upper: Any) -> None:
-        self.c, self.lower, self.upper = c, lower, upper
-
-
-def _limits(low: Any, high: Any, n: int) -> tuple[Any, Any]:
-    return as_traced(low) * np.ones(n), as_traced(high) * np.ones(n)
-
-
-def bound_constraints(bounds: Any, n: int) -> list[Constraint]:
-    """The bounds of the variables, in each of the forms that SciPy takes."""
-    if bounds is None:
-        return []
-    if isinstance(bounds, scipy.optimize.Bounds):
-        low, high = getattr(bounds, "traced", (bounds.lb, bounds.ub))
-    else:
-        pairs = list(bounds) if not isinstance(bounds, np.ndarray) else [bounds[i] for i in range(len(bounds))]
-        pairs = pairs or [(None, None)] * n
-        low = as_traced([-np.inf if p[0] is None else p[0] for p in pairs])
-        high = as_traced([np.inf if p[1] is None else p[1] for p in pairs])
-    return [Constraint(lambda x: x, *_limits(low, high, n))]
-
-
-class Constraints:
-    """The user's ``constraints=``: for SciPy stripped, for us as :class:`Constraint`."""
-
-    def __init__(self, given: Any, args: tuple[Any, ...] = ()) -> None:
-        many = list(given) if isinstance(given, list | tuple) else [given]
-        self.callbacks: list[Callback] = []
-        self.own: list[Constraint] = []
-        self.traced = False
-        self.plain = [self._one(c) for c in many if c is not None]
-
-    def _callback(self, f: Any, args: Any = ()) -> Any:
-        if not callable(f):
-            return plain_tree(f)
-        self.callbacks.append(Callback(f, args))
-        return self.callbacks[-1]
-
-    def _one(self, c: Any) -> Any:
-        if isinstance(c, dict):
-            args = tuple(c.get("args", ()))
-            fun = c["fun"]
-            upper = 0.0 if c["type"].lower() == "eq" else np.inf
-            self.own.append(Constraint(lambda x: vector(fun(x, *args)), 0.0, upper))
-            new = {k: v for k, v in c.items() if k != "args"}
-            return {k: self._callback(v, args) if k in ("fun", "jac") else v for k, v in new.items()}
-        if isinstance(c, scipy.optimize.LinearConstraint):
-            A, low, high = getattr(c, "traced", (c.A, c.lb, c.ub))
-            self.traced = self.traced or any_active([A, low, high])
-            if hasattr(A, "toarray"):
-                A = A.toarray()
-            A = np.atleast_2d(A)
-            self.own.append(Constraint(lambda x: np.matmul(A, x), low, high))
-            return c
-        if isinstance(c, scipy.optimize.NonlinearConstraint):
-            low, high = getattr(c, "traced", (c.lb, c.ub))
-            self.traced = self.traced or any_active([low, high])
-            self.own.append(Constraint(lambda x: vector(c.fun(x)), low, high))
-            return original(scipy.optimize, "NonlinearConstraint")(
-                self._callback(c.fun), c.lb, c.ub, self._callback(c.jac), self._callback_or(c.hess)
-            )
-        return c
-
-    def _callback_or(self, hess: Any) -> Any:
-        return hess if isinstance(hess, scipy.optimize.HessianUpdateStrategy) else self._callback(hess)
-
-    @property
-    def active(self) -> bool:
-        return self.traced or any(c.active for c in self.callbacks)
 
 
 # -- the minimum -------------------------------------------------------------------------------------------------------
@@ -225,7 +129,7 @@ def _active_set(f: Function, x: Any, constraints: list[Constraint]) -> tuple[lis
 def _limit_of(c: Constraint, index: Any, upper: Any) -> Any:
     """The limits that are attained, in the place of all: zero elsewhere."""
     size = max(int(index.max()) + 1, *(int(np.size(plain(as_traced(e)))) for e in (c.lower, c.upper)))
-    low, high = _limits(c.lower, c.upper, size) if size > 1 else (c.lower * np.ones(1), c.upper * np.ones(1))
+    low, high = spread_limits(c.lower, c.upper, size) if size > 1 else (c.lower * np.ones(1), c.upper * np.ones(1))
     mask = np.zeros(size, dtype=bool)
     mask[: len(upper)] = upper[:size]
     # What is not attained may be infinite: it is not looked at, and must not make nan.
@@ -315,8 +219,8 @@ def minimize(
     callback: Any = None,
     options: Any = None,
 ) -> Any:
-    """``scipy.optimize.minimize``, all methods: x, fun and jac carry derivatives with respect to what the objective, the
-    constraints and the bounds have captured; x0 has none. The other fields are guarded."""
+    """``scipy.optimize.minimize``, all methods: x, fun and jac carry derivatives with respect to what the objective,
+    the constraints and the bounds have captured; x0 has none. The other fields are guarded."""
     args = as_tuple(args)
     objective, limits = Callback(fun, args), Constraints(constraints)
     start = np.atleast_1d(plain(as_traced(x0)))
@@ -326,7 +230,7 @@ def minimize(
         (),
         method,
         stripped(jac, args),
-        hess if isinstance(hess, scipy.optimize.HessianUpdateStrategy) else stripped(hess, args),
+        hess if isinstance(hess, _STRATEGY) else stripped(hess, args),
         stripped(hessp, args),
         _plain_bounds(bounds),
         limits.plain if limits.plain else (),
@@ -349,7 +253,7 @@ def _plain_bounds(bounds: Any) -> Any:
 def _traced_bounds(bounds: Any) -> bool:
     if isinstance(bounds, TracedBounds):
         return any_active(list(bounds.traced))
-    return isinstance(bounds, list | tuple) and any(any_active(list(b)) for b in bounds) or any_active(bounds)
+    return (isinstance(bounds, list | tuple) and any(any_active(list(b)) for b in bounds)) or any_active(bounds)
 
 
 def minimize_scalar(
@@ -370,9 +274,7 @@ def minimize_scalar(
     if not (objective.active or any_active(list(bounds or ()))):
         return result
     f = _of_number(fun, args)
-    x = minimum(
-        f, np.atleast_1d(result.x), _interval(bounds), "scipy.optimize.minimize_scalar"
-    )
+    x = minimum(f, np.atleast_1d(result.x), _interval(bounds), "scipy.optimize.minimize_scalar")
     out = {"x": np.reshape(x, np.shape(result.x)) if np.ndim(result.x) else x[0], "fun": f(x)}
     return completed(result, "scipy.optimize.minimize_scalar", out)
 
@@ -422,14 +324,14 @@ def _older(name: str) -> Function:
         f = _of_number(fun, args) if scalar else functional(fun, args, pair)
         rules = _interval(edges or None) + bound_constraints(bounds or None, x0.size) + limits.own
         x = minimum(f, x0, rules, whole)
-        followed = [x[0] if np.ndim(parts[0]) == 0 else x]
-        for k, part in enumerate(parts[1:], 1):
-            if k == 1 and isinstance(part, float | np.ndarray) and np.ndim(part) == 0:
+        followed: list[Any] = [x[0] if np.ndim(parts[0]) == 0 else x]
+        for place, part in enumerate(parts[1:], 1):
+            if place == 1 and isinstance(part, float | np.ndarray) and np.ndim(part) == 0:
                 followed.append(f(x))
             elif isinstance(part, dict):
                 followed.append({key: guarded(v, f"{whole}: {key}") for key, v in part.items()})
             else:
-                followed.append(guarded(part, f"{whole}: result {k}"))
+                followed.append(guarded(part, f"{whole}: result {place}"))
         return tuple(followed) if isinstance(result, tuple) else followed[0]
 
     return handler
@@ -447,12 +349,12 @@ def _older_constraints(given: dict[str, Any], args: tuple[Any, ...]) -> Constrai
         many = given.pop(key)
         many = list(many) if isinstance(many, list | tuple) else [many]
         extras = extra if key == "cons" else args
-        new[key] = [limits._callback(c, extras) for c in many]
+        new[key] = [limits.callback(c, extras) for c in many]
         limits.own += [Constraint(lambda x, c=c, e=extras: vector(c(x, *e)), 0.0, upper) for c in many]
     for key, upper in (("f_eqcons", 0.0), ("f_ieqcons", np.inf)):
         if given.get(key) is not None:
             c = given.pop(key)
-            new[key] = limits._callback(c, args)
+            new[key] = limits.callback(c, args)
             limits.own.append(Constraint(lambda x, c=c: vector(c(x, *args)), 0.0, upper))
     limits.plain = [new] if new else []
     return limits
@@ -507,8 +409,10 @@ def _global(name: str) -> Function:
 
 
 _HANDLERS: dict[str, Function] = {"minimize": minimize, "minimize_scalar": minimize_scalar}
-for _name in ("fmin fmin_powell fmin_cg fmin_bfgs fmin_ncg fmin_l_bfgs_b fmin_tnc fmin_slsqp fmin_cobyla fminbound brent "
-              "golden brute").split():  # fmt: skip
+for _name in (
+    "fmin", "fmin_powell", "fmin_cg", "fmin_bfgs", "fmin_ncg", "fmin_l_bfgs_b", "fmin_tnc", "fmin_slsqp", "fmin_cobyla",
+    "fminbound", "brent", "golden", "brute",
+):  # fmt: skip
     _HANDLERS[_name] = _older(_name)
 for _name in ("differential_evolution", "dual_annealing", "basinhopping", "shgo", "direct"):
     _HANDLERS[_name] = _global(_name)

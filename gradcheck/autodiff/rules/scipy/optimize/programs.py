@@ -1,14 +1,15 @@
 """Linear programs and linear least squares with bounds, by their active set.
 
-The solution of a linear program is a vertex: as many active constraints as unknowns, M·x = b, so x = M⁻¹·b to all orders; its
-multipliers are M⁻ᵀ·c. Which constraints are active is SciPy's finding. Where there are more, or a multiplier is zero, the
-solution is not unique or not smooth, and is refused.
+The solution of a linear program is a vertex: as many active constraints as unknowns, M·x = b, so x = M⁻¹·b to all
+orders; its multipliers are M⁻ᵀ·c. Which constraints are active is SciPy's finding. Where there are more, or a
+multiplier is zero, the solution is not unique or not smooth, and is refused.
 
 Source: D. Bertsimas, J. Tsitsiklis, *Introduction to Linear Optimization*, Athena 1997, ch. 5 (sensitivity).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +19,10 @@ import scipy.optimize
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.scipy.optimize.constraints import TracedBounds
 from gradcheck.autodiff.rules.scipy.optimize.implicit import completed, guarded
-from gradcheck.autodiff.rules.scipy.optimize.minima import TracedBounds
-from gradcheck.autodiff.rules.scipy.registry import original, plain as not_differentiable, replace
+from gradcheck.autodiff.rules.scipy.registry import original, replace
+from gradcheck.autodiff.rules.scipy.registry import plain as not_differentiable
 
 Function = Callable[..., Any]
 DEGENERATE = "the solution is not unique, or a constraint is just about to become active: there is no derivative"
@@ -73,10 +75,10 @@ def lsq_linear(A: Any, b: Any, bounds: Any = (-np.inf, np.inf), *positional: Any
     """``scipy.optimize.lsq_linear``: x, fun and cost carry derivatives."""
     name = "scipy.optimize.lsq_linear"
     A, b = as_traced(A), as_traced(b)
-    own_bounds = bounds if isinstance(bounds, scipy.optimize.Bounds) else tuple(plain_tree(as_traced(e)) for e in bounds)
-    result = original(scipy.optimize, "lsq_linear")(
-        plain(A), plain(b), own_bounds, *positional, **plain_tree(keywords)
+    own_bounds = (
+        bounds if isinstance(bounds, scipy.optimize.Bounds) else tuple(plain_tree(as_traced(e)) for e in bounds)
     )
+    result = original(scipy.optimize, "lsq_linear")(plain(A), plain(b), own_bounds, *positional, **plain_tree(keywords))
     if hasattr(A, "toarray"):
         A = A.toarray()
     if not isinstance(plain(A), np.ndarray):
@@ -110,6 +112,10 @@ class _Program:
     def __init__(self, c: Any, upper: Any, b: Any, equal: Any, d: Any, low: Any, high: Any) -> None:
         self.c, self.low, self.high = c, low, high
         n = shape_of(c)[0]
+        self.upper: Any
+        self.b: Any
+        self.equal: Any
+        self.d: Any
         self.upper, self.b = (np.zeros((0, n)), np.zeros(0)) if upper is None else (upper, b)
         self.equal, self.d = (np.zeros((0, n)), np.zeros(0)) if equal is None else (equal, d)
 
@@ -184,7 +190,8 @@ def linprog(
     x0: Any = None,
     integrality: Any = None,
 ) -> Any:
-    """``scipy.optimize.linprog``: x, fun, slack, con, and residuals and marginals of the constraints carry derivatives."""
+    """``scipy.optimize.linprog``: x, fun, slack, con, and residuals and marginals of the constraints carry
+    derivatives."""
     name = "scipy.optimize.linprog"
     result = original(scipy.optimize, "linprog")(
         *(plain_tree(as_traced(e)) for e in (c, A_ub, b_ub, A_eq, b_eq)),
@@ -240,7 +247,8 @@ def _marginals(program: _Program, multipliers: Any, active: list[Any]) -> dict[s
 
 
 def milp(c: Any, *, integrality: Any = None, bounds: Any = None, constraints: Any = None, options: Any = None) -> Any:
-    """``scipy.optimize.milp``: integers stay what they are, the other unknowns are those of the linear program that is left."""
+    """``scipy.optimize.milp``: integers stay what they are, the other unknowns are those of the linear program that
+    is left."""
     many = () if constraints is None else constraints if isinstance(constraints, list) else [constraints]
     given = [k if isinstance(k, scipy.optimize.LinearConstraint) else tuple(k) for k in many]
     moving = any_active(c) or isinstance(bounds, TracedBounds)
@@ -280,7 +288,8 @@ def milp(c: Any, *, integrality: Any = None, bounds: Any = None, constraints: An
     return completed(result, "scipy.optimize.milp", {"x": x, "fun": np.dot(c, x)})
 
 
-# -- monotone and combinatorial ------------------------------------------------------------------------------------------
+# -- monotone and combinatorial
+# ------------------------------------------------------------------------------------------
 
 
 def isotonic_regression(y: Any, *, weights: Any = None, increasing: bool = True) -> Any:
@@ -293,14 +302,16 @@ def isotonic_regression(y: Any, *, weights: Any = None, increasing: bool = True)
     means, sums = [], []
     edges = result.blocks.tolist()
     sign = 1.0 if increasing else -1.0
-    for i, j in zip(edges[:-1], edges[1:], strict=True):
+    for i, j in itertools.pairwise(edges):
         sums.append(np.sum(w[i:j]))
         means.append(np.sum(w[i:j] * y[i:j]) / sums[-1])
         value, weight = plain(y)[i:j], plain(w)[i:j]
         heads = np.cumsum(value * weight)[:-1] / np.cumsum(weight)[:-1]
         if np.any(sign * (heads - plain(means[-1])) <= 1e-14 * (1.0 + np.abs(plain(means[-1])))):
-            raise unsupported("scipy.optimize.isotonic_regression: two neighbours are equal, where it has no derivative")
-    if any(plain(a) == plain(b) for a, b in zip(means[:-1], means[1:], strict=True)):
+            raise unsupported(
+                "scipy.optimize.isotonic_regression: two neighbours are equal, where it has no derivative"
+            )
+    if any(plain(a) == plain(b) for a, b in itertools.pairwise(means)):
         raise unsupported("scipy.optimize.isotonic_regression: two blocks are equal, where it has no derivative")
     x = np.repeat(np.stack(means), np.diff(edges))
     return completed(result, "isotonic_regression", {"x": x, "weights": np.stack(sums), "blocks": result.blocks})

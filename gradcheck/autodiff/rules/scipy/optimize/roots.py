@@ -201,6 +201,6 @@ def _nonlinear(name: str) -> Function:
 _HANDLERS: dict[str, Function] = {"root_scalar": root_scalar, "root": root, "fsolve": fsolve}
 for _name in ("brentq", "brenth", "bisect", "ridder", "toms748", "newton", "fixed_point"):
     _HANDLERS[_name] = _scalar(_name)
-for _name in ("broyden1 broyden2 anderson linearmixing diagbroyden excitingmixing newton_krylov").split():
+for _name in ["broyden1", "broyden2", "anderson", "linearmixing", "diagbroyden", "excitingmixing", "newton_krylov"]:
     _HANDLERS[_name] = _nonlinear(_name)
 replace(scipy.optimize, _HANDLERS, always=_HANDLERS)

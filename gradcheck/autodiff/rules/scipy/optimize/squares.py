@@ -1,7 +1,7 @@
 """Least squares: least_squares, leastsq and curve_fit.
 
-The solution is a minimum of the cost, with the full Hessian of it: not the Gauss-Newton matrix, which would be wrong by the
-curvature of the residuals. Covariances are (JᵀJ)⁻¹ at the differentiated solution.
+The solution is a minimum of the cost, with the full Hessian of it: not the Gauss-Newton matrix, which would be wrong
+by the curvature of the residuals. Covariances are (JᵀJ)⁻¹ at the differentiated solution.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.jacobians import jacobian
 from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.scipy.optimize.constraints import Constraint, TracedBounds
 from gradcheck.autodiff.rules.scipy.optimize.implicit import Unfollowed, completed, guarded, vector
-from gradcheck.autodiff.rules.scipy.optimize.minima import Constraint, TracedBounds, as_tuple, minimum
+from gradcheck.autodiff.rules.scipy.optimize.minima import as_tuple, minimum
 from gradcheck.autodiff.rules.scipy.registry import original, replace
 from gradcheck.autodiff.transforms import grad
 
@@ -60,9 +61,11 @@ def _bounds(bounds: Any, n: int) -> list[Constraint]:
 
 
 def _bounds_active(bounds: Any) -> bool:
-    return any_active(list(bounds.traced if isinstance(bounds, TracedBounds) else bounds)) if not isinstance(
-        bounds, scipy.optimize.Bounds
-    ) or isinstance(bounds, TracedBounds) else False
+    return (
+        any_active(list(bounds.traced if isinstance(bounds, TracedBounds) else bounds))
+        if not isinstance(bounds, scipy.optimize.Bounds) or isinstance(bounds, TracedBounds)
+        else False
+    )
 
 
 def _plain_bounds(bounds: Any) -> Any:
@@ -169,8 +172,8 @@ def curve_fit(
     nan_policy: Any = None,
     **kwargs: Any,
 ) -> Any:
-    """``scipy.optimize.curve_fit``: popt and pcov carry derivatives with respect to xdata, ydata, sigma, the bounds and what
-    f has captured; p0 has none."""
+    """``scipy.optimize.curve_fit``: popt and pcov carry derivatives with respect to xdata, ydata, sigma, the bounds
+    and what f has captured; p0 has none."""
     model = Callback(f)
     ydata, sigma = as_traced(ydata), as_traced(sigma)
     xdata = as_traced(xdata)
@@ -192,7 +195,9 @@ def curve_fit(
     if not (model.active or any_active([xdata, ydata, sigma]) or _bounds_active(bounds)):
         return result
     if nan_policy == "omit":
-        raise unsupported("scipy.optimize.curve_fit with nan_policy='omit' of traced values", "leave out the nan yourself")
+        raise unsupported(
+            "scipy.optimize.curve_fit with nan_policy='omit' of traced values", "leave out the nan yourself"
+        )
     if kwargs.get("loss", "linear") != "linear":
         raise unsupported("scipy.optimize.curve_fit with a loss function", "use least_squares")
     popt, pcov = result[0], result[1]
@@ -211,7 +216,7 @@ def curve_fit(
             r = residuals(x)
             cov = cov * np.sum(r * r) / (shape_of(r)[0] - len(popt))
         cov = shifted(cov, pcov)
-    rest = [{k: v for k, v in part.items()} if isinstance(part, dict) else part for part in result[2:]]
+    rest = [*result[2:]]
     if rest:
         rest[0] = {k: guarded(v, f"{name}: {k}") for k, v in rest[0].items()} | {"fvec": residuals(x)}
     return (x, cov, *rest)
