@@ -198,19 +198,21 @@ class ArrayInterface(RawMemory):
     def _revive(self, key: Any, value: Any) -> None:
         """An array that was made in a trace that has ended, and kept: the trace of the value adopts it.
 
-        One that holds values of that trace is adopted if all of them are being overwritten.
+        One that holds values of that trace is free of them once all of it is being overwritten.
         """
-        if not is_living(value):
-            return
         root: Any = origin(self)
-        if type(value) is not type(root) or type(root.value) is not np.ndarray or type(value.value) in TRACED:
-            raise unsupported("a traced value is assigned to an array that was made in an earlier call")
-        if root.owner.active(root):
-            if root is not self or plain(self)[key].size != self.size:
-                innermost((self, value))  # says that it is a value of an earlier call
+        stale = root.owner.active(root)
+        if stale and root is self and plain(self)[key].size == self.size:
+            stale = False
             for name in ("slot", "tangent"):
                 if hasattr(root, name):
                     setattr(root, name, None)
+        if not is_living(value):
+            return
+        if type(value) is not type(root) or type(root.value) is not np.ndarray or type(value.value) in TRACED:
+            raise unsupported("a traced value is assigned to an array that was made in an earlier call")
+        if stale:
+            innermost((self, value))  # says that it is a value of an earlier call
         root.link = None  # what the records of that trace have saved
         root.owner = self.owner = value.owner
 

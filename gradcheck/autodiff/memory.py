@@ -189,26 +189,27 @@ def protect(root: Any) -> None:
     if not root.link:
         return
     buffer = plain(root.value)
-
-    def detach(x: Any) -> Any:
-        if type(x) in TRACED:
-            # Of an outer trace: its values are copied by value, its own tape by a recorded copy.
-            return np.copy(x) if is_array(x) and np.may_share_memory(plain(x), buffer) else x
-        if isinstance(x, np.ndarray):
-            return x.copy() if np.may_share_memory(x, buffer) else x
-        if type(x) in (tuple, list):
-            return type(x)(detach(e) for e in x)
-        if type(x) is FunctionType:
-            for cell in x.__closure__ or ():
-                cell.cell_contents = detach(cell.cell_contents)
-        return x
-
     for saved in root.link:
         if type(saved) is list:
-            saved[:] = [detach(x) for x in saved]
+            saved[:] = [_detach(x, buffer) for x in saved]
         else:
-            detach(saved)
+            _detach(saved, buffer)
     root.link = None
+
+
+def _detach(x: Any, buffer: Any) -> Any:
+    """What a record has saved, with a copy in the place of what lies in the buffer."""
+    if type(x) in TRACED:
+        # Of an outer trace: its values are copied by value, its own tape by a recorded copy.
+        return np.copy(x) if is_array(x) and np.may_share_memory(plain(x), buffer) else x
+    if isinstance(x, np.ndarray):
+        return x.copy() if np.may_share_memory(x, buffer) else x
+    if type(x) in (tuple, list):
+        return type(x)(_detach(e, buffer) for e in x)
+    if type(x) is FunctionType:
+        for cell in x.__closure__ or ():
+            cell.cell_contents = _detach(cell.cell_contents, buffer)
+    return x
 
 
 def same_order(c: Any, value: Any) -> bool:

@@ -10,16 +10,19 @@ function the derivative is f'(z).
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import TRACED, constant, is_array, is_complex, plain, shape_of, stack, taken
+from gradcheck.autodiff.core import TRACED, constant, is_active, is_array, is_complex, plain, shape_of, stack, taken
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, unsupported
+from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scalars import ORIGINALS
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, tracing
 from gradcheck.autodiff.tape import Tape
@@ -51,11 +54,16 @@ def _numeric(x: Any) -> Any:
     return float(x) if isinstance(x, int) else x
 
 
-def _shield(args: Sequence[Any]) -> list[Any]:
+# The code of functions that use arrays outside of them in ways that need those to be traced constants.
+_ADOPTING: set[Any] = set()
+
+
+def _shield(args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Arguments that are not differentiated: an array may be copied and then assigned to, so it becomes a constant.
 
     Two arguments that are the same array stay the same, and arrays that overlap in part stay plain. Plain lists,
-    tuples and dicts that hold arrays are rebuilt; every other object is passed as it is.
+    tuples and dicts that hold arrays are rebuilt; every other object is passed as it is. Gives the arguments and the
+    constants among them.
     """
     found = [leaf for arg in args for leaf in _array_leaves(arg)]
     distinct = list({id(a): a for a in found}.values())
@@ -65,7 +73,8 @@ def _shield(args: Sequence[Any]) -> list[Any]:
     def swap(a: Any) -> Any:
         return new.get(id(a), a)
 
-    return [tree_map(swap, a) if type(a) in _PLAIN_CONTAINERS and _array_leaves(a) else swap(a) for a in args]
+    shielded = [tree_map(swap, a) if type(a) in _PLAIN_CONTAINERS and _array_leaves(a) else swap(a) for a in args]
+    return shielded, list(new.values())
 
 
 _PLAIN_CONTAINERS = (list, tuple, dict)
@@ -106,7 +115,11 @@ class _Traced:
             f = getattr(f, "py_func", f)
         self.function = f
         self.swaps: tuple[Any, ...] = ()
-        bare = generous = False
+        bare = False
+        # Some functions need it: see outside.py. Those that did once are run that way from the beginning.
+        adopting = generous = getattr(f, "__code__", None) in _ADOPTING
+        collected = self.copied = False
+        refused: AutodiffError | None = None
         first: Exception | None = None
         own: Exception | None = None
         while True:
@@ -119,7 +132,7 @@ class _Traced:
             self.inputs: list[Any] = []
             outer = [(trace, trace.lost) for trace in stack()] if stack() else ()
             try:
-                self.output = self._run(f, argnums, args, keywords, start)
+                self.output = self._run(f, argnums, args, keywords, start, adopting)
                 lost = self.trace.lost
             except Exception as error:
                 if first is not None:
@@ -128,8 +141,16 @@ class _Traced:
                     for trace, before in outer:
                         trace.lost = before
                     continue
+                if adopting and self.copied and not collected:
+                    # Perhaps what else holds the arrays is garbage of an earlier run.
+                    collected, lost = True, None
+                    error.__traceback__ = error.__context__ = error.__cause__ = None
+                    gc.collect()
+                    continue
                 # NumPy, or the user's code, may have put an error of its own in the place of ours.
                 lost = error if isinstance(error, AutodiffError) else self.trace.lost
+                if lost is None and refused is not None:
+                    raise refused from error
                 if lost is None:
                     # Compiled code may refuse traced values with an error of its own, in a module not looked through.
                     place = frame_of(error)
@@ -146,6 +167,8 @@ class _Traced:
                     bare, first = True, own or error
                     continue
             if lost is None:
+                if adopting and hasattr(f, "__code__"):
+                    _ADOPTING.add(f.__code__)
                 notes = taken()
                 if notes is not None and not notes.operations:
                     notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
@@ -153,16 +176,19 @@ class _Traced:
             for trace, before in outer:
                 trace.lost = before  # what was refused here is this function's affair
             # Once more with the names replaced that the refusing module has bound (each module is tried once), then
-            # with every array that the function makes ready to be assigned to.
-            if escalate(lost, self.swaps):
-                continue
-            if generous or first is not None:
-                lost.where = lost.where or self.where
-                raise first or lost
-            generous = True
+            # with every array that the function makes ready to be assigned to, then with those outside of it.
+            if not escalate(lost, self.swaps):
+                if first is not None or adopting:
+                    lost.where = lost.where or self.where
+                    raise first or refused or lost
+                if generous:
+                    adopting, refused = True, lost
+                generous = True
+            # The frames of the failed run hold on to its arrays.
+            lost.__traceback__ = lost.__context__ = lost.__cause__ = None
 
     def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
-             start: Callable[[Any, int, Any], Any]) -> Any:  # fmt: skip
+             start: Callable[[Any, int, Any], Any], adopting: bool) -> Any:  # fmt: skip
         trace = self.trace
 
         def enter(leaf: Any) -> Any:
@@ -175,14 +201,22 @@ class _Traced:
             call = list(args)
             for k, tree in zip(argnums, self.tree, strict=True):
                 call[k] = enter(tree) if type(tree) in _COMMON else tree_map(enter, tree)
-            if len(args) > len(argnums) or keywords:
-                chosen = {k % len(args) for k in argnums}
-                others = [k for k in range(len(args)) if k not in chosen]
-                shielded = _shield([*(args[k] for k in others), *keywords.values()])
+            if len(args) <= len(argnums) and not keywords and not adopting:
+                return f(*call)
+            chosen = {k % len(args) for k in argnums}
+            others = [k for k in range(len(args)) if k not in chosen]
+            passive = [*(args[k] for k in others), *keywords.values()]
+            roots = [f, *(a for a in passive if type(a) not in _PLAIN_CONTAINERS)]
+            with Outside(roots) if adopting else nullcontext() as outside:
+                self.copied = outside is not None and bool(outside.copies)
+                shielded, constants = _shield(passive)
                 for k, a in zip(others, shielded, strict=False):
                     call[k] = a
-                return f(*call, **dict(zip(keywords, shielded[len(others) :], strict=True)))
-            return f(*call)
+                y = f(*call, **dict(zip(keywords, shielded[len(others) :], strict=True)))
+            written = [plain(c) for c in constants if is_active(c)]
+            if written:
+                refuse_aliases(roots, written)
+            return y
 
     def owns(self, x: Any) -> bool:
         if type(x) not in TRACED:
