@@ -71,6 +71,7 @@ __all__ = [
 # numerically).
 WAITING: dict[str, str | None] = {
     "scipy.special": "gradcheck.autodiff.rules.scipy.special",
+    "scipy.stats": "gradcheck.autodiff.rules.scipy.stats",
     "scipy.fft": "gradcheck.autodiff.rules.scipy.fft",
     "scipy.fftpack": "gradcheck.autodiff.rules.scipy.fftpack",
     "scipy.signal": "gradcheck.autodiff.rules.scipy.signal",
@@ -79,6 +80,7 @@ WAITING: dict[str, str | None] = {
     "scipy.linalg": "gradcheck.autodiff.rules.scipy.linalg",
     "scipy.integrate": "gradcheck.autodiff.rules.scipy.integrate",
     "scipy.optimize": "gradcheck.autodiff.rules.scipy.optimize",
+    "scipy.optimize.elementwise": "gradcheck.autodiff.rules.scipy.optimize.elementwise",
     "scipy.spatial": "gradcheck.autodiff.rules.scipy.spatial",
     "scipy.spatial.distance": "gradcheck.autodiff.rules.scipy.spatial.distance",
     "scipy.spatial.transform": "gradcheck.autodiff.rules.scipy.spatial.transform",
