@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import BuiltinFunctionType
 from typing import Any
 
 from gradcheck.autodiff.errors import AutodiffError
-from gradcheck.autodiff.scalars import ORIGINALS
+from gradcheck.autodiff.scope import stand_in
 from gradcheck.autodiff.transforms import Argnum, by_position, chosen
 
 __all__ = ["unary_to_nary"]
@@ -32,7 +31,7 @@ def unary_to_nary(operator: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(operator)
     def nary(fun: Callable[..., Any], argnum: Argnum = 0, *rest: Any, **options: Any) -> Callable[..., Any]:
         position = chosen(fun, argnum)
-        call_it = ORIGINALS.get(fun, fun) if isinstance(fun, BuiltinFunctionType) else fun  # math.sin itself
+        call_it = stand_in(fun)  # math.sin itself
 
         def call(*args: Any, **keywords: Any) -> Any:
             argnums, args, keywords = by_position(fun, position, args, keywords)

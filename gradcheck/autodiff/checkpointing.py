@@ -15,6 +15,7 @@ from typing import Any
 
 from gradcheck.autodiff.custom import defjvp_argnum, defvjp_argnums, primitive
 from gradcheck.autodiff.products import _push, pulled_once
+from gradcheck.autodiff.scope import stand_in
 from gradcheck.autodiff.transforms import Function
 
 
@@ -37,8 +38,9 @@ def checkpoint(fun: Function) -> Function:
     """
 
     def run(args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return fun(*args, **keywords)
+        return called(*args, **keywords)
 
+    called = stand_in(fun)
     functools.update_wrapper(run, fun)
     opaque = primitive(run)
 

@@ -394,6 +394,40 @@ def _bindings(namespace: Namespace) -> dict[str, Any]:
     return found
 
 
+_stand_ins: dict[int, Any] = {}
+_counted = -1
+
+
+def stand_in(function: Any) -> Any:
+    """What is called in the place of a library's function that a transform was handed itself: no name leads to it, so
+    no name can be replaced. A bound method is looked up again, and a partial looked into.
+
+    >>> stand_in(math.sin) is math.sin, stand_in(len) is len
+    (False, True)
+    """
+    global _counted
+    if isinstance(function, functools.partial):
+        inner = stand_in(function.func)
+        return function if inner is function.func else functools.partial(inner, *function.args, **function.keywords)
+    if not WAITING.keys().isdisjoint(sys.modules.keys()):
+        load_for_loaded_modules()
+    if isinstance(function, types.MethodType):
+        owner, name = function.__self__, function.__name__
+        if (type(owner).__module__ or "").partition(".")[0] in LIBRARIES and hasattr(owner, name):
+            return lambda *args, **keywords: getattr(owner, name)(*args, **keywords)
+        return function
+    count = sum(len(names) for _, names in SHADOWED)
+    if count != _counted:
+        _stand_ins.update(
+            (id(new.__wrapped__), new)
+            for space, names in SHADOWED
+            if isinstance(space, types.ModuleType)
+            for new in names.values()
+        )
+        _counted = count
+    return _stand_ins.get(id(function), function)
+
+
 def _casts(namespace: Namespace, used: set[str], demand: bool) -> dict[str, Any]:
     """Types that a module uses as casts; of an installed package only on demand, as it may compare types in ways that
     a script does not."""

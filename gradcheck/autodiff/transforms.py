@@ -14,7 +14,7 @@ import gc
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,7 @@ from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines t
 from gradcheck.autodiff.core import TRACED, constant, is_active, is_array, is_complex, plain, shape_of, stack, taken
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, unsupported
 from gradcheck.autodiff.outside import Outside, refuse_aliases
-from gradcheck.autodiff.scalars import ORIGINALS
-from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, tracing
+from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, stand_in, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, tree_map, with_leaves
 from gradcheck.errors import Location
@@ -108,9 +107,8 @@ class _Traced:
                 raise AutodiffError(
                     f"argnum {k} is out of range: the function was called with {len(args)} positional argument(s)"
                 )
-        if type(f) is not FunctionType:
-            if type(f) is BuiltinFunctionType:
-                f = ORIGINALS.get(f, f)  # math.sin itself
+        if type(f) is not FunctionType or (f.__module__ or "").startswith("scipy"):
+            f = stand_in(f)  # math.sin itself
             # A function compiled by numba keeps the Python function that it was made of.
             f = getattr(f, "py_func", f)
         self.function = f

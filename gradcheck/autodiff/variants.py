@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.autodiff.core import is_array, is_complex, shape_of
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput
 from gradcheck.autodiff.jacobians import _require_holomorphic
+from gradcheck.autodiff.scope import stand_in
 from gradcheck.autodiff.transforms import (
     Argnum,
     Function,
@@ -103,7 +104,9 @@ def multigrad_dict(fun: Function) -> Function:
 
     def of_all(chosen_values: dict[str, Any], fixed: dict[str, Any]) -> Any:
         bound = inspect.BoundArguments(signature, fixed | chosen_values)
-        return fun(*bound.args, **bound.kwargs)
+        return called(*bound.args, **bound.kwargs)
+
+    called = stand_in(fun)
 
     def gradients(*args: Any, **keywords: Any) -> dict[str, Any]:
         bound = signature.bind(*args, **keywords)

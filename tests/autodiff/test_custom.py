@@ -137,7 +137,7 @@ def test_argnums() -> None:
     f = primitive(lambda name, x, y: x * y)
     defvjp(f, lambda ans, name, x, y: lambda g: g * x, argnums=(2,))
     assert grad(f, 2)("n", 2.0, 3.0) == 2.0
-    with pytest.raises(AutodiffError, match=r"no vjp for its argument 1 .*gradcheck.extend.defvjp\(.*argnums=\(1,\)"):
+    with pytest.raises(AutodiffError, match=r"no vjp for its argument 1.*gradcheck.extend.defvjp\(.*argnums=\(1,\)"):
         grad(f, 1)("n", 2.0, 3.0)
     defvjp(f, lambda ans, name, x, y: lambda g: g * y, argnums=(1,))
     assert grad(f, (1, 2))("n", 2.0, 3.0) == (3.0, 2.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 import gradcheck as gc
 from gradcheck import AutodiffError, grad, hessian, jacobian
+from gradcheck.wrap_util import unary_to_nary
 
 X = np.array([0.3, -0.7, 1.1])
 V = np.array([1.0, -2.0, 0.5])
@@ -399,3 +402,22 @@ def test_errors_about_results_are_type_errors_as_in_autograd() -> None:
     for f in (lambda x: x, lambda x: np.sum(x) * 1j, lambda x: None):
         with pytest.raises(TypeError):
             grad(f)(X)
+
+
+# -- functions of libraries themselves ---------------------------------------------------------------------------------
+
+
+def test_a_library_function_itself_is_differentiated() -> None:
+    """No name leads to it that could be replaced while the trace runs."""
+    S = np.array([[2.1, 0.1], [0.3, 1.7]])
+    wrapped = lambda a: scipy.linalg.expm(a)  # noqa: E731
+    expected = jacobian(wrapped)(S)
+    for J in (
+        jacobian(scipy.linalg.expm)(S),
+        jacobian(functools.partial(scipy.linalg.expm))(S),
+        jacobian(gc.checkpoint(scipy.linalg.expm))(S),
+        unary_to_nary(lambda f, x: jacobian(f)(x))(scipy.linalg.expm)(S),
+    ):
+        assert pytest.approx(expected) == J
+    assert grad(math.sin)(0.3) == pytest.approx(math.cos(0.3))
+    assert grad(functools.partial(math.pow, 2.0))(3.0) == pytest.approx(8.0 * math.log(2.0))
