@@ -95,6 +95,9 @@ T.add(np.bincount, lambda w: np.bincount(PLACES, weights=w, minlength=7), V, sin
 T.add(np.bincount, lambda x: x * np.bincount(PLACES + (x > 0), minlength=5)[:5], V)
 EDGES = [-2.0, -0.7, 0.1, 1.4, 2.5]
 for bins in (4, EDGES, "sqrt"):
+    T.add(np.histogram_bin_edges, lambda a, b=bins: np.histogram_bin_edges(a, b), V, single=False)
+T.add(np.histogram_bin_edges, lambda a, r: np.histogram_bin_edges(a, 3, range=(-r, r)), V, 2.3, single=False)
+for bins in (4, EDGES, "sqrt"):
     T.add(np.histogram, lambda a, b=bins: np.histogram(a, b), V, single=False)
     T.add(np.histogram, lambda a, b=bins: np.histogram(a, b, density=True), V, single=False)
 for bins in (4, EDGES):
@@ -124,7 +127,12 @@ def test_rule(case: Case) -> None:
             case.f(*case.args)
         except TypeError as err:
             pytest.skip(f"a keyword that this NumPy does not have: {err}")
-        verify(case)
+        try:
+            verify(case)
+        except AutodiffError as err:
+            if "orders in its own way" not in str(err) or np.lib.NumpyVersion(np.__version__) >= "2.3.0":
+                raise
+            pytest.skip(str(err))
 
 
 def test_a_quantile_at_an_element_is_that_element() -> None:

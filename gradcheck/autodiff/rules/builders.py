@@ -19,7 +19,7 @@ import numpy.polynomial
 from gradcheck.autodiff import core
 from gradcheck.autodiff.core import FLOAT_KINDS, FUNCTIONS, constant, has_traced, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.creation import arange, linspace
+from gradcheck.autodiff.rules.creation import arange, asarray_chkfinite, kaiser, linspace
 from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.functional import element_of
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -201,6 +201,9 @@ def _register() -> None:
     for cls, handler in ((concatenator, _concatenator), (grid, _grid)):
         shadow_class(cls, {"__getitem__": _replacement(cls.__getitem__, handler)})
     shadow_class(np.vectorize, {"__call__": _replacement(np.vectorize.__call__, _vectorized, always=True)})
+    # Python functions that do not ask the protocol.
+    for name, handler in (("kaiser", kaiser), ("asarray_chkfinite", asarray_chkfinite)):
+        shadow(np, {name: _replacement(getattr(np, name), handler)}, on_demand=True)
     shadow(np, {"fromiter": _replacement(np.fromiter, _fromiter, always=True)}, on_demand=True)
 
 

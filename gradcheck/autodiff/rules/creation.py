@@ -133,6 +133,16 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
     return copy_traced(y, order="F" if fortran else "C")
 
 
+@implements(np.kaiser)
+def kaiser(M: Any, beta: Any) -> Any:
+    """The Kaiser window, differentiable in its shape parameter."""
+    n = int(plain(M))
+    if n <= 1:
+        return np.ones(max(n, 0))
+    inside = np.sqrt(1.0 - ((np.arange(n) - (n - 1) / 2.0) / ((n - 1) / 2.0)) ** 2)
+    return np.i0(beta * inside) / np.i0(beta)
+
+
 @implements(np.asarray_chkfinite)
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     if not np.all(np.isfinite(plain_tree(a))):

@@ -290,6 +290,13 @@ def divmod_(a: Any, b: Any) -> tuple[Any, Any]:
     return plain(a) // plain(b), elementwise(REMAINDER, (a, b))
 
 
+def frexp(x: Any) -> tuple[Any, Any]:
+    """x = m·2ᵉ: the exponent is a whole number, the mantissa is x times a constant."""
+    _, exponent = np.frexp(plain(x))
+    return np.ldexp(x, -exponent), exponent
+
+
+UFUNCS[np.frexp] = frexp
 UFUNCS[np.modf] = modf
 UFUNCS[np.divmod] = divmod_
 

@@ -48,6 +48,12 @@ def _edges(a: Any, bins: Any, range: Any, weights: Any) -> Any:
     return edges + (known - plain(edges))  # to the last bit what NumPy takes
 
 
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    """Evenly spaced from the smallest to the largest value; how many there are is piecewise constant."""
+    return _edges(as_traced(a), bins, range, weights)
+
+
 def _places(a: Any, edges: Any) -> tuple[Any, Any]:
     """The bin of each value, and whether it is in one."""
     a, edges = np.ravel(plain(a)), plain(edges)

@@ -33,7 +33,6 @@ _NUMPY = """
     iscomplexobj isrealobj
     poly polyval polyfit polyadd polysub polymul polydiv polyder polyint roots
     apply_along_axis apply_over_axes copyto put place putmask astype require
-    asarray_chkfinite
 """
 _LINALG = """
     norm det inv solve eigh eigvalsh eig eigvals cholesky slogdet svd svdvals qr pinv lstsq cond matrix_rank

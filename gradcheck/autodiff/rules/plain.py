@@ -15,7 +15,7 @@ import numpy.lib.recfunctions
 import numpy.strings
 from numpy._core import umath
 
-from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, plain_tree
+from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, note_text, plain_tree
 from gradcheck.autodiff.errors import unsupported
 
 # By name, since some came with later versions of NumPy and some will go.
@@ -23,16 +23,17 @@ PLAIN = """
     shape ndim size argsort argmax argmin nonzero flatnonzero any all searchsorted count_nonzero argwhere allclose
     isclose array_equal array_equiv lexsort digitize argpartition iscomplexobj isrealobj iscomplex isreal result_type
     can_cast isneginf isposinf around round fix min_scalar_type array2string array_repr array_str nanargmax nanargmin
-    histogram_bin_edges shares_memory may_share_memory common_type isin in1d tril_indices_from triu_indices_from
+    shares_memory may_share_memory common_type isin in1d tril_indices_from triu_indices_from
     diag_indices_from einsum_path busday_count busday_offset is_busday datetime_as_string packbits unpackbits
     ravel_multi_index unravel_index
 """
 # They write numbers to a file, which no derivative follows.
+_TO_A_FILE = "writes a file"
 FILES = "save savetxt savez savez_compressed"
 PLAIN_LINALG = "matrix_rank"
 PLAIN_UFUNCS = (
     np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.logical_and, np.logical_or,
-    np.logical_xor, np.logical_not, np.isfinite, np.isinf, np.isnan, np.isnat, np.signbit, np.frexp, np.bitwise_and,
+    np.logical_xor, np.logical_not, np.isfinite, np.isinf, np.isnan, np.isnat, np.signbit, np.bitwise_and,
     np.bitwise_or, np.bitwise_xor, np.bitwise_count, np.invert, np.left_shift, np.right_shift, np.gcd, np.lcm,
 )  # fmt: skip
 
@@ -40,8 +41,10 @@ PLAIN_UFUNCS = (
 HANDLERS: dict[Callable[..., Any], str] = {}
 
 
-def _plain(function: Any) -> Any:
+def _plain(function: Any, why: str) -> Any:
     def handler(*args: Any, **keywords: Any) -> Any:
+        if why == _TO_A_FILE and (any_active(args) or any_active(keywords)):
+            note_text()  # what is read back from the file has no derivative
         return function(*plain_tree(args), **plain_tree(keywords))
 
     return handler
@@ -51,12 +54,12 @@ def _register(module: Any, names: str, why: str) -> None:
     for name in names.split():
         function = getattr(module, name, None)
         if function is not None and function not in FUNCTIONS:
-            FUNCTIONS[function] = _plain(function)
+            FUNCTIONS[function] = _plain(function, why)
             HANDLERS[FUNCTIONS[function]] = why
 
 
 _register(np, PLAIN, "piecewise constant")
-_register(np, FILES, "writes a file")
+_register(np, FILES, _TO_A_FILE)
 _register(np.linalg, PLAIN_LINALG, "piecewise constant")
 for _module in (np.strings, np.char):
     _register(_module, " ".join(n for n in dir(_module) if callable(getattr(_module, n)) and n[0] != "_"), "text")
