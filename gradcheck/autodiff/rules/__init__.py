@@ -74,6 +74,7 @@ WAITING: dict[str, str | None] = {
     "scipy.stats": "gradcheck.autodiff.rules.scipy.stats",
     "scipy.fft": "gradcheck.autodiff.rules.scipy.fft",
     "scipy.fftpack": "gradcheck.autodiff.rules.scipy.fftpack",
+    "scipy.interpolate": "gradcheck.autodiff.rules.scipy.interpolate",
     "scipy.signal": "gradcheck.autodiff.rules.scipy.signal",
     "scipy.signal.windows": None,
     "scipy.ndimage": "gradcheck.autodiff.rules.scipy.ndimage",

@@ -1,7 +1,5 @@
-"""Linear maps of SciPy's that are written down as matrices: those for which no transposed algorithm is worth having.
-
-The matrix is what the function makes of the unit signals. That is exact whatever the version of SciPy does at the
-edges, and costs the square of the signal's length; longer signals are refused by name.
+"""Linear functions of signals that are written down as matrices: splines of signals, systems driven by an input, and
+the objects that SciPy makes of plain numbers and applies to signals.
 """
 
 from __future__ import annotations
@@ -13,44 +11,12 @@ from typing import Any
 import numpy as np
 import scipy.signal as ss
 
-from gradcheck.autodiff.core import TRACED, Primitive, any_active, is_complex, plain_tree, shape_of
+from gradcheck.autodiff.core import any_active, is_complex, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import numeric
+from gradcheck.autodiff.rules.scipy.dense import DENSE, along_axis
 from gradcheck.autodiff.rules.scipy.linear import constant_only, floating
 from gradcheck.autodiff.rules.scipy.registry import methods, original
-
-LONGEST = 4096
-
-
-def _run(x: Any, *, function: Callable[[Any], Any], name: str) -> Any:
-    return DENSE(x, function=function, name=name) if type(x) in TRACED else function(x)
-
-
-def _vjp(_y: Any, x: Any, *, function: Callable[[Any], Any], name: str) -> Any:
-    n = shape_of(x)[-1]
-    rows: list[Any] = []
-
-    def pull(g: Any) -> Any:
-        if n > LONGEST:
-            raise unsupported(f"{name}: reverse mode for a signal of {n} samples", f"at most {LONGEST} samples")
-        if not rows:
-            rows.append(function(np.eye(n)))
-        axes = list(range(1, rows[0].ndim))
-        return np.tensordot(g, rows[0], axes=(axes, axes))
-
-    return pull
-
-
-# Maps of shape (batch, n) → (batch, ...), with the same map for each member of the batch.
-DENSE: Primitive = Primitive(_run, [_vjp], "linear", name="linear map")
-
-
-def along_axis(x: Any, axis: int, function: Callable[[Any], Any], name: str) -> Any:
-    """A linear function of plain arrays (batch, n) → (batch, m), applied to lines of x along an axis."""
-    moved = np.moveaxis(x, axis, -1)
-    shape = shape_of(moved)
-    y = DENSE(np.reshape(moved, (math.prod(shape[:-1]), shape[-1])), function=function, name=name)
-    return np.moveaxis(np.reshape(y, (*shape[:-1], *shape_of(y)[1:])), -1, axis)
 
 
 def gustafsson(b: Any, a: Any, x: Any, axis: int, irlen: Any) -> Any:
@@ -153,12 +119,16 @@ HANDLERS |= {"lsim": _lsim, "dlsim": lambda system, u, t=None, x0=None: _driven_
 # -- ShortTimeFFT, CZT, ZoomFFT: objects made of plain numbers -------------------------------------------------------
 
 
+# The classes themselves: their names are replaced while a trace is running.
+_STFT, _CZT = ss.ShortTimeFFT, ss.CZT
+
+
 def _stft(self: Any, x: Any, p0: Any = None, p1: Any = None, *, k_offset: int = 0, padding: Any = "zeros",
           axis: int = -1) -> Any:  # fmt: skip
     x = floating(x)
     moved = np.moveaxis(x, axis, -1)
     shape = shape_of(moved)
-    method = original(type(self), "stft")
+    method = original(_STFT, "stft")
 
     def rows(s: Any) -> Any:
         return method(self, s, p0, p1, k_offset=k_offset, padding=padding)
@@ -180,7 +150,7 @@ def _istft(self: Any, S: Any, k0: int = 0, k1: Any = None, *, f_axis: int = -2, 
     S = np.moveaxis(floating(S), (f_axis, t_axis), (-2, -1))
     shape = shape_of(S)
     size = shape[-2] * shape[-1]
-    method = original(type(self), "istft")
+    method = original(_STFT, "istft")
     flat = np.reshape(S, (math.prod(shape[:-2]), size))
     # Real and imaginary parts apart: a one-sided spectrum is not linear in complex numbers.
     flat = np.concatenate([np.real(flat), np.imag(flat) if is_complex(flat) else flat * 0.0], axis=1)
@@ -195,7 +165,7 @@ def _istft(self: Any, S: Any, k0: int = 0, k1: Any = None, *, f_axis: int = -2, 
 
 
 def _chirp(self: Any, x: Any, *, axis: int = -1) -> Any:
-    call = original(type(self), "__call__")
+    call = original(_CZT, "__call__")
     return along_axis(floating(x), axis, lambda s: call(self, s), type(self).__name__)
 
 
@@ -214,6 +184,5 @@ def _by_object(make: str) -> Callable[..., Any]:
 
 
 HANDLERS |= {"czt": _by_object("CZT"), "zoom_fft": _by_object("ZoomFFT")}
-methods(ss.ShortTimeFFT, {"stft": _stft, "istft": _istft, "spectrogram": _spectrogram})
-methods(ss.CZT, {"__call__": _chirp})
-methods(ss.ZoomFFT, {"__call__": _chirp})
+methods(_STFT, {"stft": _stft, "istft": _istft, "spectrogram": _spectrogram})
+methods(_CZT, {"__call__": _chirp})  # ZoomFFT is a CZT
