@@ -25,7 +25,7 @@ from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, unsu
 from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, stand_in, tracing
 from gradcheck.autodiff.tape import Tape
-from gradcheck.autodiff.trees import is_container, tree_map, with_leaves
+from gradcheck.autodiff.trees import is_container, leaves, tree_map, with_leaves
 from gradcheck.errors import Location
 
 Argnum = int | Sequence[int]
@@ -298,10 +298,30 @@ def by_position(
 
 
 def _record(f: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> _Traced:
+    argnums: tuple[int, ...]
     if type(argnum) is int and 0 <= argnum < len(args):
-        return _Traced(f, (argnum,), args, keywords, Tape, _variable)
-    argnums, args, keywords = by_position(f, argnum, args, keywords)
-    return _Traced(f, argnums, args, keywords, Tape, _variable)
+        argnums = (argnum,)
+    else:
+        argnums, args, keywords = by_position(f, argnum, args, keywords)
+    try:
+        return _Traced(f, argnums, args, keywords, Tape, _variable)
+    except (TypeError, IndexError) as error:
+        _note_integers(error, [args[k] for k in argnums if -len(args) <= k < len(args)])
+        raise
+
+
+def _note_integers(error: Exception, trees: list[Any]) -> None:
+    """Where integers were to be differentiated and the function fails, say that it got floats in their places."""
+    every = [leaf for tree in trees for leaf in (leaves(tree) if is_container(tree) else [tree])]
+    whole = any(
+        isinstance(leaf, int) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind in "iu")
+        for leaf in every
+    )
+    if whole and not isinstance(error, AutodiffError):
+        error.add_note(
+            "gradcheck: integers that are differentiated are floats in the function. Where they are sizes or indices, "
+            "pass them as an argument of their own that is not differentiated."
+        )
 
 
 def _variable(tape: Tape, _i: int, value: Any) -> Any:
@@ -381,7 +401,8 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
 
     Returns:
         A function of the same arguments that returns ``(value, gradient)``; the gradient has the shape, the container
-        structure and the dtype of the argument.
+        structure and the dtype of the argument. Integers are differentiated as floats; text, None, truth values and
+        functions inside a container stay what they are, in the argument and in the gradient.
 
     Raises:
         AutodiffError: the function returns no single number, or uses something that has no derivative rule.

@@ -253,6 +253,13 @@ def test_integers_in_containers() -> None:
     f = lambda p: p["x"] ** 2 * sum(1.0 for _ in p["counts"])  # noqa: E731
     assert grad(f)({"x": 3, "counts": [1, 2]}) == {"x": 12.0, "counts": [0.0, 0.0]}
 
+    with pytest.raises(TypeError, match="integer") as caught:
+        grad(lambda p: sum(p["x"] for _ in range(p["n"])))({"x": 3.0, "n": 2})
+    assert "integers that are differentiated are floats" in caught.value.__notes__[0]
+    with pytest.raises(IndexError) as indexed:
+        grad(lambda x, i: np.sum(x[i]), (0, 1))(X, np.array([0, 2]))
+    assert "an argument of their own" in indexed.value.__notes__[0]
+
 
 # -- precision ---------------------------------------------------------------------------------------------------------
 
