@@ -6,6 +6,7 @@ Classes of one's own become containers with :func:`gradcheck.register_pytree_nod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,7 +77,7 @@ class VSpace:
 
     Attributes:
         shape: of an array; of a container the tuple of its arrays' shapes.
-        size: how many numbers.
+        size: how many real numbers; a complex one counts as two.
         dtype: of all of it together.
         iscomplex: whether any part is complex.
     """
@@ -90,7 +91,7 @@ class VSpace:
                 raise AutodiffError(f"there is no vector space of a {type(plain(e)).__name__}")
         shapes = tuple(shape_of(e) for e in self._leaves)
         self.shape: Any = shapes if is_container(value) else shapes[0]
-        self.size = sum(int(np.prod(s, dtype=int)) for s in shapes)
+        self.size = sum(math.prod(shape_of(e)) * (2 if is_complex(e) else 1) for e in self._leaves)
         self.iscomplex = any(is_complex(e) for e in self._leaves)
         self.dtype = np.result_type(float, *[plain(e) for e in self._leaves])
         if self._leaves and all(is_array(e) or isinstance(plain(e), np.generic) for e in self._leaves):

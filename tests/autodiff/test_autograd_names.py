@@ -199,7 +199,7 @@ def test_what_is_refused_by_name() -> None:
 def test_vspace() -> None:
     value = {"a": numpy.ones((2, 2)), "b": (1.0, 2 + 1j)}
     space = vspace(value)
-    assert space.size == 6
+    assert space.size == 7
     assert space.iscomplex
     assert space == vspace({"a": numpy.zeros((2, 2)), "b": (0.0, 0j)})
     assert space != vspace({"a": numpy.zeros(2), "b": (0.0, 0j)})
