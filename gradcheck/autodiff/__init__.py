@@ -38,6 +38,7 @@ from gradcheck.autodiff.products import (
 )
 from gradcheck.autodiff.rules import builders as _builders  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.rules import lists as _lists  # noqa: F401  (adds to scope)
+from gradcheck.autodiff.rules import subclasses as _subclasses  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.support import Support, support
 from gradcheck.autodiff.transforms import elementwise_grad, grad, value_and_grad
 from gradcheck.autodiff.trees import register_pytree_node

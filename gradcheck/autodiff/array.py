@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.autodiff.advice import advice
 from gradcheck.autodiff.core import (
     FUNCTIONS,
     TRACED,
@@ -46,6 +47,7 @@ from gradcheck.autodiff.rules.reductions import as_traced
 
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
     """The error for a conversion that would lose x's derivative; remembered, in case the user's code swallows it."""
+    what, hint = advice() or (what, hint)
     error = unsupported(f"{what} would lose the derivative", hint)
     x.owner.lost = x.owner.lost or error
     return error

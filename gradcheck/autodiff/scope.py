@@ -504,7 +504,8 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         if isinstance(space, type):
             needed = demand if swap in _ON_DEMAND else bool(used & names.keys())
         else:
-            reachable = space is np or id(space) in modules or space.__name__.partition(".")[0] in roots
+            name = space.__name__
+            reachable = name.partition(".")[0] in ("numpy", *roots) or id(space) in modules  # np.linalg without import
             needed = reachable and bool(used & names.keys()) and (demand or swap not in _ON_DEMAND)
         if needed and swap not in swaps:
             swaps.append(swap)
@@ -632,6 +633,21 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
                     swap.restore()
             if len(sys.modules) != self.modules:
                 _clean_new_modules(len(sys.modules) - self.modules)
+
+
+@contextmanager
+def every_name() -> Iterator[None]:
+    """Replace all names, whatever the user's function names: while a trace runs through SciPy's own code."""
+    with _lock:
+        swaps = [s for s in _SWAPS if s not in _ON_DEMAND]
+        for swap in swaps:
+            swap.install()
+    try:
+        yield
+    finally:
+        with _lock:
+            for swap in swaps:
+                swap.restore()
 
 
 def _clean_new_modules(count: int) -> None:

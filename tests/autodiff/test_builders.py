@@ -145,3 +145,35 @@ def test_names_are_numpys_again() -> None:
     assert package.polynomial.np is np
     assert package.polynomial.polyval(0.5, [1.0, 2.0]) == 2.0
     assert "tracing" not in repr(np.r_[0.0, 1.0])
+
+
+# -- what is refused by name ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda x: np.ma.array(x).sum(), r"np\.ma\.array: masked arrays cannot hold traced values"),
+        (lambda x: np.ma.masked_array(x, mask=x > 0).sum(), r"np\.ma\.MaskedArray: masked arrays"),
+        (lambda x: np.ma.masked_where(x > 1, x).sum(), r"np\.ma\.masked_where"),
+        (lambda x: np.asmatrix(x).sum(), r"np\.asmatrix: np\.matrix cannot hold traced values"),
+        (lambda x: np.matrix([[x[0], x[1]]]).sum(), r"np\.matrix: np\.matrix cannot"),
+        (lambda x: np.random.default_rng(0).normal(loc=x[0]), r"random generator's normal\(\)"),
+        (lambda x: np.sum(np.random.normal(x, 1.0)), r"random generator's normal\(\).*standard_normal"),
+        (lambda x: np.random.default_rng(0).uniform(0.0, x[0]), r"random generator's uniform\(\)"),
+    ],
+)
+def test_refused_by_name_with_advice(f: Any, message: str) -> None:
+    with pytest.raises(AutodiffError, match=message):
+        grad(f)(V)
+
+
+def test_subclasses_without_traced_values_work() -> None:
+    def f(x: Any) -> Any:
+        mask = np.ma.masked_array([1.0, 2.0, 3.0, 4.0], mask=[0, 1, 0, 1])
+        assert isinstance(mask, np.ma.MaskedArray)
+        assert not isinstance(x, np.ma.MaskedArray | np.matrix)
+        return np.sum(x * mask.filled(0.0)) + np.random.default_rng(0).normal()
+
+    assert np.array_equal(grad(f)(V), [1.0, 0.0, 3.0, 0.0])
+    assert np.ma.masked_array is np.ma.MaskedArray

@@ -29,6 +29,7 @@ from gradcheck.autodiff.core import (
     plain,
 )
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.reductions import as_traced
 
 LN2 = float(np.log(2.0))
 LN10 = float(np.log(10.0))
@@ -221,12 +222,14 @@ UFUNCS[np.conjugate] = conjugate
 
 @implements(np.imag)
 def imag(val: Any) -> Any:
+    val = as_traced(val)
     return IMAG(val) if is_complex(val) else np.imag(plain(val))
 
 
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """Of real numbers 0 or π: piecewise constant."""
+    z = as_traced(z)
     if not is_complex(z):
         return np.angle(plain(z), deg)
     y = ANGLE(z)
@@ -235,12 +238,13 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 @implements(np.sinc)
 def sinc(x: Any) -> Any:
-    return elementwise(SINC, (x,))
+    return elementwise(SINC, (as_traced(x),))
 
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """The derivative is 1 at finite elements, 0 where an element is replaced."""
+    x = as_traced(x)
     value = plain(x)
     finite = np.isfinite(value)
     if is_complex(value) and not np.all(finite):
@@ -267,12 +271,14 @@ I0 = Elementwise(np.i0, _bessel_slope)
 
 @implements(np.i0)
 def i0(x: Any) -> Any:
+    x = as_traced(x)
     return elementwise(I0, (x if is_array(x) else np.asarray(x) if type(x) not in TRACED else np.reshape(x, ()),))
 
 
 @implements(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """The real part, if all imaginary parts are within rounding of 0: which is decided by the values."""
+    a = as_traced(a)
     if not is_complex(a):
         return a
     return np.real(a) if np.isrealobj(np.real_if_close(plain(a), tol)) else a

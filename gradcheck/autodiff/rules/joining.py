@@ -133,6 +133,7 @@ def _split_points(sections: Any, n: int, strict: bool) -> list[int]:
 
 def _split(strict: bool, fixed_axis: int | None = None) -> Callable[..., Any]:
     def handler(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+        ary = as_traced(ary)
         if fixed_axis is not None:
             axis = 0 if fixed_axis == 1 and len(shape_of(ary)) == 1 else fixed_axis
         n = shape_of(ary)[axis]
@@ -152,6 +153,7 @@ FUNCTIONS[np.dsplit] = _split(True, 2)
 
 
 def unstack(x: Any, /, *, axis: int = 0) -> Any:
+    x = as_traced(x)
     lead = (slice(None),) * (axis % len(shape_of(x)))
     return tuple(x[(*lead, i)] for i in range(shape_of(x)[axis]))
 

@@ -213,6 +213,7 @@ def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
+    a = as_traced(a)
     if n < 0:
         return matrix_power(np.linalg.inv(a), -n)
     result, base = None, a

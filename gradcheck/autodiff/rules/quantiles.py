@@ -61,6 +61,7 @@ def _quantile(a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, w
     a, q = as_traced(a), as_traced(q)
     shape = shape_of(a)
     value = plain(a)
+    weights = as_traced(weights)
     if is_active(weights):
         weights = plain(weights)  # the quantile is one of the elements: a step function of the weights
     function = np.nanquantile if skip else np.quantile
@@ -130,7 +131,7 @@ def _place(y: Any, shape: tuple[int, ...], leading: int, axis: Any, keepdims: An
 
 
 def _percents(q: Any, a: Any) -> Any:
-    q = as_traced(q)
+    q, a = as_traced(q), as_traced(a)
     if isinstance(plain(q), int | float) and np.result_type(plain(a)).kind == "f":
         return q / 100.0
     return np.true_divide(np.asarray(q) if type(q) is not float else q, 100.0)
