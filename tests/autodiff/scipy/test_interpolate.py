@@ -87,6 +87,8 @@ C("ip.BPoly(c, x)(q)", c=RNG.normal(size=(4, 7)), x=K, q=WIDE, **ONCE)
 for k in (0, 1, 2, 3, 4, 5):
     C(f"ip.make_interp_spline(x, y, k={k})(q)", x=K, y=V, q=Q, single=False, second=k in (2, 3))
     C(f"ip.make_interp_spline(K, y, {k})(Q)", y=V2, **QUICK)
+if hasattr(ip, "make_splrep"):
+    C("ip.make_splrep(x, y, s=0)(q)", x=K, y=V, q=Q, **QUICK)
 C("ip.make_interp_spline(K, y, bc_type='natural')(Q, 1)", y=V, **ONCE)
 C("ip.make_interp_spline(K, y, bc_type=([(1, 0.3)], [(2, 0.1)]))(Q)", y=V, **ONCE)
 C("ip.make_interp_spline(K, np.concatenate([y, y[:1]]), bc_type='periodic')(WIDE)", y=V[:-1], **ONCE)

@@ -70,6 +70,10 @@ C("ip.KroghInterpolator(x, y)(q)", x=X, y=V[:5], q=np.array([0.3, 0.7]), **ONCE)
 C("ip.BarycentricInterpolator(x, y)(q)", x=X, y=V2[:5], q=np.array([0.3, 0.9]), **ONCE)
 C("ip.barycentric_interpolate(x, y, q)", x=X, y=V[:5], q=np.array([0.3, 0.9]), **QUICK)
 C("ip.krogh_interpolate(x, y, q)", x=X, y=V[:5], q=np.array([0.3, 0.9]), **QUICK)
+C("ip.lagrange(x, y)(q)", x=X[:4], y=V[:4], q=np.array([0.3, 0.9]), **ONCE)
+C("ip.lagrange(X, y).coef", y=V[:5], **ONCE)
+C("(lambda p, q: p(0.3) / q(0.3))(*ip.pade(c, 2))", c=V[:5], **ONCE)
+C("ip.pade(c, 1, n=2)[0](0.4)", c=V[:5], **ONCE)
 
 
 @pytest.mark.parametrize("case", C.all, ids=lambda c: c.id)
@@ -103,7 +107,7 @@ def test_clough_tocher_at_a_traced_place_is_numeric() -> None:
 @pytest.mark.parametrize(
     "text",
     ["ip.CloughTocher2DInterpolator(P, V * a)", "ip.Rbf(P[:, 0], P[:, 1], V * a)",
-     "ip.SmoothBivariateSpline(P[:, 0], P[:, 1], V * a, kx=1, ky=1)", "ip.lagrange(X, V[:5] * a)",
+     "ip.SmoothBivariateSpline(P[:, 0], P[:, 1], V * a, kx=1, ky=1)", "ip.splprep([V * a, V])",
      "ip.RBFInterpolator(P, V * a, neighbors=5)", "ip.RegularGridInterpolator((GX, GY), G * a, 'pchip')(Q)"],
 )  # fmt: skip
 def test_refused_by_name(text: str) -> None:

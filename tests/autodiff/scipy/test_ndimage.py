@@ -140,6 +140,7 @@ C("nd.labeled_comprehension(x, LABELS, [1, 2, 7], lambda v: np.sum(v ** 3), floa
 C("nd.labeled_comprehension(X, LABELS, [1, 2], lambda v: a * np.sum(v), float, 0.0)", a=0.3, single=False)
 
 
+@pytest.mark.filterwarnings("ignore:The behavior of affine_transform")  # SciPy 1.15
 @pytest.mark.parametrize("case", C.all, ids=lambda c: c.id)
 def test_rule(case: Case) -> None:
     verify(case)

@@ -203,6 +203,16 @@ def _interpolating(x: Any, y: Any, k: int, rest: tuple[Any, ...]) -> Any:
     return fitted(y, lambda v: np.stack([function(x, e, k, *rest).c for e in v.T], axis=1), name)
 
 
+def make_splrep(x: Any, y: Any, *, w: Any = None, xb: Any = None, xe: Any = None, k: int = 3, s: Any = 0, t: Any = None,
+                nest: Any = None, bc_type: Any = None) -> Any:  # fmt: skip
+    """``splrep`` with a ``BSpline`` as its result: here only the interpolating one."""
+    if plain(s) != 0 or any(e is not None for e in (xb, xe, t, nest, bc_type)):
+        raise unsupported(
+            "scipy.interpolate.make_splrep of traced values with s > 0 or other keywords", "use make_lsq_spline"
+        )
+    return make_interp_spline(x, y, k)
+
+
 def make_lsq_spline(x: Any, y: Any, t: Any, k: int = 3, w: Any = None, axis: int = 0, check_finite: bool = True,
                     **keywords: Any) -> Any:  # fmt: skip
     """The B-spline nearest to points."""
@@ -234,7 +244,7 @@ def make_smoothing_spline(x: Any, y: Any, w: Any = None, lam: Any = None, *, axi
     if lam is None or any_active(lam):
         c = numeric(lambda v, level: function(x, v, w, level).c, name)(y, lam)
     else:
-        c = fitted(y, lambda v: function(x, v, w, plain(lam)).c, name)
+        c = fitted(y, lambda v: np.stack([function(x, e, w, plain(lam)).c for e in v.T], axis=1), name)
     return Spline(t, c, 3, True, axis)
 
 
@@ -395,6 +405,7 @@ def register() -> None:
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {
+    "make_splrep": make_splrep,
     "make_interp_spline": make_interp_spline, "make_lsq_spline": make_lsq_spline,
     "make_smoothing_spline": make_smoothing_spline, "splrep": splrep, "splev": splev, "splint": splint,
     "splder": splder, "splantider": splantider, "sproot": sproot,

@@ -22,7 +22,7 @@ from gradcheck.autodiff.fallback import numeric
 from gradcheck.autodiff.rules.scipy.interpolate.pointwise import at_places, leading, placed
 from gradcheck.autodiff.rules.scipy.interpolate.univariate import Interpolant
 from gradcheck.autodiff.rules.scipy.linear import array, floating, same_as
-from gradcheck.autodiff.rules.scipy.registry import construct, methods, original
+from gradcheck.autodiff.rules.scipy.registry import STATUS, construct, methods, original, refuse
 
 LINEAR, NEAREST, RBF = si.LinearNDInterpolator, si.NearestNDInterpolator, si.RBFInterpolator
 
@@ -196,7 +196,7 @@ class Radial:
         k = np.concatenate([k, self._monomials(x)], axis=1) if self.powers else k
         y = np.reshape(k @ self.c, (shape_of(x)[0], *self.trailing))
         expected = original(RBF, "__call__")(self.check, plain(x))
-        # The system is nearly singular by nature: two solutions agree to fewer digits than one has. The value is SciPy's.
+        # The system is nearly singular by nature: two solutions agree to fewer digits than one has.
         return same_as(y, expected, "scipy.interpolate.RBFInterpolator") + (expected - plain(y))
 
 
@@ -242,6 +242,53 @@ class Polynomial:
         raise unsupported("the derivative of an interpolating polynomial of traced values", "evaluate it itself")
 
 
+class Powers:
+    """What ``numpy.poly1d`` is for plain coefficients, the highest power first."""
+
+    def __init__(self, c: Any) -> None:
+        self.c = self.coef = self.coeffs = self.coefficients = c
+
+    @property
+    def order(self) -> int:
+        return int(shape_of(self.c)[0]) - 1
+
+    def __call__(self, x: Any) -> Any:
+        return np.polyval(self.c, x)
+
+
+def lagrange(x: Any, w: Any) -> Any:
+    """The polynomial through points, as powers."""
+    x, w = floating(x), floating(w)
+    n = shape_of(x)[0]
+    total: Any = 0.0
+    for j in range(n):
+        term: Any = np.ones(1)
+        for m in range(n):
+            if m != j:
+                term = np.convolve(term, np.stack([1.0 + 0.0 * x[m], -x[m]]) / (x[j] - x[m]))
+        total = total + term * w[j]
+    expected = original(si, "lagrange")(plain(x), plain(w)).c
+    return Powers(same_as(total[n - len(expected) :], expected, "scipy.interpolate.lagrange"))
+
+
+def pade(an: Any, m: int, n: Any = None) -> Any:
+    """The rational function with this Taylor series: the denominator's coefficients solve a linear system."""
+    an = floating(an)
+    count = shape_of(an)[0]
+    n = count - 1 - m if n is None else int(n)
+    if n < 0 or n + m > count - 1:
+        raise ValueError("Order of q+p <m+n> must be smaller than len(an).")
+    padded = np.concatenate([np.zeros(m), an])  # aₖ stands at k + m
+    index = np.arange(n + 1, n + m + 1)[:, None] - np.arange(1, m + 1)
+    q = np.concatenate([np.ones(1), np.linalg.solve(padded[index + m], -an[n + 1 : n + m + 1])]) if m else np.ones(1)
+    p = np.convolve(an[: n + 1], q)[: n + 1]
+    expected = original(si, "pade")(plain(an), m, n)
+    results = [c[::-1] for c in (p, q)]
+    for c, theirs in zip(results, expected, strict=True):
+        same_as(c[shape_of(c)[0] - len(theirs.c) :], theirs.c, "scipy.interpolate.pade")
+    return tuple(Powers(c) for c in results)
+
+
 def _interpolate(name: str) -> Callable[..., Any]:
     fallback = numeric(original(si, name), f"scipy.interpolate.{name}")
 
@@ -275,6 +322,14 @@ _REFUSED = (
     "AAA", "CloughTocher2DInterpolator", "FloaterHormannInterpolator", "LSQBivariateSpline", "LSQSphereBivariateSpline",
     "NdBSpline", "NdPPoly", "Rbf", "RectSphereBivariateSpline", "SmoothBivariateSpline", "SmoothSphereBivariateSpline",
 )  # fmt: skip
+
+
+_REFUSED_FUNCTIONS = {
+    "splprep": "make a spline of each coordinate with make_interp_spline",
+    "make_splprep": "make a spline of each coordinate with make_interp_spline",
+    "approximate_taylor_polynomial": "differentiate the function itself",
+    "generate_knots": "knots for smoothing are found by iteration",
+}
 
 
 def _refuse(name: str) -> Callable[..., Any]:
@@ -324,12 +379,17 @@ def register() -> None:
     methods(RBF, {"__call__": _radial_call})
     construct(si, "BarycentricInterpolator", Polynomial, [Polynomial])
     construct(si, "KroghInterpolator", Polynomial, [Polynomial])
+    refuse(si, {name: why for name, why in _REFUSED_FUNCTIONS.items() if hasattr(si, name)})
     for name in _REFUSED:
-        construct(si, name, _refuse(name))
+        if hasattr(si, name):
+            construct(si, name, _refuse(name))
+            STATUS[si, name] = "refused: made of traced values"
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     "griddata": griddata,
+    "lagrange": lagrange,
+    "pade": pade,
     "barycentric_interpolate": _interpolate("barycentric_interpolate"),
     "krogh_interpolate": _interpolate("krogh_interpolate"),
 }

@@ -12,7 +12,7 @@ from typing import Any
 import scipy.signal
 
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.registry import construct, plain, replace
+from gradcheck.autodiff.rules.scipy.registry import STATUS, construct, plain, replace
 from gradcheck.autodiff.rules.scipy.signal import (
     convolution,
     dense,
@@ -44,6 +44,7 @@ def _system(name: str) -> None:
         )
 
     construct(scipy.signal, name, handler)
+    STATUS[scipy.signal, name] = "refused: made of traced values"
 
 
 for _name in ("StateSpace", "TransferFunction", "ZerosPolesGain", "lti", "dlti", "ShortTimeFFT", "CZT", "ZoomFFT"):
