@@ -46,7 +46,7 @@ from gradcheck.autodiff.core import (
     has_traced,
     plain_tree,
 )
-from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
+from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.shape import reshape
@@ -138,6 +138,8 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, *
         if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not called_by_user("array"):
             return y
         return constant(y)
+    if "ndmax" in keywords:
+        raise unsupported("np.array with ndmax of traced values", "leave it out and index the result")
     # Compared, since SciPy 1.15 passes a _CopyMode, and the truth value of those is an error.
     fresh = copy in (True, np._CopyMode.ALWAYS) and type(object) in TRACED and isinstance(object, np.ndarray)
     y = copy_traced(object) if fresh else _as_array(object)

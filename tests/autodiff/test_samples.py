@@ -232,6 +232,31 @@ def test_cross_products_in_the_plane() -> None:
     assert J[:, 0] == pytest.approx(np.array([[0, 3.0], [-3.0, 0], [2.0, -1.0]]))
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.concatenate([x, x], dtype=int),
+        lambda x: np.concatenate([x, x], dtype=np.float32, casting="safe"),
+        lambda x: np.stack([x, x], dtype=int),
+        lambda x: np.hstack([x, x], dtype=int),
+        lambda x: np.copyto(np.zeros(5, int), x),
+        lambda x: np.array(x).astype(int, casting="safe"),
+        lambda x: np.sort(x, order="a"),
+        lambda x: np.clip(x, 0.0, 1.0, bounds=3),
+        lambda x: np.sum(x, axes=0),
+        lambda x: np.linspace(x[0], 1.0, -3),
+        lambda x: np.cov(x, fweights=[0.5] * 5),
+        lambda x: np.quantile(x, 1.5),
+        lambda x: np.gradient(x, edge_order=3),
+    ],
+)
+def test_what_numpy_does_not_take_is_not_taken(f: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as plain_error:
+        f(V)
+    with pytest.raises(type(plain_error.value)):
+        grad(lambda x: np.sum(f(x)))(V)
+
+
 def test_a_polynomial_with_a_double_root_has_no_finite_slope() -> None:
     assert not np.isfinite(jacobian(np.roots)(np.array([1.0, -2.0, 1.0]))).all()
 

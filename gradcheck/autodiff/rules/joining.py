@@ -19,6 +19,7 @@ from gradcheck.autodiff.core import (
     has_traced,
     implements,
     is_array,
+    plain,
     plain_tree,
     shape_of,
 )
@@ -60,6 +61,9 @@ def concatenate(
         parts, axis = [ravel(a) for a in parts], 0
     parts = [np.reshape(a, shape_of(a)) if not is_array(a) else a for a in parts]
     y = CONCATENATE(*parts, axis=axis % len(shape_of(parts[0])))
+    target = out.dtype if out is not None else dtype
+    if target is not None and not all(np.can_cast(np.result_type(plain(a)), target, casting) for a in parts):  # type: ignore[arg-type]
+        raise TypeError(f"Cannot cast array data to {np.dtype(target)} according to the rule '{casting}'")
     if dtype is not None:
         y = y.astype(dtype)
     if out is not None:
@@ -73,18 +77,18 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     arrays = [as_traced(a) for a in arrays]
     if len({shape_of(a) for a in arrays}) != 1:
         raise ValueError("all input arrays must have the same shape")
-    return concatenate([np.expand_dims(a, axis) for a in arrays], axis, out, dtype=dtype)
+    return concatenate([np.expand_dims(a, axis) for a in arrays], axis, out, dtype=dtype, casting=casting)
 
 
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
-    return concatenate([np.atleast_2d(as_traced(a)) for a in tup], 0, dtype=dtype)
+    return concatenate([np.atleast_2d(as_traced(a)) for a in tup], 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
 def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     parts = [np.atleast_1d(as_traced(a)) for a in tup]
-    return concatenate(parts, 0 if len(shape_of(parts[0])) == 1 else 1, dtype=dtype)
+    return concatenate(parts, 0 if len(shape_of(parts[0])) == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.dstack)

@@ -163,7 +163,7 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
     a = as_traced(a)
     if axis is None:
         a, axis = ravel(a), -1
-    index = np.argsort(plain(a), axis=axis, kind="stable")
+    index = np.argsort(plain(a), axis=axis, kind="stable", order=order)
     return moved(a, lambda p: np.take_along_axis(p, index, axis))
 
 
@@ -172,7 +172,7 @@ def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order
     a = as_traced(a)
     if axis is None:
         a, axis = ravel(a), -1
-    index = np.argpartition(plain(a), kth, axis=axis)
+    index = np.argpartition(plain(a), kth, axis=axis, order=order)
     return moved(a, lambda p: np.take_along_axis(p, index, axis))
 
 

@@ -44,6 +44,9 @@ def _writable(a: Any, name: str) -> Any:
 
 @implements(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    source = plain(as_traced(src))
+    if hasattr(source, "dtype") and not np.can_cast(source.dtype, dst.dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(f"Cannot cast array data from {source.dtype} to {dst.dtype} according to the rule '{casting}'")
     _writable(dst, "copyto")[...] = src if where is True else FUNCTIONS[np.where](where, src, dst)
 
 
