@@ -24,6 +24,7 @@ V2 = RNG.normal(size=(9, 2))
 S = P[:6].reshape(2, 3, 2).mean(axis=1)
 PLAIN = ip.RegularGridInterpolator((GX, GY), G2)
 SURFACE = ip.RectBivariateSpline(GX, GY, G)
+CUBIC = ip.RegularGridInterpolator((GX, GY), G, "cubic")
 TRIANGLES = ip.LinearNDInterpolator(P, V)
 RADIAL = ip.RBFInterpolator(P, V, kernel="gaussian", epsilon=1.3)
 CLOUGH = ip.CloughTocher2DInterpolator(P, V)
@@ -92,6 +93,15 @@ def test_splines_on_a_grid(method: str) -> None:
     direction = RNG.normal(size=G.shape)
     # Linear in the values, so a large step costs nothing.
     assert np.isclose(np.sum(g * direction), (f(G + direction) - f(G - direction)) / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["cubic", "quintic"])
+def test_a_plain_spline_on_a_grid_has_the_slope_of_what_scipy_evaluates(method: str) -> None:
+    def f(a: Any) -> Any:
+        return np.sum(CUBIC([[a, float(GY[2]) + 0.2]], method))
+
+    at, h = float(Q[0, 0]), 1e-5
+    assert np.isclose(grad(f)(at), (f(at + h) - f(at - h)) / (2 * h), rtol=1e-8)
 
 
 def test_clough_tocher_at_a_traced_place_is_numeric() -> None:

@@ -51,7 +51,7 @@ class Grid:
         if any(np.any(np.diff(plain(p)) <= 0) for p in self.points):
             raise unsupported("scipy.interpolate.RegularGridInterpolator of traced values with descending points")
         self.method, self.bounds_error, self.fill_value, self.keywords = method, bounds_error, fill_value, keywords
-        self._fits: dict[str, tuple[list[Any], Any]] = {}
+        self.fits: dict[str, tuple[list[Any], Any]] = {}
 
     def __call__(self, xi: Any, method: Any = None, *, nu: Any = None) -> Any:
         method = self.method if method is None else method
@@ -99,13 +99,13 @@ class Grid:
 
     def _splines(self, where: list[Any], method: str) -> Any:
         k = _DEGREE[method]
-        if method not in self._fits:
+        if method not in self.fits:
             c, knots = self.values, []
             for axis, p in enumerate(self.points):
                 c, t = along(c, p, k, axis)
                 knots.append(t)
-            self._fits[method] = knots, c
-        knots, c = self._fits[method]
+            self.fits[method] = knots, c
+        knots, c = self.fits[method]
         return tensor(knots, c, [k] * len(where), where, [0] * len(where))
 
 
@@ -147,9 +147,14 @@ def _checked_grid(y: Any, expected: Any, method: str) -> Any:
 
 def _grid_call(self: Any, xi: Any, method: Any = None, *, nu: Any = None) -> Any:
     made = Grid(self.grid, self.values, self.method, self.bounds_error, self.fill_value)
+    chosen = method or self.method
+    if chosen in ("cubic", "quintic") and hasattr(self, "_construct_spline"):
+        # SciPy's own coefficients, as it solves for them by iteration: this is the function that is evaluated.
+        spline = self._spline if chosen == self.method else self._construct_spline(chosen)
+        made.fits[chosen] = list(spline.t), spline.c
     given = {} if nu is None else {"nu": nu}
     expected = original(GRID, "__call__")(self, plain_tree(xi), method, **given)
-    return _checked_grid(made(xi, method, **given), expected, method or self.method)
+    return _checked_grid(made(xi, method, **given), expected, chosen)
 
 
 def interpn(points: Any, values: Any, xi: Any, method: str = "linear", bounds_error: bool = True,
