@@ -5,8 +5,8 @@ answers for shapes, checks and values; each value that is computed here is compa
 
 Formulas: J. Diebel, *Representing attitude: Euler angles, unit quaternions, and rotation vectors*, Stanford 2006; for
 Euler angles E. Bernardes & S. Viollet, *Quaternion to Euler angles conversion*, PLoS ONE 17, e0276302, 2022; for the
-mean F. Markley et al., *Averaging quaternions*, J. Guid. Control Dyn. 30, 1193, 2007; for aligning vectors W. Kabsch, Acta
-Cryst. A32, 922, 1976.
+mean F. Markley et al., *Averaging quaternions*, J. Guid. Control Dyn. 30, 1193, 2007; for aligning vectors W. Kabsch,
+Acta Cryst. A32, 922, 1976.
 """
 
 from __future__ import annotations
