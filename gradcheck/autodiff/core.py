@@ -300,6 +300,8 @@ class Primitive:
         return apply(self, args, static)
 
 
+# Classes that are no arrays but calculate with them (sparse matrices) -> ``handler(name of the operation, operands)``.
+FOREIGN: dict[type, Callable[[str, Sequence[Any]], Any]] = {}
 # NumPy's name -> what it does for traced operands. `rules/` fills both.
 UFUNCS: dict[Any, Elementwise | Callable[..., Any]] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -368,6 +370,10 @@ def left_behind(args: Sequence[Any], y: Any) -> Any:
 def elementwise(rule: Elementwise, args: Sequence[Any], mask: Any = True, dtype: Any = None) -> Any:
     """Value and derivative of an elementwise function of the operands, of which at least one may be traced."""
     args = [FUNCTIONS[_ARRAY](a) if type(a) in (list, tuple) else a for a in args]
+    if FOREIGN:
+        for a in args:
+            if type(a) in FOREIGN:
+                return FOREIGN[type(a)](rule.name, args)
     trace = innermost(args)
     if trace is None:
         return left_behind(args, evaluate(rule.function, [plain(a) for a in args], mask, dtype))

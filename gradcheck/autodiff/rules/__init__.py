@@ -85,6 +85,9 @@ WAITING: dict[str, str | None] = {
     "scipy.spatial": "gradcheck.autodiff.rules.scipy.spatial",
     "scipy.spatial.distance": "gradcheck.autodiff.rules.scipy.spatial.distance",
     "scipy.spatial.transform": "gradcheck.autodiff.rules.scipy.spatial.transform",
+    "scipy.sparse": "gradcheck.autodiff.rules.scipy.sparse",
+    "scipy.sparse.linalg": "gradcheck.autodiff.rules.scipy.sparse.solvers",
+    "scipy.sparse.csgraph": "gradcheck.autodiff.rules.scipy.sparse.graphs",
     "scipy.cluster.hierarchy": None,
     "scipy.cluster.vq": None,
 }
