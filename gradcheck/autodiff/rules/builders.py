@@ -186,10 +186,13 @@ def _by_signature(function: Callable[..., Any], operands: list[Any], signature: 
 # -- fromiter ----------------------------------------------------------------------------------------------------------
 
 
+_FROMITER = np.fromiter  # the original: the name is replaced while a trace is running
+
+
 def _fromiter(iter: Any, dtype: Any, count: int = -1, *, like: Any = None) -> Any:
     items = list(iter if count < 0 else itertools.islice(iter, count))
     if not any(has_traced(e) for e in items):
-        return np.fromiter(items, dtype, len(items))
+        return _FROMITER(items, dtype, len(items))
     if len(items) < count:
         raise ValueError(f"iterator too short: Expected {count} but iterator had only {len(items)} items.")
     return astype(as_traced(items), dtype, copy=False)
