@@ -1,8 +1,8 @@
 """NumPy functions that are given a list with traced values inside: ``np.sum([x[0], x[1] ** 2])``, ``np.max([a, b])``.
 
-NumPy's protocol asks a function's arguments, not what is in a list; so these functions are replaced while a trace is
-running, as ``scope.py`` replaces ``np.array``. The rules take such lists as they are. A listing of what people call
-with lists: any other function says that it would lose the derivative.
+NumPy's protocol asks a function's arguments, not what is in a list; so after a traced value was refused these functions
+and all ufuncs with a rule are replaced while a trace is running, as ``scope.py`` replaces ``np.array``. The rules take
+such lists as they are.
 """
 
 from __future__ import annotations
