@@ -201,12 +201,15 @@ def through(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     fall_back = numeric(function, name)
 
     def handler(*args: Any, **keywords: Any) -> Any:
+        from gradcheck.autodiff.scope import every_name
+
         traces = list(stack())
         before = [trace.lost for trace in traces]
         leaves: list[Any] = []
         template = _pull_out((args, keywords), leaves)
         try:
-            y = function(*args, **keywords)
+            with every_name():
+                y = function(*args, **keywords)
             followed = [trace.lost for trace in traces] == before
         except Exception:  # whatever it was: if it is the function's own, it will raise it again
             followed = False
@@ -300,16 +303,28 @@ def _outputs(value: Any, name: str) -> tuple[list[int], Callable[[Any], Any]]:
     if not isinstance(value, tuple | list):
         raise unsupported(f"no derivative rule for {name}, which returns a {type(value).__name__}")
     chosen = [k for k, e in enumerate(value) if _is_float(e)]
+    for e in value:  # what else there is must have no derivative by its kind
+        if not (_is_float(e) or e is None or isinstance(e, bool | int | str | np.ndarray | np.generic)):
+            raise unsupported(f"no derivative rule for {name}, which returns a {type(e).__name__} among others")
 
     def rebuild(y: Any) -> Any:
         new = list(value)
         for k, e in zip(chosen, y, strict=True):
             new[k] = e
-        if hasattr(value, "_fields"):
-            return type(value)(*new)
-        return new if isinstance(value, list) else tuple(new)
+        return new if isinstance(value, list) else _like_tuple(value, new)
 
     return chosen, rebuild
+
+
+def _like_tuple(value: Any, new: list[Any]) -> Any:
+    """A tuple of the same class; SciPy's result objects keep more than their elements, and some elements twice."""
+    if type(value) is tuple:
+        return tuple(new)
+    made: Any = tuple.__new__(type(value), new)
+    for key, held in vars(value).items() if hasattr(value, "__dict__") else ():
+        places = [k for k, e in enumerate(value) if e is held]
+        made.__dict__[key] = new[places[0]] if places else held
+    return made
 
 
 def _primitive(call: Callable[..., Any], chosen: list[int], value: Any, name: str) -> Primitive:

@@ -393,6 +393,8 @@ def _bindings(namespace: Namespace) -> dict[str, Any]:
     for name, value in list(namespace.items()):
         if compiled.python_of(value) is not None:
             found[name] = compiled.stand_in(value, name, suspended)
+        elif isinstance(value, types.MethodType) and id(value.__func__) in by_id:  # logpdf = stats.norm.logpdf
+            found[name] = types.MethodType(by_id[id(value.__func__)], value.__self__)
     return found
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gradcheck.autodiff.rules.scipy.stats import lazy, moments, univariate
+from gradcheck.autodiff.rules.scipy.stats import density, lazy, modern, moments, multivariate, samples, univariate
 
-__all__ = ["lazy", "moments", "univariate"]
+__all__ = ["density", "lazy", "modern", "moments", "multivariate", "samples", "univariate"]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from gradcheck.autodiff.fallback import numeric_partial
 from gradcheck.autodiff.rules.scipy.partials import derivative, labelled
 from gradcheck.autodiff.rules.scipy.registry import original
 from gradcheck.autodiff.rules.scipy.stats import laws
+from gradcheck.autodiff.scope import suspended
 
 Function = Callable[..., Any]
 
@@ -66,7 +68,9 @@ class Law(Elementwise):
 def standard(dist: Any, method: str, *operands: Any) -> Any:
     """SciPy's own method at plain values, without the warnings of its far tails."""
     base = stats.rv_discrete if isinstance(dist, stats.rv_discrete) else stats.rv_continuous
-    with np.errstate(all="ignore"):
+    # A class of the user's may make arrays, which would be made for the trace.
+    ours = type(dist).__module__.startswith("scipy.")
+    with np.errstate(all="ignore"), nullcontext() if ours else suspended():
         if method in SUMMARIES:
             return SUMMARIES[method](dist, *operands)
         return original(base, method)(dist, *operands)

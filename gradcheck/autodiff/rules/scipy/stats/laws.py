@@ -243,18 +243,24 @@ TABLE: dict[str, Law] = {
                "sf": lambda k, n, p: sp.betaincc(n, k + 1.0, p)},
     "geom": {"logpmf": lambda k, p: sp.xlog1py(k - 1.0, -p) + np.log(p),
              "cdf": lambda k, p: -np.expm1(k * np.log1p(-p)), "sf": lambda k, p: np.exp(k * np.log1p(-p))},
-    "bernoulli": {"logpmf": lambda k, p: sp.xlogy(k, p) + sp.xlog1py(1.0 - k, -p), "cdf": lambda k, p: 1.0 - p + 0.0 * k,
-                  "sf": lambda k, p: p + 0.0 * k},
+    "bernoulli": {"logpmf": lambda k, p: sp.xlogy(k, p) + sp.xlog1py(1.0 - k, -p),
+                  "cdf": lambda k, p: 1.0 - p + 0.0 * k, "sf": lambda k, p: p + 0.0 * k},
     "skellam": {"logpmf": _skellam},
 }  # fmt: skip
 TABLE["erlang"] = TABLE["gamma"]
 
 # Shape parameters that are whole numbers: nothing but those is allowed, so there is no derivative.
 WHOLE = {
-    "binom": "n", "hypergeom": "M n N", "nhypergeom": "M n r", "betabinom": "n", "boltzmann": "N", "randint": "low high",
-    "nchypergeom_fisher": "M n N", "nchypergeom_wallenius": "M n N", "zipfian": "n", "betanbinom": "n", "ksone": "n", "kstwo": "n",
-    "irwinhall": "n",
+    "binom": "n", "hypergeom": "M n N", "nhypergeom": "M n r", "betabinom": "n", "boltzmann": "N",
+    "randint": "low high", "nchypergeom_fisher": "M n N", "nchypergeom_wallenius": "M n N", "zipfian": "n",
+    "betanbinom": "n", "ksone": "n", "kstwo": "n", "irwinhall": "n",
 }  # fmt: skip
+
+
+def whole(dist: Any) -> list[str]:
+    """The names of the shape parameters that are whole numbers, for SciPy's own distributions."""
+    own = type(dist) is type(getattr(stats, dist.name or "", None))
+    return WHOLE.get(dist.name, "").split() if own else []
 
 
 @functools.cache

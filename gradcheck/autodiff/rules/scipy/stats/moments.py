@@ -1,7 +1,7 @@
 """Moments, entropy, median, intervals and support of SciPy's univariate distributions.
 
-The standardised quantity is a function of the shape parameters alone, a rule of ``engine.py`` as the others; location and
-scale come on top, as SciPy puts them.
+The standardised quantity is a function of the shape parameters alone, a rule of ``engine.py`` as the others; location
+and scale come on top, as SciPy puts them.
 """
 
 from __future__ import annotations

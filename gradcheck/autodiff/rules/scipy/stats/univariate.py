@@ -38,7 +38,7 @@ def parsed(dist: Any, args: Sequence[Any], keywords: dict[str, Any]) -> tuple[li
     """Shapes, loc and scale, as SciPy reads them from the arguments."""
     shapes, loc, scale = dist._parse_args(*args, **keywords)
     names = (dist.shapes or "").replace(",", " ").split()
-    whole = laws.WHOLE.get(dist.name, "").split()
+    whole = laws.whole(dist)
     operands = []
     for k, s in enumerate(shapes):
         fixed = k < len(names) and names[k] in whole
@@ -125,7 +125,7 @@ def distribution(dist: Any, method: str, operands: Sequence[Any]) -> Any:
 
 
 def log_distribution(dist: Any, method: str, operands: Sequence[Any]) -> Any:
-    """logcdf or logsf: ±exp(logpdf − y) in z; through its own code in the shapes, or the derivative without log over e^y."""
+    """logcdf or logsf: ±exp(logpdf − y) in z; in the shapes by its own code, or the derivative without log over e^y."""
     sign = 1.0 if method == "logcdf" else -1.0
     under = method[3:]
 
