@@ -21,6 +21,7 @@ another, or writes it to an array outside, is found out in the sweep, and refuse
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -56,6 +57,39 @@ def cutting() -> Iterator[list[int]]:
                 t.snapshots = before
 
 
+class _State(threading.local):
+    """Whether a callback of SciPy's own run is running now, of which the value alone is wanted (``depth``: with so many
+    traces live), and whether something in it would have had a derivative."""
+
+    depth = 0
+    touched = False
+
+
+_state = _State()
+
+
+def enough(moving: bool) -> bool:
+    """Whether SciPy's own result is all that is wanted of a function with callbacks.
+
+    Args:
+        moving: whether anything that it depends on carries a derivative.
+    """
+    if moving and _state.depth == len(stack()):
+        _state.touched = True
+        return True
+    return not moving
+
+
+@contextmanager
+def _wanted(depth: int) -> Iterator[None]:
+    before = _state.depth, _state.touched
+    _state.depth, _state.touched = depth, False
+    try:
+        yield
+    finally:
+        _state.depth, _state.touched = before
+
+
 class Callback:
     """The user's function as SciPy may call it: plain numbers in, plain numbers out.
 
@@ -71,9 +105,9 @@ class Callback:
         self.active = False
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        with cutting():
+        with cutting(), _wanted(len(stack())):
             y = self.function(*args, *self.args, **keywords)
-            self.active = self.active or any_active(y)
+            self.active = self.active or _state.touched or any_active(y)
             return plain_tree(y)
 
 
@@ -190,12 +224,12 @@ class Jets:
 
     def call(self, function: Callable[..., Any], *args: Any) -> Array:
         """The jet of what a callback returns, flat."""
-        with cutting() as marks:
+        with cutting() as marks, _wanted(0):
             return self.encode(np.reshape(as_traced(function(*args)), (-1,)), marks)
 
     def along(self, function: Callable[..., Any], *args: Any) -> Array:
         """The jet of what a callback returns for arguments that are jets (arrays) or plain (all others)."""
-        with cutting() as marks:
+        with cutting() as marks, _wanted(0):
             return self.encode(
                 as_traced(function(*(self.decode(a) if isinstance(a, np.ndarray) else a for a in args))), marks
             )

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import scipy.integrate
 
-from gradcheck.autodiff.closures import Callback, Jets, cutting, order, stripped
+from gradcheck.autodiff.closures import Callback, Jets, cutting, enough, order, stripped
 from gradcheck.autodiff.core import TRACED, any_active, is_active, is_complex, plain, plain_tree, shape_of
 from gradcheck.autodiff.decisions import LOOKS, Path, noting, refuse_jump, watching
 from gradcheck.autodiff.errors import unsupported
@@ -37,8 +37,8 @@ RTOL, ATOL = 1e-8, 1e-10
 EXPLICIT = {"RK23": "DOP853", "RK45": "DOP853"}
 
 
-def _step(f: Function, t: float, y: Any, delta: Any) -> Any:
-    """y(t + δ) for a δ whose plain value is 0: exact to the number of live traces."""
+def _step(f: Function, t: Any, y: Any, delta: Any) -> Any:
+    """y(t + δ) from y(t), for a δ whose plain value is 0: exact to the number of live traces."""
     if not any_active(delta):
         return y
     n = order()
@@ -78,7 +78,6 @@ class _Flow:
         self.looked: set[Any] = set()
         self.size = 0.0
         self.jets = jets = Jets()
-        t0 = plain(start)
 
         def rhs(t: float, jet: Any) -> Any:
             value, path = self._evaluate(np.concatenate([[t], jet]))
@@ -89,7 +88,7 @@ class _Flow:
             self.last, self.looked, self.size = None, set(), 0.0
             with cutting() as marks:
                 # The solution at the plain initial time: a step back from the traced one.
-                first = jets.encode(self._split(_step(self.right, t0, self._cast(y0), -_delta(start))), marks)
+                first = jets.encode(self._split(_step(self.right, start, self._cast(y0), -_delta(start))), marks)
             return solve(rhs, first)
 
         with watching():
@@ -193,7 +192,7 @@ def solve_ivp(
             **settings,
         )
     moving = callback.active or bool(path) or any_active([y0, times, *t_span])
-    if not moving and not any(e.active for e in plain_events):
+    if enough(moving or any(e.active for e in plain_events)):
         return result
 
     def f(t: Any, y: Any) -> Any:
@@ -363,7 +362,7 @@ def odeint(func: Function, y0: Any, t: Any, args: Any = (), Dfun: Any = None, *p
     run = original(scipy.integrate, "odeint")
     with watching(), noting() as path:
         result = run(callback, plain(y0), plain(t), (), stripped(Dfun, args), **options)
-    if not callback.active and not path and not any_active([y0, t]):
+    if enough(callback.active or bool(path) or any_active([y0, t])):
         return result
     first = options.get("tfirst", False)
     quiet = {k: v for k, v in options.items() if k in ("tcrit", "h0", "hmax", "hmin", "mxordn", "mxords")}

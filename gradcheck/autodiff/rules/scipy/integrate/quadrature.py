@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import scipy.integrate
 
-from gradcheck.autodiff.closures import Callback, Jets, order, stripped
+from gradcheck.autodiff.closures import Callback, Jets, enough, order, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree
 from gradcheck.autodiff.decisions import Path, noting, unnoted, verify, watching
 from gradcheck.autodiff.errors import unsupported
@@ -159,7 +159,7 @@ def quad(
     with watching():
         result = run(callback, low, high, full_output=full_output, **options, **complex_options)
         callback.verify("the integrand of scipy.integrate.quad")
-    if not callback.active and not any_active((a, b)):
+    if enough(callback.active or any_active((a, b))):
         return result
 
     def f(x: Any) -> Any:
@@ -225,11 +225,8 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     plain_opts = [_strip_with(o, args, callbacks) for o in opts] if many else _strip_with(opts, args, callbacks)
     with watching(), noting() as path:
         result = original(scipy.integrate, "nquad")(callbacks[0], plain_ranges, (), plain_opts, full_output)
-    if (
-        not any(c.active for c in callbacks)
-        and not path
-        and not any_active([list(r) for r in ranges if not callable(r)])
-    ):
+    limits = [list(r) for r in ranges if not callable(r)]
+    if enough(any(c.active for c in callbacks) or bool(path) or any_active(limits)):
         return result
 
     def integral(level: int, outer: tuple[Any, ...]) -> Any:
@@ -304,7 +301,7 @@ def quad_vec(f: Any, a: Any, b: Any, *positional: Any, args: Any = (), **options
     with watching():
         result = original(scipy.integrate, "quad_vec")(callback, low, high, **options)
         callback.verify("the integrand of scipy.integrate.quad_vec")
-    if not callback.active and not any_active((a, b)):
+    if enough(callback.active or any_active((a, b))):
         return result
 
     def g(x: Any) -> Any:
@@ -366,7 +363,7 @@ def qmc_quad(
     callback = Keeping(func)
     keywords = {"n_estimates": n_estimates, "n_points": n_points, "qrng": qrng, "log": log}
     result = original(scipy.integrate, "qmc_quad")(callback, plain_tree(a), plain_tree(b), **keywords)
-    if not callback.active and not any_active((a, b)):
+    if enough(callback.active or any_active((a, b))):
         return result
     if log:
         raise unsupported("scipy.integrate.qmc_quad with log=True")

@@ -14,7 +14,7 @@ from gradcheck.autodiff.closures import Callback
 from gradcheck.autodiff.core import any_active, plain_tree
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.optimize.implicit import vector
-from gradcheck.autodiff.rules.scipy.registry import construct, original
+from gradcheck.autodiff.rules.scipy.registry import carrier, construct, original
 
 Function = Callable[..., Any]
 _STRATEGY: Any = scipy.optimize.HessianUpdateStrategy
@@ -44,9 +44,19 @@ class TracedNonlinear(scipy.optimize.NonlinearConstraint):
         self.traced = (as_traced(lb), as_traced(ub))
 
 
+for _cls in (TracedBounds, TracedLinear, TracedNonlinear):
+    carrier(_cls)
 construct(scipy.optimize, "Bounds", TracedBounds, (TracedBounds,))
 construct(scipy.optimize, "LinearConstraint", TracedLinear, (TracedLinear,))
 construct(scipy.optimize, "NonlinearConstraint", TracedNonlinear, (TracedNonlinear,))
+
+
+def standard_bounds(bounds: Any) -> Any:
+    """Bounds as SciPy may see them: an object that the original class has made may hold traced limits, too."""
+    if isinstance(bounds, scipy.optimize.Bounds):
+        moving = type(bounds) is not TracedBounds and any_active([bounds.lb, bounds.ub])
+        return TracedBounds(bounds.lb, bounds.ub, bounds.keep_feasible) if moving else bounds
+    return plain_tree(bounds)
 
 
 class Constraint:
@@ -106,13 +116,20 @@ class Constraints:
                 A = A.toarray()
             A = np.atleast_2d(A)
             self.own.append(Constraint(lambda x: np.matmul(A, x), low, high))
+            if type(c) is not TracedLinear and any_active([A, low, high]):  # made by the original class
+                return TracedLinear(A, low, high, c.keep_feasible)
             return c
         if isinstance(c, scipy.optimize.NonlinearConstraint):
             low, high = getattr(c, "traced", (c.lb, c.ub))
             self.traced = self.traced or any_active([low, high])
             self.own.append(Constraint(lambda x: vector(c.fun(x)), low, high))
-            return original(scipy.optimize, "NonlinearConstraint")(
-                self.callback(c.fun), c.lb, c.ub, self.callback(c.jac), self._callback_or(c.hess)
+            make = original(scipy.optimize, "NonlinearConstraint")
+            return make(
+                self.callback(c.fun),
+                plain_tree(c.lb),
+                plain_tree(c.ub),
+                self.callback(c.jac),
+                self._callback_or(c.hess),
             )
         return c
 

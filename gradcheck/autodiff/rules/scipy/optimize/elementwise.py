@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize.elementwise as module
 
-from gradcheck.autodiff.closures import Callback, cutting, order
+from gradcheck.autodiff.closures import Callback, cutting, enough, order
 from gradcheck.autodiff.core import any_active, plain, plain_tree
 from gradcheck.autodiff.decisions import guard
 from gradcheck.autodiff.errors import unsupported
@@ -66,7 +66,7 @@ def _solver(name: str) -> Function:
             args=tuple(plain_tree(as_traced(a)) for a in args),
             **{k: v if k == "callback" else plain_tree(v) for k, v in keywords.items()},
         )
-        if not callback.active and not any_active(list(args)):
+        if enough(callback.active or any_active(list(args))):
             return result
         if not np.all(result.success):
             raise unsupported(f"{whole} did not converge")

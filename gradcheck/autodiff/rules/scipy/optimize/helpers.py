@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from gradcheck.autodiff.closures import Callback, stripped
+from gradcheck.autodiff.closures import Callback, enough, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -49,7 +49,7 @@ def approx_fprime(xk: Any, f: Function, epsilon: Any = EPSILON, *args: Any) -> A
     """The forward difference that SciPy takes, of traced values."""
     callback = Callback(f, args)
     own = original(scipy.optimize, "approx_fprime")(plain(as_traced(xk)), callback, plain_tree(as_traced(epsilon)))
-    if not callback.active and not any_active([as_traced(xk)]):
+    if enough(callback.active or any_active([as_traced(xk)])):
         return own
     x = np.atleast_1d(as_traced(xk)) * 1.0
     n = shape_of(x)[0]
@@ -78,7 +78,7 @@ def check_grad(
     own = original(scipy.optimize, "check_grad")(
         *callbacks, plain(as_traced(x0)), epsilon=epsilon, direction=direction, **keywords
     )
-    if not any(c.active for c in callbacks) and not any_active([as_traced(x0)]):
+    if enough(any(c.active for c in callbacks) or any_active([as_traced(x0)])):
         return own
     if direction != "all":
         raise unsupported("scipy.optimize.check_grad along a random direction")

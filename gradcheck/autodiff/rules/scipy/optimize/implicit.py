@@ -29,6 +29,8 @@ Function = Callable[..., Any]
 STEPS = 25
 # Newton's method has converged when its step is this small, or (with a noisy F) when the steps stay below that.
 TIGHT, LOOSE = 1e-13, 1e-6
+# Within this of a solution its Jacobian must not change by much.
+NUDGE = 1e-7
 # How far the solution may be from what SciPy found.
 NEAR = 0.1
 
@@ -76,11 +78,15 @@ def polish(F: Function, x0: Any, name: str) -> tuple[Any, Any]:
     moved = float(np.max(np.abs(x - x0), initial=0.0)) / (1.0 + float(np.max(np.abs(x), initial=0.0)))
     if size > LOOSE or moved > NEAR:
         raise unsupported(f"{name} did not converge: what it returned does not solve the equation that defines it")
-    if before is not None and J.size and np.max(np.abs(_newton(J, J - before, name))) > 0.3:
-        raise unsupported(
-            f"{name}: the solution has no derivative, as the Jacobian of the equation that defines it is singular",
-            "it may be a multiple root, or a minimum that is flat to second order",
-        )
+    # At a multiple root, or a flat minimum, J is zero but for rounding, and all of it changes next to the solution.
+    signs = np.random.default_rng(0).choice([-1.0, 0.6], size=x.shape)
+    aside = x + NUDGE * (1.0 + np.abs(x)) * signs
+    for other in (before, _system(F, aside)[1]):
+        if other is not None and J.size and not np.max(np.abs(_newton(J, J - other, name))) < 0.3:
+            raise unsupported(
+                f"{name}: the solution has no derivative, as the Jacobian of the equation that defines it is singular",
+                "it may be a multiple root, or a minimum that is flat to second order",
+            )
     return x, J
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from gradcheck.autodiff.closures import Callback, cutting, stripped
+from gradcheck.autodiff.closures import Callback, cutting, enough, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.jacobians import jacobian
@@ -27,9 +27,9 @@ from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.optimize.constraints import (
     Constraint,
     Constraints,
-    TracedBounds,
     bound_constraints,
     spread_limits,
+    standard_bounds,
 )
 from gradcheck.autodiff.rules.scipy.optimize.implicit import completed, guarded, polish, steps, vector
 from gradcheck.autodiff.rules.scipy.registry import original, replace
@@ -54,7 +54,7 @@ def minimum(f: Function, x0: Any, constraints: list[Constraint], name: str) -> A
 
     def held(x: Any) -> Any:
         """The active constraints, less their bounds: zero at the solution."""
-        values = [(c.c(x) - limit)[index] for c, index, limit in chosen]
+        values = [limit.subtracted(c.c(x))[index] for c, index, limit in chosen]
         return np.concatenate(values) if values else np.zeros(0)
 
     def F(z: Any) -> Any:
@@ -140,15 +140,12 @@ def _limit_of(c: Constraint, index: Any, upper: Any) -> Any:
 class _Attained:
     """Limits to be subtracted from the first elements of a constraint's values."""
 
-    __array_ufunc__ = None
-
     def __init__(self, limit: Any) -> None:
         self.limit = limit
 
-    def __rsub__(self, value: Any) -> Any:
+    def subtracted(self, value: Any) -> Any:
         have, want = shape_of(self.limit)[0], shape_of(value)[0]
-        limit = self.limit if have == want else np.concatenate([self.limit, np.zeros(want - have)])
-        return value - limit
+        return value - (self.limit if have == want else np.concatenate([self.limit, np.zeros(want - have)]))
 
 
 def _verify(x: Any, multipliers: Any, chosen: list[Any], constraints: list[Constraint], name: str) -> None:
@@ -232,13 +229,13 @@ def minimize(
         stripped(jac, args),
         hess if isinstance(hess, _STRATEGY) else stripped(hess, args),
         stripped(hessp, args),
-        _plain_bounds(bounds),
+        standard_bounds(bounds),
         limits.plain if limits.plain else (),
         tol,
         callback,
         plain_tree(options),
     )
-    if not (objective.active or limits.active or _traced_bounds(bounds)):
+    if enough(objective.active or limits.active or _traced_bounds(bounds)):
         return result
     f = functional(fun, args, pair=jac is True)
     name = "scipy.optimize.minimize"
@@ -246,13 +243,9 @@ def minimize(
     return _finish(result, minimum(f, np.atleast_1d(result.x), rules, name), f, name)
 
 
-def _plain_bounds(bounds: Any) -> Any:
-    return bounds if isinstance(bounds, scipy.optimize.Bounds) else plain_tree(bounds)
-
-
 def _traced_bounds(bounds: Any) -> bool:
-    if isinstance(bounds, TracedBounds):
-        return any_active(list(bounds.traced))
+    if isinstance(bounds, scipy.optimize.Bounds):
+        return any_active(list(getattr(bounds, "traced", (bounds.lb, bounds.ub))))
     return (isinstance(bounds, list | tuple) and any(any_active(list(b)) for b in bounds)) or any_active(bounds)
 
 
@@ -271,7 +264,7 @@ def minimize_scalar(
     result = original(scipy.optimize, "minimize_scalar")(
         objective, plain_tree(bracket), plain_tree(bounds), (), method, tol, plain_tree(options)
     )
-    if not (objective.active or any_active(list(bounds or ()))):
+    if enough(objective.active or any_active(list(bounds or ()))):
         return result
     f = _of_number(fun, args)
     x = minimum(f, np.atleast_1d(result.x), _interval(bounds), "scipy.optimize.minimize_scalar")
@@ -315,7 +308,7 @@ def _older(name: str) -> Function:
         if name == "brute":
             bounds = None
         edges = [given[k] for k in ("x1", "x2") if k in given]
-        if not (objective.active or limits.active or _traced_bounds(bounds) or any_active(edges)):
+        if enough(objective.active or limits.active or _traced_bounds(bounds) or any_active(edges)):
             return result
         parts = result if isinstance(result, tuple) else (result,)
         scalar = name in ("fminbound", "brent", "golden")
@@ -378,7 +371,7 @@ def _global(name: str) -> Function:
         call = {k: v if callable(v) else plain_tree(v) for k, v in given.items()}
         call["func"] = objective
         if "bounds" in call:
-            call["bounds"] = _plain_bounds(given["bounds"])
+            call["bounds"] = standard_bounds(given["bounds"])
         if limits.plain:
             (inner if "constraints" in inner else call)["constraints"] = limits.plain
         pair = inner.get("jac") is True
@@ -387,10 +380,10 @@ def _global(name: str) -> Function:
                 inner[k] = stripped(inner[k], args)
         if inner:
             if "bounds" in inner:
-                inner["bounds"] = _plain_bounds(inner["bounds"])
+                inner["bounds"] = standard_bounds(inner["bounds"])
             call["minimizer_kwargs"] = inner
         result = run(**call)
-        if not (objective.active or limits.active or _traced_bounds(bounds)):
+        if enough(objective.active or limits.active or _traced_bounds(bounds)):
             return result
         if any_active(given.get("integrality")) or np.any(plain_tree(given.get("integrality", 0))):
             raise unsupported(f"{whole} with integrality and a traced objective", "minimise over the other variables")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from gradcheck.autodiff.closures import Callback, cutting, order, stripped
+from gradcheck.autodiff.closures import Callback, cutting, enough, order, stripped
 from gradcheck.autodiff.core import plain, plain_tree
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.products import jvp
@@ -36,7 +36,7 @@ def root_of(f: Function, x0: Any, name: str) -> Any:
         return vector(f(np.reshape(x, shape) if shape else x[0]))
 
     x = implicit(F, np.reshape(np.asarray(x0, dtype=float), -1), name)
-    return np.reshape(x, shape) if shape else x[0]
+    return np.reshape(x, shape) if shape or isinstance(x0, np.ndarray) else x[0]
 
 
 def _complex_root(f: Function, x0: Any, name: str) -> Any:
@@ -70,7 +70,7 @@ def _scalar(name: str) -> Function:
         call = {k: plain_tree(v) for k, v in given.items()}
         call |= {k: stripped(call[k], args) for k in (key, *_CALLABLES) if k in call}
         result = run(**call)
-        if not call[key].active:
+        if enough(call[key].active):
             return result
         own = result[0] if isinstance(result, tuple) else result
 
@@ -124,7 +124,7 @@ def root_scalar(
         maxiter,
         options,
     )
-    if not callback.active:
+    if enough(callback.active):
         return result
     if not result.converged:
         raise unsupported(f"scipy.optimize.root_scalar did not converge: {result.flag}")
@@ -153,7 +153,7 @@ def root(
     result = original(scipy.optimize, "root")(
         system, plain(as_traced(x0)), (), method, stripped(jac, args), tol, callback, plain_tree(options)
     )
-    if not system.active:
+    if enough(system.active):
         return result
     x = _system_root(fun, args, jac is True, result.x, np.size(result.fun), "scipy.optimize.root")
     return completed(result, "scipy.optimize.root", {"x": x, "fun": result.fun})
@@ -177,7 +177,7 @@ def fsolve(func: Function, x0: Any, args: Any = (), fprime: Any = None, full_out
     result = original(scipy.optimize, "fsolve")(
         system, plain(as_traced(x0)), (), stripped(fprime, args), full_output, *rest, **plain_tree(options)
     )
-    if not system.active:
+    if enough(system.active):
         return result
     own = result[0] if full_output else result
     x = _system_root(func, args, False, own, np.size(own), "scipy.optimize.fsolve")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from gradcheck.autodiff.closures import Callback, stripped
+from gradcheck.autodiff.closures import Callback, enough, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.jacobians import jacobian
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.rules.scipy.optimize.constraints import Constraint, TracedBounds
+from gradcheck.autodiff.rules.scipy.optimize.constraints import Constraint, standard_bounds
 from gradcheck.autodiff.rules.scipy.optimize.implicit import Unfollowed, completed, guarded, vector
 from gradcheck.autodiff.rules.scipy.optimize.minima import as_tuple, minimum
 from gradcheck.autodiff.rules.scipy.registry import original, replace
@@ -61,15 +61,17 @@ def _bounds(bounds: Any, n: int) -> list[Constraint]:
 
 
 def _bounds_active(bounds: Any) -> bool:
-    return (
-        any_active(list(bounds.traced if isinstance(bounds, TracedBounds) else bounds))
-        if not isinstance(bounds, scipy.optimize.Bounds) or isinstance(bounds, TracedBounds)
-        else False
-    )
+    if isinstance(bounds, scipy.optimize.Bounds):
+        return any_active(list(getattr(bounds, "traced", (bounds.lb, bounds.ub))))
+    return any_active(list(bounds))
 
 
 def _plain_bounds(bounds: Any) -> Any:
-    return bounds if isinstance(bounds, scipy.optimize.Bounds) else tuple(plain_tree(as_traced(b)) for b in bounds)
+    return (
+        standard_bounds(bounds)
+        if isinstance(bounds, scipy.optimize.Bounds)
+        else tuple(plain_tree(as_traced(b)) for b in bounds)
+    )
 
 
 def shifted(value: Any, own: Any) -> Any:
@@ -114,7 +116,7 @@ def least_squares(
         **settings,
     )
     moving = system.active or _bounds_active(bounds) or any_active(f_scale) or getattr(own_loss, "active", False)
-    if not moving:
+    if enough(moving):
         return result
     name = "scipy.optimize.least_squares"
     cost = _cost(residuals, loss, f_scale)
@@ -134,7 +136,7 @@ def leastsq(
     result = original(scipy.optimize, "leastsq")(
         system, plain(as_traced(x0)), (), stripped(Dfun, args), full_output, *rest, **plain_tree(options)
     )
-    if not system.active:
+    if enough(system.active):
         return result
     name = "scipy.optimize.leastsq"
     if result[-1] not in (1, 2, 3, 4):
@@ -192,7 +194,7 @@ def curve_fit(
         nan_policy=nan_policy,
         **{k: stripped(v) for k, v in kwargs.items()},
     )
-    if not (model.active or any_active([xdata, ydata, sigma]) or _bounds_active(bounds)):
+    if enough(model.active or any_active([xdata, ydata, sigma]) or _bounds_active(bounds)):
         return result
     if nan_policy == "omit":
         raise unsupported(
