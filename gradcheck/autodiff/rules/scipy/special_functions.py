@@ -18,6 +18,7 @@ import scipy.special as sp
 
 from gradcheck.autodiff.core import (
     TRACED,
+    UFUNCS,
     Elementwise,
     Primitive,
     any_active,
@@ -449,6 +450,8 @@ registry.replace(
         **{name: _listed(_through(name)) for name in ("zeta", "lambertw", "assoc_laguerre")},
     },
 )  # fmt: skip
+if hasattr(sp, "sph_harm"):  # until SciPy 1.16: orders and angles the other way round
+    UFUNCS[sp.sph_harm] = lambda m, n, theta, phi: sph_harm_y(n, m, phi, theta)
 # Functions of integers, tables of zeros and coefficients, and polynomials made once and called later.
 registry.plain(
     sp,

@@ -81,7 +81,7 @@ def _spheroidal(sign: float, radial: bool) -> Callable[..., Any]:
 def _register_spheroidal() -> None:
     for kind, sign in (("pro", 1.0), ("obl", -1.0)):
         characteristic = getattr(sp, f"{kind}_cv")
-        register(characteristic, (None, None, NUMERIC))
+        register(characteristic, (None, None, NUMERIC), name=f"scipy.special.{kind}_cv")
         for which in ("ang1", "rad1"):
             second = _spheroidal(sign, which != "ang1")
 

@@ -243,6 +243,10 @@ def _finish(d: Any, y: Any) -> Any:
     return np.where(bad, np.nan, d)[()] if np.any(bad) else d
 
 
+# Its code goes through np.nditer, which kills the process when an operand refuses to become an array (NumPy 2.0).
+UNTRACEABLE = frozenset({"kstwo"})
+
+
 def _sources(dist: Any, what: str) -> list[Candidate]:
     """The expressions whose derivative is that of ``what``, best first."""
     law = laws.of(dist)
@@ -264,6 +268,8 @@ def _sources(dist: Any, what: str) -> list[Candidate]:
             found.append((lambda *ops: 1.0 - getattr(dist, f"_{other}")(*ops), True))
     if what in ("cdf", "sf") and isinstance(dist, stats.rv_discrete):
         found += _sums(dist, what)
+    if dist.name in UNTRACEABLE:
+        found = [candidate for candidate in found if not candidate[1]]
     return sorted(found, key=lambda candidate: candidate[1])  # ours first; stable
 
 
