@@ -18,8 +18,9 @@ import numpy as np
 from gradcheck.autodiff.core import TRACED, is_array, plain, plain_tree, unbroadcast
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported
 
-# From this many elements on, a temporary array costs more than finding out that one can be reused.
-LARGE = 4096
+# From this many elements on a temporary array costs more than finding out that one can be reused, and from that many on
+# a copy more than finding out that it is not needed.
+LARGE, DEAR = 4096, 8192
 
 
 class View:
@@ -87,7 +88,7 @@ class Snapshots:
     def keep(self, a: Any) -> Any:
         if type(a) is not np.ndarray:
             return np.copy(a) if type(a) in TRACED and is_array(a) else a
-        if a.size <= LARGE:
+        if a.size <= DEAR:
             return a.copy("K")
         if not _user_writes():
             if id(a) not in self.referred:

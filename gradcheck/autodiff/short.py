@@ -2,11 +2,12 @@
 
 For elementwise functions each function here makes, for one rule, the function that computes the value and appends the
 record, with all that the rule says looked up beforehand. It does what ``Tape.elementwise`` does, and hands over to it
-(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Three kinds of records
+(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Four kinds of records
 are left:
 
 * ``pull_scaled``: one operand, and a number as partial. Nothing is saved: ``2.0 * x``, ``1.0 - x``, all that is linear.
-* ``pull_single``: one operand of the value's shape, and what the partial reads.
+* ``pull_single``: one operand of the value's shape, and what the partial reads. Squares, of which there are most, have
+  ``pull_square``.
 * ``pull_elementwise``: two operands, or broadcasting.
 
 Sums, means and products of matrices have short ways of their own: without keywords they need nothing of the way through
@@ -22,8 +23,17 @@ import numpy as np
 
 from gradcheck.autodiff.core import FUNCTIONS, SCALARS, Elementwise, shape_of
 from gradcheck.autodiff.memory import View, reference, remember
+from gradcheck.autodiff.rules.elementwise import POWER
 from gradcheck.autodiff.rules.products import MATMUL
-from gradcheck.autodiff.sweep import pull_elementwise, pull_fill, pull_general, pull_one, pull_scaled, pull_single
+from gradcheck.autodiff.sweep import (
+    pull_elementwise,
+    pull_fill,
+    pull_general,
+    pull_one,
+    pull_scaled,
+    pull_single,
+    pull_square,
+)
 from gradcheck.autodiff.tape import TapedBase
 
 Way = Callable[..., Any]
@@ -39,6 +49,7 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
     keep_v, keep_a = rule.alone[k]
     linear = not keep_v and not keep_a
     constant = partial if type(partial) is float else None
+    power = rule is POWER and k == 0
 
     def way(x: Any, number: Any) -> Any:
         a, trace, ref = x.value, x.owner, x.slot
@@ -64,13 +75,18 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
             records.append((slot, None, pull_scaled, ref, factor))
             y.link = None
             return y
-        saved = [v if keep_v else None, number, a] if k else [v if keep_v else None, a, number]
+        saved: list[Any]
+        if power and number == 2:
+            saved = [a]
+            records.append((slot, None, pull_square, ref, saved))
+        else:
+            saved = [v if keep_v else None, number, a] if k else [v if keep_v else None, a, number]
+            records.append((slot, None, pull_single, (ref, partial), saved))
         if keep_a:
             if root.link is None:
                 root.link = [saved]
             else:
                 root.link.append(saved)
-        records.append((slot, None, pull_single, (ref, partial), saved))
         y.link = [saved] if keep_v else None
         return y
 

@@ -66,15 +66,20 @@ _WARNINGS = _warnings_off()
 
 
 class Sweep:
-    """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
+    """The state of one backward run: the cotangents, and which of their buffers nobody else holds.
 
-    __slots__ = ("careful", "cotangents", "owned", "shaped")
+    The cotangent of a sum is the same number everywhere: it is kept as that number, its shape beside it
+    (:meth:`uniform`), until somebody needs an array.
+    """
+
+    __slots__ = ("careful", "cotangents", "owned", "shaped", "shapes")
 
     def __init__(self, slots: int, careful: bool) -> None:
         self.cotangents: Any = [None] * slots
         # Slots whose buffer is ours to write to, and those among them whose buffer also lies as the array itself does.
         self.owned: set[int] = set()
         self.shaped: set[int] = set()
+        self.shapes: dict[int, tuple[int, ...]] = {}
         self.careful = careful
 
     def run(self, records: list[Record], wanted: Sequence[int] = ()) -> bool:
@@ -100,6 +105,8 @@ class Sweep:
             if g is None:
                 continue
             if a is None:
+                if g.__class__ is float and slot in self.shapes and da not in _TAKE_UNIFORM:
+                    g = fill(g, self.shapes[slot])
                 if careful and da in _GENERAL:
                     b, db = _GENERAL[da](b, db)
                     da = pull_carefully
@@ -121,7 +128,22 @@ class Sweep:
     def result(self, slot: int) -> Any:
         """The cotangent at a slot, in memory that is nobody else's."""
         c = self.cotangents[slot]
+        if type(c) is float and slot in self.shapes:
+            return np.full(self.shapes[slot], c)
         return c if type(c) is not np.ndarray or slot in self.owned else c.copy()
+
+    def uniform(self, ref: Any, d: float, shape: tuple[int, ...]) -> None:
+        """Add the cotangent of an array of this shape that is d everywhere."""
+        if type(ref) is int and not self.careful:
+            c = self.cotangents[ref]
+            if c is None:
+                self.cotangents[ref] = d
+                self.shapes[ref] = shape
+                return
+            if type(c) is float and self.shapes.get(ref) == shape:
+                self.cotangents[ref] = c + d
+                return
+        self.accumulate(ref, fill(d, shape))
 
     def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
         """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
@@ -131,6 +153,9 @@ class Sweep:
                 self.cotangents[ref] = d
                 if fresh:
                     self.owned.add(ref)
+            elif type(c) is float and ref in self.shapes:
+                self.cotangents[ref] = d + c  # of an array's shape, as d is
+                self.owned.add(ref)
             elif type(c) is np.ndarray and ref in self.owned and type(d) not in TRACED:
                 np.add(c, d, out=c, casting="unsafe")
             else:
@@ -211,8 +236,12 @@ def pull_input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) ->
 
 def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
     """Real arrays, nothing masked: the short way."""
-    if type(g) is np.ndarray and g.size > LARGE:
-        pull_large(sweep, slot, g, operands, saved)
+    if type(g) is np.ndarray:
+        if g.size > LARGE:
+            pull_large(sweep, slot, g, operands, saved)
+            return
+    elif type(g) is float:
+        pull_uniform(sweep, slot, g, operands, saved)
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
@@ -233,8 +262,13 @@ def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], s
 
 def pull_scaled(sweep: Sweep, slot: int, g: Any, ref: Any, factor: Any) -> None:
     """One operand, of the value's shape, and a number as its partial."""
-    if type(g) is np.ndarray and g.size > LARGE:
-        pull_large(sweep, slot, g, ((ref, factor, None),), ())
+    if type(g) is np.ndarray:
+        if g.size > LARGE:
+            pull_large(sweep, slot, g, ((ref, factor, None),), ())
+            return
+    elif type(g) is float and slot in sweep.shapes:
+        sweep.cotangents[slot] = None
+        sweep.uniform(ref, g * float(factor), sweep.shapes[slot])
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
@@ -248,8 +282,12 @@ def pull_scaled(sweep: Sweep, slot: int, g: Any, ref: Any, factor: Any) -> None:
 def pull_single(sweep: Sweep, slot: int, g: Any, operand: Any, saved: Any) -> None:
     """One operand, of the value's shape."""
     ref, partial = operand
-    if type(g) is np.ndarray and g.size > LARGE:
-        pull_large(sweep, slot, g, ((ref, partial, None),), saved)
+    if type(g) is np.ndarray:
+        if g.size > LARGE:
+            pull_large(sweep, slot, g, ((ref, partial, None),), saved)
+            return
+    elif type(g) is float:
+        pull_uniform(sweep, slot, g, ((ref, partial, None),), saved)
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
@@ -260,11 +298,30 @@ def pull_single(sweep: Sweep, slot: int, g: Any, operand: Any, saved: Any) -> No
         sweep.accumulate(ref, d)
 
 
+def pull_square(sweep: Sweep, slot: int, g: Any, ref: Any, saved: Any) -> None:
+    """x**2."""
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    if type(g) is float:
+        d = saved[0] * (g + g)
+    else:
+        d = g * saved[0]
+        d += d
+    if type(ref) is int and cotangents[ref] is None:
+        cotangents[ref] = d
+        sweep.owned.add(ref)
+    else:
+        sweep.accumulate(ref, d)
+
+
 def pull_fill(sweep: Sweep, slot: int, g: Any, ref: Any, payload: Any) -> None:
     """The sum, or mean, of all elements of an array: the shape, and what the sum was divided by."""
     shape, count = payload
     cotangents = sweep.cotangents
     cotangents[slot] = None
+    if type(g) is float or type(g) is np.float64:
+        sweep.uniform(ref, float(g) if count is None else float(g / count), shape)
+        return
     d = fill(g if count is None else g / count, shape)
     if type(ref) is int and cotangents[ref] is None:
         cotangents[ref] = d
@@ -284,11 +341,30 @@ def fill(g: Any, shape: tuple[int, ...]) -> Any:
     return y
 
 
-# The three kinds of elementwise records as the last two fields of the most general.
+def pull_uniform(sweep: Sweep, slot: int, g: float, operands: Sequence[Any], saved: Any) -> None:
+    """An elementwise record whose cotangent is the number g everywhere; or a number itself, of a value without axes."""
+    sweep.cotangents[slot] = None
+    own = sweep.shapes.get(slot, ())
+    for ref, partial, shape in operands:
+        p = partial(*saved) if callable(partial) else partial
+        if type(p) is np.ndarray and p.shape == own and shape is None:
+            fresh = p.size > LARGE and p.base is None and not any(p is s for s in saved)
+            sweep.accumulate(ref, np.multiply(p, g, out=p) if fresh else g * p, fresh=fresh)
+        elif type(p) is float and shape is None:
+            sweep.uniform(ref, g * p, own)
+        else:
+            d = fill(g, own) * p
+            sweep.accumulate(ref, d if shape is None else unbroadcast(d, shape))
+
+
+_TAKE_UNIFORM = frozenset({pull_elementwise, pull_scaled, pull_single, pull_square, pull_input})
+
+# The kinds of elementwise records as the last two fields of the most general.
 _GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
     pull_elementwise: lambda operands, saved: (operands, saved),
     pull_scaled: lambda ref, factor: (((ref, factor, None),), ()),
     pull_single: lambda operand, saved: (((*operand, None),), saved),
+    pull_square: lambda ref, saved: (((ref, lambda x: x + x, None),), saved),
 }
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import TRACED, constant, is_active, is_array, is_complex, plain, shape_of, stack, taken
+from gradcheck.autodiff.core import TRACED, _state, constant, is_active, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, unsupported
 from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, stand_in, tracing
@@ -112,109 +112,148 @@ class _Traced:
             # A function compiled by numba keeps the Python function that it was made of.
             f = getattr(f, "py_func", f)
         self.function = f
-        self.swaps: tuple[Any, ...] = ()
-        bare = False
+        self.argnums, self.args, self.keywords = argnums, args, keywords
+        self.make, self.start = make, start
+        self.copied = self.raised = False
         # Some functions need it: see outside.py. Those that did once are run that way from the beginning.
-        adopting = generous = getattr(f, "__code__", None) in _ADOPTING
-        collected = self.copied = False
+        adopting = bool(_ADOPTING) and getattr(f, "__code__", None) in _ADOPTING
+        self.failed: Exception | None = None
+        if not self._attempt(False, adopting, adopting):
+            self._persist(adopting)
+        notes = _state.notes
+        if notes is not None and not notes.operations:
+            notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
+
+    def _attempt(self, bare: bool, generous: bool, adopting: bool) -> bool:
+        """Run the function once: whether all went well; if not, ``failed`` is what it raised, or the refusal that it
+        hid."""
+        self.trace = self.make()
+        if bare or generous:
+            self.trace.bare, self.trace.generous = bare, generous
+        self.inputs: list[Any] = []
+        self.outer = [(trace, trace.lost) for trace in _state.stack] if _state.stack else ()
+        try:
+            self.output = self._run(adopting)
+        except Exception as error:
+            self.raised = True
+            self.failed = error
+            return False
+        self.raised = False
+        self.failed = self.trace.lost
+        return self.failed is None
+
+    def _persist(self, adopting: bool) -> None:
+        """After a run that failed: run the function again, each time with more names and arrays replaced, until
+        it succeeds or nothing is left that might help. Then the first error is raised."""
+        bare = collected = False
+        generous = adopting
         refused: AutodiffError | None = None
         first: Exception | None = None
         own: Exception | None = None
-        while True:
-            self.tree = [
-                _numeric(a) if type(a) in _COMMON else tree_map(_numeric, a) for a in [args[k] for k in argnums]
-            ]
-            self.trace = make()
-            if bare or generous:
-                self.trace.bare, self.trace.generous = bare, generous
-            self.inputs: list[Any] = []
-            outer = [(trace, trace.lost) for trace in stack()] if stack() else ()
-            try:
-                self.output = self._run(f, argnums, args, keywords, start, adopting)
-                lost = self.trace.lost
-            except Exception as error:
+        done = False
+        while not done:
+            failed, self.failed = self.failed, None
+            assert failed is not None
+            lost = failed if isinstance(failed, AutodiffError) else self.trace.lost
+            if self.raised:
                 if first is not None:
                     raise first from None
-                if replace_compiled(error):
-                    for trace, before in outer:
-                        trace.lost = before
-                    continue
-                if adopting and self.copied and not collected:
+                if replace_compiled(failed):
+                    self._forget()
+                elif adopting and self.copied and not collected:
                     # Perhaps what else holds the arrays is garbage of an earlier run.
-                    collected, lost = True, None
-                    error.__traceback__ = error.__context__ = error.__cause__ = None
+                    collected = True
+                    failed.__traceback__ = failed.__context__ = failed.__cause__ = self.trace.lost = None
                     gc.collect()
-                    continue
-                # NumPy, or the user's code, may have put an error of its own in the place of ours.
-                lost = error if isinstance(error, AutodiffError) else self.trace.lost
-                if lost is None and refused is not None:
-                    raise refused from error
-                if lost is None:
+                # Otherwise NumPy, or the user's code, may have put an error of its own in the place of ours.
+                elif lost is None and refused is not None:
+                    raise refused from failed
+                elif lost is None and self._look_where(failed):
                     # Compiled code may refuse traced values with an error of its own, in a module not looked through.
-                    place = frame_of(error)
-                    if place is not None and escalate_at(place, self.swaps):
-                        for trace, before in outer:
-                            trace.lost = before
-                        own = own or error
-                        continue
-                    if not self.trace.made:
-                        if own is not None:
-                            raise own  # noqa: B904  (what the rerun raised is of no interest)
-                        raise
+                    self._forget()
+                    own = own or failed
+                elif lost is None and not self.trace.made:
+                    raise own or failed
+                elif lost is None:
                     # Perhaps compiled code that wants real arrays where the function made some: once more, with those.
-                    bare, first = True, own or error
-                    continue
-            if lost is None:
-                if adopting and hasattr(f, "__code__"):
-                    _ADOPTING.add(f.__code__)
-                notes = taken()
-                if notes is not None and not notes.operations:
-                    notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
-                return
-            for trace, before in outer:
-                trace.lost = before  # what was refused here is this function's affair
-            # Once more with the names replaced that the refusing module has bound (each module is tried once), then
-            # with every array that the function makes ready to be assigned to, then with those outside of it.
-            if not escalate(lost, self.swaps):
-                if first is not None or adopting:
-                    lost.where = lost.where or self.where
-                    raise first or refused or lost
-                if generous:
-                    adopting, refused = True, lost
-                generous = True
-            # The frames of the failed run hold on to its arrays.
-            lost.__traceback__ = lost.__context__ = lost.__cause__ = None
+                    bare, first = True, own or failed
+                else:
+                    bare, generous, adopting, refused = self._more(lost, first, refused, bare, generous, adopting)
+            elif lost is not None:
+                bare, generous, adopting, refused = self._more(lost, first, refused, bare, generous, adopting)
+            # The frames of the failed run hold on to arrays, and so does its trace.
+            failed = lost = self.trace.lost = None
+            getattr(self.trace, "records", []).clear()
+            done = self._attempt(bare, generous, adopting)
+        if adopting and hasattr(self.function, "__code__"):
+            _ADOPTING.add(self.function.__code__)
 
-    def _run(self, f: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
-             start: Callable[[Any, int, Any], Any], adopting: bool) -> Any:  # fmt: skip
-        trace = self.trace
+    def _more(self, lost: AutodiffError, first: Exception | None, refused: AutodiffError | None, bare: bool,
+              generous: bool, adopting: bool) -> tuple[bool, bool, bool, AutodiffError | None]:  # fmt: skip
+        """What to replace after a traced value was refused: names that the refusing module has bound (each module is
+        tried once), then every array that the function makes, then those outside of it."""
+        self._forget()
+        if not escalate(lost, self.swaps):
+            if first is not None or adopting:
+                lost.where = lost.where or self.where
+                raise first or refused or lost
+            if generous:
+                adopting, refused = True, lost
+            generous = True
+        # The frames of the failed run hold on to its arrays.
+        lost.__traceback__ = lost.__context__ = lost.__cause__ = None
+        return bare, generous, adopting, refused
+
+    def _look_where(self, error: Exception) -> bool:
+        """Look through the module in which a call was refused. (Nobody may keep the frame: it holds arrays.)"""
+        place = frame_of(error)
+        return place is not None and escalate_at(place, self.swaps)
+
+    def _forget(self) -> None:
+        """What was refused here is this function's affair, not that of the traces around it."""
+        for trace, before in self.outer:
+            trace.lost = before
+
+    def _run(self, adopting: bool) -> Any:
+        f, args, trace, start = self.function, self.args, self.trace, self.start
+        with tracing(f, trace) as names:
+            self.swaps = names.swaps
+            if len(args) == 1 and type(args[0]) in _COMMON and not self.keywords and not adopting:
+                self.tree = [_numeric(args[0])]
+                x = start(trace, 0, self.tree[0])
+                self.inputs.append(x)
+                return f(x)
+            return self._run_among_others(adopting)
+
+    def _run_among_others(self, adopting: bool) -> Any:
+        """The call with arguments that are containers, or that are not differentiated."""
+        f, args, keywords, trace, start = self.function, self.args, self.keywords, self.trace, self.start
+        self.tree = [tree_map(_numeric, args[k]) for k in self.argnums]
 
         def enter(leaf: Any) -> Any:
             x = start(trace, len(self.inputs), leaf)
             self.inputs.append(x)
             return x
 
-        with tracing(f, trace) as names:
-            self.swaps = names.swaps
-            call = list(args)
-            for k, tree in zip(argnums, self.tree, strict=True):
-                call[k] = enter(tree) if type(tree) in _COMMON else tree_map(enter, tree)
-            if len(args) <= len(argnums) and not keywords and not adopting:
-                return f(*call)
-            chosen = {k % len(args) for k in argnums}
-            others = [k for k in range(len(args)) if k not in chosen]
-            passive = [*(args[k] for k in others), *keywords.values()]
-            roots = [f, *(a for a in passive if type(a) not in _PLAIN_CONTAINERS)]
-            with Outside(roots) if adopting else nullcontext() as outside:
-                self.copied = outside is not None and bool(outside.copies)
-                shielded, constants = _shield(passive)
-                for k, a in zip(others, shielded, strict=False):
-                    call[k] = a
-                y = f(*call, **dict(zip(keywords, shielded[len(others) :], strict=True)))
-            written = [plain(c) for c in constants if is_active(c)]
-            if written:
-                refuse_aliases(roots, written)
-            return y
+        call = list(args)
+        for k, tree in zip(self.argnums, self.tree, strict=True):
+            call[k] = tree_map(enter, tree)
+        if len(args) <= len(self.argnums) and not keywords and not adopting:
+            return f(*call)
+        chosen = {k % len(args) for k in self.argnums}
+        others = [k for k in range(len(args)) if k not in chosen]
+        passive = [*(args[k] for k in others), *keywords.values()]
+        roots = [f, *(a for a in passive if type(a) not in _PLAIN_CONTAINERS)]
+        with Outside(roots) if adopting else nullcontext() as outside:
+            self.copied = outside is not None and bool(outside.copies)
+            shielded, constants = _shield(passive)
+            for k, a in zip(others, shielded, strict=False):
+                call[k] = a
+            y = f(*call, **dict(zip(keywords, shielded[len(others) :], strict=True)))
+        written = [plain(c) for c in constants if is_active(c)]
+        if written:
+            refuse_aliases(roots, written)
+        return y
 
     def owns(self, x: Any) -> bool:
         if type(x) not in TRACED:
