@@ -59,7 +59,6 @@ add("quad", lambda w: quad(lambda x: np.sum(np.sin(w * x)), 0, 1)[0], np.linspac
 add("quad", lambda p: quad(lambda x: quad(lambda y: p[0] * x * np.exp(p[1] * y * x), 0, x)[0], 0, 1)[0], second=False)
 add("dblquad", lambda p: dblquad(lambda y, x: np.exp(-p[0] * x * y), 0, p[1], 0, lambda x: p[0] * x)[0], second=False)
 add("dblquad", lambda p: dblquad(lambda y, x, c: c * x * y * y, 0, p[1], 0, 1, args=(p[0],))[0])
-add("tplquad", lambda a: integrate.tplquad(lambda z, y, x: a * x * z, 0, 1, 0, lambda x: x, 0, a)[0], 0.7, second=False)
 add("nquad", lambda p: nquad(lambda x, y, c: c * x * y**2, [[0, p[1]], [0, 1]], args=(p[0],))[0])
 add("nquad", lambda p: nquad(lambda x, y: p[0] * x * y, [lambda y: [0, y * p[1]], (0, 1)], opts={"limit": 60})[0])
 add("quad_vec", lambda p: quad_vec(lambda x: np.array([p[0] * x, np.exp(-p[1] * x)]), 0, p[1])[0])
@@ -144,7 +143,7 @@ def pendulum(p: Any, **options: Any) -> Any:
     return solve_ivp(lambda t, y: [y[1], -3.0 * p[0] * np.sin(y[0])], (0, 0.5), [p[1], 1.0], **{**TIGHT, **options})
 
 
-add("solve_ivp", predator)
+add("solve_ivp", predator, second=False)
 add("solve_ivp", lambda p: throw(p).t_events[0], rtol=1e-5)
 add("solve_ivp", lambda p: throw(p).y[:, -1], rtol=1e-5, second=False)
 add("solve_ivp", lambda p: throw(p).y_events[0][0], rtol=1e-5, second=False)
@@ -318,6 +317,15 @@ def test_work_arrays_of_a_callback_are_followed() -> None:
 
     assert grad(f)(0.7) == pytest.approx(3 * 0.7**2 / 3)
     assert jvp(f, (0.7,), (1.0,))[1] == pytest.approx(3 * 0.7**2 / 3)
+
+
+def test_tplquad() -> None:
+    """∫₀¹dx ∫₀ˣdy ∫₀ᵃdz a·x·z = a³/6."""
+
+    def f(a: Any) -> Any:
+        return integrate.tplquad(lambda z, y, x: a * x * z, 0, 1, 0, lambda x: x, 0, a)[0]
+
+    assert jvp(f, (0.7,), (1.0,))[1] == pytest.approx(0.7**2 / 2, rel=1e-9)
 
 
 def test_third_order() -> None:
