@@ -311,19 +311,23 @@ def _outputs(value: Any, name: str) -> tuple[list[int], Callable[[Any], Any]]:
         new = list(value)
         for k, e in zip(chosen, y, strict=True):
             new[k] = e
-        return new if isinstance(value, list) else _like_tuple(value, new)
+        return new if isinstance(value, list) else like_tuple(value, new)
 
     return chosen, rebuild
 
 
-def _like_tuple(value: Any, new: list[Any]) -> Any:
-    """A tuple of the same class; SciPy's result objects keep more than their elements, and some elements twice."""
+def like_tuple(value: Any, new: list[Any]) -> Any:
+    """A tuple of the same class. SciPy's result objects keep more than their elements, and some elements twice.
+
+    A number or array that is no element has no derivative here, so the new object is without it.
+    """
     if type(value) is tuple:
         return tuple(new)
     made: Any = tuple.__new__(type(value), new)
     for key, held in vars(value).items() if hasattr(value, "__dict__") else ():
         places = [k for k, e in enumerate(value) if e is held]
-        made.__dict__[key] = new[places[0]] if places else held
+        if places or not _is_float(held):
+            made.__dict__[key] = new[places[0]] if places else held
     return made
 
 

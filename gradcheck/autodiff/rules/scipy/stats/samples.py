@@ -19,7 +19,7 @@ import scipy.special as sp
 from scipy import stats
 
 from gradcheck.autodiff.core import is_complex, plain, plain_tree, shape_of
-from gradcheck.autodiff.fallback import through
+from gradcheck.autodiff.fallback import like_tuple, through
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy import registry
 from gradcheck.autodiff.rules.scipy.partials import GRAFT
@@ -54,9 +54,14 @@ def _exact(name: str, formula: Handler) -> Handler:
         parts = [_joined(p, v) for p, v in zip(y if many else (y,), value if many else (value,), strict=False)]
         if any(p is None for p in parts):
             return through(function, f"scipy.stats.{name}")(*args, **keywords)
-        return _rebuilt(value, parts) if many else parts[0]
+        return like_tuple(value, parts) if many and len(parts) == len(value) else _single(parts)
 
     return handler
+
+
+def _single(parts: list[Any]) -> Any:
+    (part,) = parts
+    return part
 
 
 def _joined(y: Any, value: Any) -> Any:
@@ -65,16 +70,6 @@ def _joined(y: Any, value: Any) -> Any:
     if shape_of(y) != np.shape(value) or not np.allclose(plain(y), value, rtol=1e-6, atol=1e-12, equal_nan=True):
         return None
     return GRAFT(y, value=value)
-
-
-def _rebuilt(value: Any, parts: list[Any]) -> Any:
-    """A result object of the same class with these in the places of its first components."""
-    old = tuple(value)
-    new: Any = tuple.__new__(type(value), (*parts, *old[len(parts) :]))
-    for key, held in vars(value).items() if hasattr(value, "__dict__") else ():
-        places = [i for i in range(len(parts)) if held is old[i]]
-        new.__dict__[key] = parts[places[0]] if places else held
-    return new
 
 
 # -- moments -----------------------------------------------------------------------------------------------------------
@@ -222,10 +217,46 @@ def pearsonr(x: Any, y: Any, *, alternative: str = "two-sided", method: Any = No
     return r, sp.betainc(shape, shape, 0.5 * (1.0 + r if alternative == "less" else 1.0 - r))
 
 
+def _pearsonr(x: Any, y: Any, **keywords: Any) -> Any:
+    """With what the confidence interval is made of: the samples and their size."""
+    result = _PEARSONR(x, y, **keywords)
+    value = original(stats, "pearsonr")(*plain_tree((x, y)), **plain_tree(keywords))
+    kept = {"_n": getattr(value, "_n", None), "_x": x, "_y": y}
+    result.__dict__.update({k: v for k, v in kept.items() if k in vars(value) and k not in vars(result)})
+    return result
+
+
 def pointbiserialr(x: Any, y: Any, **keywords: Any) -> Any:
     if keywords:
         raise _Beyond
     return pearsonr(x, y)
+
+
+def linregress(x: Any, y: Any, alternative: str = "two-sided", **keywords: Any) -> Any:
+    """Slope, intercept, correlation, p-value by Student's t, and the slope's standard error."""
+    if alternative != "two-sided" or keywords:
+        raise _Beyond
+    x, y = _sample(x), _sample(y)
+    n = shape_of(x)[0]
+    if len(shape_of(x)) != 1 or shape_of(y) != (n,) or n < 3:
+        raise _Beyond
+    dx, dy = x - np.mean(x), y - np.mean(y)
+    xx, xy, yy = np.mean(dx * dx), np.mean(dx * dy), np.mean(dy * dy)
+    r, slope, df = xy / np.sqrt(xx * yy), xy / xx, n - 2.0
+    t = r * np.sqrt(df / ((1.0 - r) * (1.0 + r)))
+    error = np.sqrt((1.0 - r * r) * yy / xx / df)
+    return slope, np.mean(y) - slope * np.mean(x), r, 2.0 * sp.stdtr(df, -np.abs(t)), error
+
+
+def _linregress(*args: Any, **keywords: Any) -> Any:
+    """With the standard error of the intercept, which SciPy keeps beside the tuple."""
+    result = _LINREGRESS(*args, **keywords)
+    if "intercept_stderr" not in vars(result):
+        x = _sample(args[0] if args else keywords["x"])
+        value = original(stats, "linregress")(*plain_tree(args), **plain_tree(keywords)).intercept_stderr
+        error = result[4] * np.sqrt(np.mean(x * x))
+        result.__dict__["intercept_stderr"] = GRAFT(error, value=value)
+    return result
 
 
 # -- power transforms --------------------------------------------------------------------------------------------------
@@ -342,7 +373,10 @@ FORMULAS: dict[str, Handler] = {
     "yeojohnson_llf": _likelihood(_yeojohnson, lambda x: np.sign(plain(x)) * np.log1p(np.abs(x))),
     "wasserstein_distance": _distance(1), "energy_distance": _distance(2), "f_oneway": f_oneway, "bartlett": bartlett,
 }  # fmt: skip
-registry.replace(stats, {name: _exact(name, formula) for name, formula in FORMULAS.items()})
+_LINREGRESS = _exact("linregress", linregress)
+_PEARSONR = _exact("pearsonr", pearsonr)
+_HANDLERS = {name: _exact(name, formula) for name, formula in FORMULAS.items()}
+registry.replace(stats, _HANDLERS | {"linregress": _linregress, "pearsonr": _pearsonr})
 registry.plain(stats, ["rankdata", "tiecorrect", "find_repeats", "percentileofscore", "weightedtau"])
 RANDOM = "it draws random numbers: its derivative is not that of its value"
 FIT = "differentiate the log-likelihood, and solve for the parameters with scipy.optimize"
