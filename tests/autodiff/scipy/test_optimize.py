@@ -746,9 +746,6 @@ def test_exact_second_derivatives() -> None:
 def test_every_public_function_is_accounted_for() -> None:
     registry = importlib.import_module("gradcheck.autodiff.rules.scipy.registry")
     grad(lambda x: x * x)(1.0)
-    harmless = {"show_options", "linprog_verbose_callback"}
-    functions = [
-        n for n in scipy.optimize.__all__ if inspect.isfunction(getattr(scipy.optimize, n)) and n not in harmless
-    ]
+    functions = [n for n in scipy.optimize.__all__ if inspect.isfunction(getattr(scipy.optimize, n))]
     status = {n: registry.STATUS.get((scipy.optimize, n)) for n in functions}
-    assert all(s in ("exact", "plain") for s in status.values()), status
+    assert all(s is not None and s.startswith(("exact", "plain", "refused")) for s in status.values()), status

@@ -22,7 +22,7 @@ from gradcheck.autodiff.core import any_active, plain, plain_tree
 from gradcheck.autodiff.decisions import Path, noting, unnoted, verify, watching
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.rules.scipy.registry import original, replace
+from gradcheck.autodiff.rules.scipy.registry import STATUS, original, replace
 
 Function = Callable[..., Any]
 
@@ -405,3 +405,6 @@ _CALLBACKS: dict[str, Function] = {
     "cubature": _refused("cubature"),
 }  # fmt: skip
 replace(scipy.integrate, _CALLBACKS, always=_CALLBACKS)
+for _name in ("tanhsinh", "nsum", "cubature"):
+    if hasattr(scipy.integrate, _name):
+        STATUS[scipy.integrate, _name] = "refused: use quad, quad_vec or nquad"

@@ -20,7 +20,7 @@ from gradcheck.autodiff.products import jvp
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.optimize.implicit import completed
 from gradcheck.autodiff.rules.scipy.optimize.minima import as_tuple
-from gradcheck.autodiff.rules.scipy.registry import original, replace
+from gradcheck.autodiff.rules.scipy.registry import STATUS, original, replace
 
 Function = Callable[..., Any]
 
@@ -98,4 +98,5 @@ def _bracket(name: str) -> Function:
 _HANDLERS: dict[str, Function] = {name: _solver(name) for name in ("find_root", "find_minimum")}
 _HANDLERS |= {name: _bracket(name) for name in ("bracket_root", "bracket_minimum")}
 replace(module, _HANDLERS, always=_HANDLERS)
+STATUS.update({(module, name): "plain" for name in ("bracket_root", "bracket_minimum")})
 guard()

@@ -13,7 +13,8 @@ from gradcheck.autodiff.closures import Callback, enough, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.rules.scipy.registry import original, replace
+from gradcheck.autodiff.rules.scipy.registry import STATUS, original, replace
+from gradcheck.autodiff.rules.scipy.registry import plain as not_differentiable
 
 Function = Callable[..., Any]
 EPSILON = float(np.sqrt(np.finfo(float).eps))
@@ -113,3 +114,6 @@ _CALLBACKS: dict[str, Function] = {
 }  # fmt: skip
 replace(scipy.optimize, _VALUES)
 replace(scipy.optimize, _CALLBACKS, always=_CALLBACKS)
+for _name in ("line_search", "bracket"):
+    STATUS[scipy.optimize, _name] = "refused: its result depends on its own steps alone"
+not_differentiable(scipy.optimize, ["show_options", "linprog_verbose_callback"])
