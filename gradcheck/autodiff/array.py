@@ -56,7 +56,9 @@ def refuse(x: Any, what: str, hint: str) -> AutodiffError:
 def _formats(frame: FrameType) -> bool:
     """Whether the running instruction is ``"%.3f" % x``, the one binary operator that asks x for a float directly."""
     instructions = dis.get_instructions(frame.f_code)
-    return max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset).opname == "BINARY_OP"
+    current = max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset)
+    # Not any operator: those of compiled classes (Rotation ** x, before SciPy 1.17) ask for a float, too.
+    return current.opname == "BINARY_OP" and current.argrepr.startswith("%")
 
 
 class ArrayInterface(RawMemory):

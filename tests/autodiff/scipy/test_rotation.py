@@ -21,6 +21,8 @@ __all__ = ["RotationSpline", "Slerp"]
 
 rng = np.random.default_rng(7)
 C = Written(globals())
+# Before SciPy 1.17 the class is compiled: a rotation that was made outside refuses traced values.
+PYTHON_CLASS = "__dict__" in vars(R)
 
 
 def normal(*shape: int) -> Any:
@@ -65,14 +67,17 @@ C("R.from_rotvec(v).apply(x)", v=V, x=MANY, single=False)
 C("R.from_rotvec(v).apply(x, inverse=True)", v=MANY, x=V, second=False, single=False)
 C("FIXED.apply(x)", x=V, second=False, single=False)
 C("R.from_rotvec(v).inv().as_quat()", v=V, second=False, single=False)
-C("(R.from_rotvec(v) * R.from_quat(q)).as_matrix()", v=V, q=Q, single=False)
-C.each("%s.as_matrix()", "(FIXED * R.from_rotvec(v))", "(R.from_rotvec(v) * FIXED)", v=V, second=False, single=False)
-C("(R.from_rotvec(v) ** n).as_rotvec()", v=V, n=0.4, single=False)
-C("(FIXED ** n).as_rotvec()", n=1.7, second=False, single=False)
+C("(R.from_rotvec(v) * FIXED).as_matrix()", v=V, second=False, single=False)
+C("(R.from_rotvec(v) ** 0.5).as_rotvec()", v=V, second=False, single=False)
+if PYTHON_CLASS:
+    C("(R.from_rotvec(v) * R.from_quat(q)).as_matrix()", v=V, q=Q, single=False)
+    C("(FIXED * R.from_rotvec(v)).as_matrix()", v=V, second=False, single=False)
+    C("(R.from_rotvec(v) ** n).as_rotvec()", v=V, n=0.4, single=False)
+    C("(FIXED ** n).as_rotvec()", n=1.7, second=False, single=False)
+    C("R.from_rotvec(v).mean(w).as_matrix()", v=MANY, w=np.array([1.0, 2.0, 0.5]), second=False, single=False)
 C("R.from_rotvec(v).magnitude()", v=V, second=False, single=False)
 C("R.from_rotvec(v).magnitude()", v=MANY, second=False, single=False)
 C("R.from_rotvec(v).mean().as_matrix()", v=MANY, second=False, single=False)
-C("R.from_rotvec(v).mean(w).as_matrix()", v=MANY, w=np.array([1.0, 2.0, 0.5]), second=False, single=False)
 C(
     "R.from_rotvec(v)[1].as_matrix() + R.concatenate([R.from_rotvec(v[0]), FIXED])[0].as_matrix()",
     v=MANY,
@@ -110,6 +115,13 @@ def test_made_outside() -> None:
     verify(Case(("slerp",), lambda t: slerp(t).as_rotvec(), (0.3,), "slerp", second=False, single=False))
 
 
+@pytest.mark.skipif(PYTHON_CLASS, reason="followed")
+@pytest.mark.parametrize("text", ["FIXED ** v[0]", "FIXED * R.from_rotvec(v)", "R.from_rotvec(MANY).mean(v**2)"])
+def test_compiled_class_refuses(text: str) -> None:
+    with pytest.raises((AutodiffError, TypeError)):
+        grad(eval(f"lambda v: np.sum(({text}).as_matrix())", globals()))(V)
+
+
 def test_isinstance() -> None:
     def f(v: Any) -> Any:
         r = R.from_rotvec(v)
@@ -123,13 +135,14 @@ def test_isinstance() -> None:
 
 
 REFUSED = {
-    "R.from_rotvec(v).as_euler('zyx', suppress_warnings=True)": "gimbal",
+    "R.from_rotvec(v).as_euler('zyx')": "gimbal",
     "R.from_rotvec(v).as_davenport(np.eye(3), 'e')": "as_davenport",
     "RotationSpline([0.0, 1.0], R.from_rotvec(np.stack([v, 2 * v])))": "RotationSpline",
     "R.from_rotvec(np.stack([v, 2 * v])).reduce()": "reduce",
 }
 
 
+@pytest.mark.filterwarnings("ignore:Gimbal lock")
 @pytest.mark.parametrize("text", REFUSED)
 def test_refused_by_name(text: str) -> None:
     with pytest.raises(AutodiffError, match=REFUSED[text]):

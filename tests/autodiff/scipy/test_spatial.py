@@ -18,6 +18,8 @@ __all__ = ["ConvexHull", "Delaunay", "Voronoi", "geometric_slerp", "procrustes",
 
 rng = np.random.default_rng(6)
 C = Written(globals())
+# Some of these names are deprecated in the newest SciPy.
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
 
 
 def normal(*shape: int) -> Any:

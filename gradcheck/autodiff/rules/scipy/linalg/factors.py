@@ -57,11 +57,14 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
 
 
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """``scipy.linalg.cho_factor``: the other triangle is what it was in a, as SciPy leaves it."""
+    """``scipy.linalg.cho_factor``: the other triangle is what SciPy leaves there: a's own, or zeros since SciPy 1.18."""
     a = floating(a)
     c = CHOLESKY(a, lower=bool(lower))
     triangle = np.tri(shape_of(a)[-1], dtype=bool)
-    return np.where(triangle if lower else triangle.T, c, a), lower
+    triangle = triangle if lower else triangle.T
+    value = original(la, "cho_factor")(plain(a), lower=lower)[0]
+    rest = a if np.array_equal(value[..., ~triangle], plain(a)[..., ~triangle]) else value
+    return np.where(triangle, c, rest), lower
 
 
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:

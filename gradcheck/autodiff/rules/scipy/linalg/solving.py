@@ -343,6 +343,13 @@ def pinvh(a: Any, atol: Any = None, rtol: Any = None, lower: bool = True, return
     return _pinv(full, atol, rtol, return_rank, rank)
 
 
+def _as_type(y: Any, value: Any) -> Any:
+    """y as an array or a number, and of the dtype, as the value that SciPy gives."""
+    if isinstance(value, np.ndarray) and not shape_of(y):
+        y = np.reshape(y, ())
+    return y if np.result_type(plain(y)) == value.dtype else y.astype(value.dtype)
+
+
 def lstsq(a: Any, b: Any, cond: Any = None, overwrite_a: bool = False, overwrite_b: bool = False,
           check_finite: bool = True, lapack_driver: Any = None) -> Any:  # fmt: skip
     """``scipy.linalg.lstsq``: solution and residuals by the pseudo-inverse (locally constant rank), singular values by
@@ -356,5 +363,6 @@ def lstsq(a: Any, b: Any, cond: Any = None, overwrite_a: bool = False, overwrite
     x = mm(PINV(a, atol=0.0, rtol=cut), b)
     if np.size(residuals):
         d = b - mm(a, x)
-        residuals = np.sum(np.real(d * conjugate(d)), axis=0)
+        y = np.sum(np.real(d * conjugate(d)), axis=0)
+        residuals = _as_type(y, residuals)
     return x, residuals, rank, None if s is None else svdvals(a)

@@ -167,7 +167,9 @@ class TracedSparse:
         data = plain(data)
         if self.full:
             row, col, data = row[data != 0], col[data != 0], data[data != 0]
-        return type(self.pattern)(COO((data, (row, col)), shape=self.shape))
+        # Where SciPy's compiled code wants small indices they are small.
+        index = sparse.get_index_dtype(maxval=max(*self.shape, len(data)))
+        return type(self.pattern)(COO((data, (row.astype(index), col.astype(index))), shape=self.shape))
 
     def _with(self, values: Any) -> TracedSparse:
         return TracedSparse(self.pattern, values, self.full)

@@ -87,7 +87,7 @@ def spsolve_triangular(A: Any, b: Any, lower: bool = True, overwrite_A: bool = F
     """``scipy.sparse.linalg.spsolve_triangular``: the other triangle must be empty."""
     part = traced(A)
     row, col, data = part.entries
-    original(sl, "spsolve_triangular")(part.value(), plain(floating(b)), lower, unit_diagonal=unit_diagonal)
+    original(sl, "spsolve_triangular")(value_of(A), plain(floating(b)), lower, unit_diagonal=unit_diagonal)
     if unit_diagonal:
         inside = np.flatnonzero(row != col)
         n = part.shape[0]
