@@ -30,7 +30,6 @@ from gradcheck.autodiff.core import (
     is_complex,
     is_living,
     living,
-    note_text,
     plain,
     plain_tree,
     would_lose,
@@ -43,6 +42,7 @@ from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.rules.functional import python_ufunc
 from gradcheck.autodiff.rules.methods import method_of
 from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.text import noted
 
 
 def refuse(x: Any, what: str, hint: str) -> AutodiffError:
@@ -98,13 +98,15 @@ class ArrayInterface(RawMemory):
         return np.array(plain(self), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        if would_lose(self) and not _formats(sys._getframe(1)):
-            raise refuse(
-                self,
-                "float() of a traced value",
-                "leave the conversion out, or make the array it is assigned to inside the function, with np.zeros or "
-                "np.array",
-            )
+        if would_lose(self):
+            if not _formats(sys._getframe(1)):
+                raise refuse(
+                    self,
+                    "float() of a traced value",
+                    "leave the conversion out, or make the array it is assigned to inside the function, with np.zeros "
+                    "or np.array",
+                )
+            noted("")
         return float(plain(self))
 
     def __complex__(self) -> complex:
@@ -154,19 +156,17 @@ class ArrayInterface(RawMemory):
         # By identity, never by value: a cache that was filled with plain numbers must not answer for a traced one.
         return object.__hash__(self)
 
-    def _for_text(self) -> Any:
-        if is_active(self):
-            note_text()
-        return plain(self)
+    def _as_text(self, text: str) -> str:
+        return noted(text) if is_active(self) else text
 
     def __repr__(self) -> str:
-        return repr(self._for_text())
+        return self._as_text(repr(plain(self)))
 
     def __str__(self) -> str:
-        return str(self._for_text())
+        return self._as_text(str(plain(self)))
 
     def __format__(self, spec: str) -> str:
-        return format(self._for_text(), spec)
+        return self._as_text(format(plain(self), spec))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise refuse(self, "pickling a traced value", "processes cannot share a derivative; run it in this one")

@@ -49,9 +49,40 @@ def user_frame() -> FrameType | None:
 
 
 def user_location() -> Location | None:
-    """File and line of :func:`user_frame`."""
+    """File and line of :func:`user_frame`; if that is in Python's own library, of the code that called it, if any."""
     frame = user_frame()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _STANDARD:
+        frame = frame.f_back
+        name = "" if frame is None else frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] in LIBRARIES:
+            frame = None  # called by nobody but us
     return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno)
+
+
+_STANDARD = sys.stdlib_module_names - {"__main__"}
+
+
+def translated(error: Exception) -> AutodiffError | None:
+    """The error for compiled code, or code of Python's own library, that has found out that it was given no plain
+    number; None if the error is about something else."""
+    text = str(error)
+    if any(word in text for word in ("'Taped'", "'Dual'", " Taped ", " Dual ")):
+        name = type(error).__name__
+        text = text.replace("'Taped'", "a traced value").replace("'Dual'", "a traced value")
+        text = text.replace(" Taped ", " a traced value ").replace(" Dual ", " a traced value ")
+        message = f"a function that needs plain numbers was given a traced value ({name}: {text})"
+    elif text.endswith("is not JSON serializable"):
+        message = "json of a traced value would lose the derivative"
+    else:
+        return None
+    frame = error.__traceback__
+    where = None
+    while frame is not None:
+        name = frame.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+        if name not in LIBRARIES and name not in _STANDARD:
+            where = Location(frame.tb_frame.f_code.co_filename, frame.tb_lineno)
+        frame = frame.tb_next
+    return AutodiffError(message, where=where, hint="compute with floats and NumPy arrays, or leave this call out")
 
 
 def frame_of(error: BaseException) -> tuple[dict[str, Any], CodeType] | None:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.autodiff import scalars
 from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, constant, is_active, plain
 from gradcheck.autodiff.errors import LIBRARIES, unsupported
 from gradcheck.autodiff.memory import protect
@@ -54,6 +55,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.places: list[Place] = []
+        self.functions: list[Place] = []  # of math, kept in a table, a default, an attribute
         self.seen: dict[int, Any] = {}
         self.todo: list[Any] = []
 
@@ -79,6 +81,8 @@ class _Walk:
 
             for k, e in enumerate(value):
                 self._value(e, functools.partial(put_element, k), _always, lambda _old: put(value))
+        elif type(value) is types.BuiltinFunctionType and value in scalars.ORIGINALS:
+            self.functions.append(Place(value, put, back or put, still, 0))
         else:
             self.todo.append(value)
 
@@ -219,7 +223,12 @@ class Outside:
         self.copies: list[tuple[Any, Any]] = []
 
     def __enter__(self) -> Outside:
-        places = _Walk().run(self.roots)
+        walk = _Walk()
+        places = walk.run(self.roots)
+        for place in walk.functions:
+            new_function = scalars.ORIGINALS[place.array]
+            place.put(new_function)
+            self.done.append((place, new_function))
         shared = _held_elsewhere(places)
         new: dict[int, Any] = {}
         for place in places:

@@ -77,12 +77,15 @@ def log(x: Any, base: Any = None) -> Any:
     return _LOG(x, base)
 
 
+_NUMBERS = frozenset({float, int, bool, np.float64})
+
+
 def _whole(name: str) -> Callable[..., Any]:
     """A function of plain values only where nothing is traced, else composed of operators."""
     original = getattr(math, name)
 
     def replacement(*args: Any, **keywords: Any) -> Any:
-        if not any(type(a) in TRACED or isinstance(a, list | tuple) for a in args):
+        if all(type(a) in _NUMBERS for a in args):
             return original(*args, **keywords)
         return COMPOSED[name](original, *args, **keywords)
 
@@ -131,13 +134,43 @@ def _question(original: Any, *args: Any, **keywords: Any) -> Any:
     return original(*plain_tree(args), **plain_tree(keywords))
 
 
+def _sumprod(original: Any, p: Any, q: Any, /) -> Any:
+    p, q = list(p), list(q)
+    if not (has_traced(p) or has_traced(q)):
+        return original(p, q)
+    # The exact value, and the plain sum's derivative.
+    total: Any = sum((a * b for a, b in zip(p, q, strict=True)), start=0.0)
+    return total + (original([plain(a) for a in p], [plain(b) for b in q]) - plain(total))
+
+
+def _frexp(original: Any, x: Any, /) -> Any:
+    """x = m·2^e: the exponent is piecewise constant."""
+    e = original(plain(_scalar(x)))[1]
+    return _scalar(x) * 2.0**-e, e
+
+
+def _modf(original: Any, x: Any, /) -> Any:
+    whole = original(plain(_scalar(x)))[1]
+    return _scalar(x) - whole, whole
+
+
+def _nextafter(original: Any, x: Any, y: Any, /, **keywords: Any) -> Any:
+    return _scalar(x) + (original(plain(x), plain(y), **keywords) - plain(_scalar(x)))
+
+
+def _fma(original: Any, x: Any, y: Any, z: Any, /) -> Any:
+    total = _scalar(x) * _scalar(y) + _scalar(z)
+    return total + (original(plain(_scalar(x)), plain(_scalar(y)), plain(_scalar(z))) - plain(total))
+
+
 COMPOSED: dict[str, Callable[..., Any]] = {
     "hypot": _hypot, "dist": _dist, "fsum": _fsum, "prod": _prod,
+    "frexp": _frexp, "modf": _modf, "nextafter": _nextafter, "sumprod": _sumprod, "fma": _fma, "ulp": _question,
     "isnan": _question, "isinf": _question, "isfinite": _question, "isclose": _question,
 }  # fmt: skip
 log.__wrapped__ = _LOG  # type: ignore[attr-defined]
 REPLACEMENTS["log"] = log
-REPLACEMENTS.update({name: _whole(name) for name in COMPOSED})
+REPLACEMENTS.update({name: _whole(name) for name in COMPOSED if hasattr(math, name)})
 ORIGINALS: dict[Any, Callable[..., Any]] = {getattr(math, name): new for name, new in REPLACEMENTS.items()}
 
 
@@ -172,6 +205,7 @@ class Float(builtins.float, metaclass=_FloatMeta):
     dtype = np.dtype(builtins.float)  # so that NumPy takes it where it takes float: ``np.zeros(3, dtype=float)``
 
 
+Float.__name__ = Float.__qualname__ = "float"
 _FLOAT = Elementwise(Float, 1.0, name="float")
 
 
@@ -211,4 +245,5 @@ def _numpy_cast(original: Any) -> Any:
     return cast
 
 
-NUMPY_CASTS: dict[str, Any] = {name: _numpy_cast(getattr(np, name)) for name in ("float64", "float32", "double")}
+NUMPY_CASTS: dict[str, Any] = {name: _numpy_cast(getattr(np, name)) for name in ("float64", "float32")}
+NUMPY_CASTS["double"] = NUMPY_CASTS["float64"]

@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import compiled, scalars
+from gradcheck.autodiff import compiled, guards, scalars
 from gradcheck.autodiff.array import Flat
 from gradcheck.autodiff.core import (
     FLOAT_KINDS,
@@ -140,6 +140,8 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, *
         return constant(y)
     if "ndmax" in keywords:
         raise unsupported("np.array with ndmax of traced values", "leave it out and index the result")
+    if dtype is not None and np.dtype(dtype).kind in "OSUV":
+        raise unsupported(f"a traced value in an array of dtype {np.dtype(dtype)}", "use a list, or an array of floats")
     # Compared, since SciPy 1.15 passes a _CopyMode, and the truth value of those is an error.
     fresh = copy in (True, np._CopyMode.ALWAYS) and type(object) in TRACED and isinstance(object, np.ndarray)
     y = copy_traced(object) if fresh else _as_array(object)
@@ -498,7 +500,7 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
     used = {name for c in _codes(namespace, code) for name in c.co_names}
-    compares_types = "type" in used
+    compares_types = "__class__" in used
     if demand:
         used |= {name for c in _codes(namespace, None) for name in c.co_names}
     modules = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
@@ -513,7 +515,7 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
             needed = reachable and bool(used & names.keys()) and (demand or swap not in _ON_DEMAND)
         if needed and swap not in swaps:
             swaps.append(swap)
-    # Code that compares types would see that the casts are stand-ins.
+    # Code that compares x.__class__ would see that the casts are stand-ins. (For type(x) see guards.py.)
     kinds = (_bindings(namespace), {} if compares_types else _casts(namespace, used, demand))
     for casts, names in enumerate(kinds):
         own = _user_swaps.get((id(namespace), bool(casts)))
@@ -524,8 +526,64 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
             own.extend(names)
         if own is not None and not (casts and compares_types):
             swaps.append(own)
+    swaps += _guards(namespace, used)
     _known[key] = _Known(namespace, tuple(swaps), compares_types)
     return tuple(swaps)
+
+
+# A namespace's swap of guards, by its id.
+_guard_swaps: dict[int, _Swap] = {}
+
+
+def _guards(namespace: Namespace, used: set[str]) -> list[_Swap]:
+    """The swaps of ``type``, ``hasattr`` and ``isinstance`` for code with these names, and for the modules of the same
+    author that it uses: a guard that takes the other branch does so in silence."""
+    swaps = []
+    package = namespace.get("__name__", "").partition(".")[0]
+    todo, seen = [(namespace, used)], {id(namespace)}
+    while todo:
+        space, names = todo.pop()
+        new = guards.needed(names)
+        if "type" in names:
+            new["type"] = _guard_swaps[id(space)].new["type"] if id(space) in _guard_swaps else _type_in(space)
+        new = {name: value for name, value in new.items() if name not in space or space[name] is value}
+        if new:
+            swap = _guard_swaps.setdefault(id(space), _Swap(space, {}))
+            swap.extend(new)
+            swaps.append(swap)
+        for other in _neighbours(space, names):
+            if id(other) not in seen and _same_author(other, package):
+                seen.add(id(other))
+                todo.append((other, {name for c in _codes(other, None) for name in c.co_names}))
+    return swaps
+
+
+def _type_in(namespace: Namespace) -> Any:
+    def casts() -> Namespace:
+        swap = _user_swaps.get((id(namespace), True))
+        return swap.new if swap is not None and swap.count else {}
+
+    return guards.stand_in_for_type(casts)
+
+
+def _neighbours(namespace: Namespace, names: set[str]) -> Iterator[Namespace]:
+    """The namespaces of what these names are in a namespace: modules, functions, classes, objects of classes."""
+    for name in names & namespace.keys():
+        value = namespace[name]
+        if isinstance(value, types.ModuleType):
+            yield vars(value)
+            continue
+        value = getattr(value, "__wrapped__", value)
+        module = sys.modules.get(getattr(value, "__module__", None) or type(value).__module__)
+        if module is not None and vars(module) is not namespace:
+            yield vars(module)
+
+
+def _same_author(namespace: Namespace, package: str) -> bool:
+    name = namespace.get("__name__", "").partition(".")[0]
+    if name in LIBRARIES or name in sys.stdlib_module_names:
+        return False
+    return name == package or not (namespace.get("__file__") or "/").startswith((*_FOLDERS, sys.base_prefix))
 
 
 def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:

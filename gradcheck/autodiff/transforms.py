@@ -21,7 +21,7 @@ import numpy as np
 
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, _state, constant, is_active, is_array, is_complex, plain, shape_of
-from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, unsupported
+from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, translated, unsupported
 from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, stand_in, tracing
 from gradcheck.autodiff.tape import Tape
@@ -157,6 +157,9 @@ class _Traced:
             lost = failed if isinstance(failed, AutodiffError) else self.trace.lost
             if self.raised:
                 if first is not None:
+                    meant = translated(first)
+                    if meant is not None:
+                        raise meant from first
                     raise first from None
                 if replace_compiled(failed):
                     self._forget()
@@ -173,6 +176,9 @@ class _Traced:
                     self._forget()
                     own = own or failed
                 elif lost is None and not self.trace.made:
+                    meant = translated(own or failed)
+                    if meant is not None:
+                        raise meant from own or failed
                     raise own or failed
                 elif lost is None:
                     # Perhaps compiled code that wants real arrays where the function made some: once more, with those.
@@ -195,8 +201,9 @@ class _Traced:
         self._forget()
         if not escalate(lost, self.swaps):
             if first is not None or adopting:
+                lost = refused or lost
                 lost.where = lost.where or self.where
-                raise first or refused or lost
+                raise first or lost
             if generous:
                 adopting, refused = True, lost
             generous = True

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from gradcheck.autodiff import AutodiffError, grad, hvp, jvp, noting, vjp
+from gradcheck.autodiff.text import TextWarning
 
 from .checking import numeric_gradient
 
@@ -313,30 +314,44 @@ def test_type_comparisons_of_plain_numbers() -> None:
     assert grad(f)(1.0) == 3.0
 
 
-def test_text_is_noted() -> None:
-    def f(x: Any) -> Any:
-        return float(str(x)) * x
+def test_text_is_noted_and_no_number_is_read_from_it() -> None:
+    def put_together(x: Any) -> Any:
+        return float("%.17g" % x) * x  # noqa: UP031
 
     with noting() as notes:
-        assert grad(f)(2.0) == 2.0  # not 4: text cannot be followed
+        assert grad(put_together)(2.0) == 2.0  # not 4: text cannot be followed
     assert [place.file for place in notes.texts if place] == [__file__]
+    with pytest.warns(TextWarning, match="float reads back"):
+        grad(put_together)(2.0)
+    for read in (lambda x: float(str(x)), lambda x: float(f"{x:.17g}"), lambda x: float(repr(x).strip()),
+                 lambda x: complex(float(f"{x}")).real, lambda x: x * int(f"{x:.0f}")):  # fmt: skip
+        with noting(), pytest.raises(AutodiffError, match="read back from the text"):
+            grad(read)(2.0)
+    texts: list[str] = []
+
+    def printed(x: Any) -> Any:
+        texts.append(str(x))
+        return x
+
+    grad(printed)(2.5)
+    assert float(texts[-1]) == 2.5  # the trace is over
 
 
 def test_buffer_kept_on_an_object_and_written_in_part() -> None:
     class Model:
-        work = None
+        work: Any = None
         row: Any = None
 
         def value(self, x: Any) -> Any:
             if self.work is None:
-                self.work = np.zeros((2, 5))  # type: ignore[assignment]
-                self.row = self.work[1]  # type: ignore[index]
-            self.work[0] = x * x  # type: ignore[index]
-            return np.sum(self.work * X)  # type: ignore[operator]
+                self.work = np.zeros((2, 5))
+                self.row = self.work[1]
+            self.work[0] = x * x
+            return np.sum(self.work * X)
 
         def through_view(self, x: Any) -> Any:
             self.value(x)
-            self.work[:] = x  # type: ignore[index]
+            self.work[:] = x
             return np.sum(self.row * x)
 
     model = Model()

@@ -22,7 +22,7 @@ import pytest
 from numpy import array as make_array
 from numpy import zeros as make_zeros
 
-from gradcheck.autodiff import AutodiffError, grad, hessian, jacobian, jvp, value_and_grad, vjp
+from gradcheck.autodiff import AutodiffError, grad, hessian, jacobian, jvp, noting, value_and_grad, vjp
 
 from . import user_module as um
 
@@ -330,7 +330,8 @@ def test_formatting_and_questions_of_python() -> None:
         assert "abc"[int(x[2])] == "b"
         return s
 
-    assert np.array_equal(grad(f)(X), [1.0, 0.0, 0.0])
+    with noting():
+        assert np.array_equal(grad(f)(X), [1.0, 0.0, 0.0])
 
 
 def test_builtins_on_traced_values() -> None:

@@ -1,0 +1,294 @@
+"""The ways in which a traced value could lose its derivative, and what becomes of each.
+
+Every case is a function of a number or of an array, as people write it. A case is ``right`` (value and derivative as
+plain Python's and finite differences'), ``refused`` (an error with this file and the line, and what to do), or
+``noted`` (text that was put together with other text; a warning says that a number read back from it would have lost its
+derivative). None is silent.
+"""
+
+from __future__ import annotations
+
+import array
+import cmath
+import copy
+import ctypes
+import decimal
+import fractions
+import functools
+import io
+import json
+import math
+import multiprocessing
+import pickle
+import statistics
+import struct
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck.autodiff import AutodiffError, grad, jvp, noting, vjp
+from gradcheck.autodiff.text import TextWarning
+
+from .checking import assert_close, difference
+
+X = 1.37
+A = np.array([0.31, -0.83, 1.27, 0.59])
+Function = Callable[[Any], Any]
+
+
+def through_bytes(x: Any) -> Any:
+    stream = io.BytesIO()
+    np.save(stream, x)
+    stream.seek(0)
+    return np.load(stream) * 1.0
+
+
+def through_text(x: Any) -> Any:
+    stream = io.StringIO()
+    np.savetxt(stream, x)
+    stream.seek(0)
+    return np.loadtxt(stream) * 1.0
+
+
+def zipped(x: Any) -> Any:
+    stream = io.BytesIO()
+    np.savez(stream, a=x)
+    stream.seek(0)
+    return np.load(stream)["a"] * 1.0
+
+
+def into_record(x: Any) -> Any:
+    y = np.zeros(2, dtype=[("p", float), ("q", float)])
+    y["p"] = x[:2]
+    return y["p"] * 1.0
+
+
+def into_objects(x: Any) -> Any:
+    y = np.empty(2, dtype=object)
+    y[:] = [x[0], x[1]]
+    return y.sum()
+
+
+def into_plain_buffer(x: Any) -> Any:
+    y = array.array("d", [0.0])
+    y[0] = x[0]
+    return y[0] * x[0]
+
+
+def into_c(x: Any) -> Any:
+    return ctypes.c_double(x).value * x
+
+
+def into_pointer(x: Any) -> Any:
+    return x.ctypes.data_as(ctypes.POINTER(ctypes.c_double))[0] * x
+
+
+def in_thread(x: Any) -> Any:
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(np.sin(x[0]) * x[1]))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def replaced_names_in_pool(x: Any) -> Any:
+    def work(v: Any) -> Any:
+        y = np.zeros(1)
+        y[0] = v
+        return math.sin(y[0])
+
+    with ThreadPoolExecutor(2) as pool:
+        return sum(pool.map(work, x))
+
+
+def in_pool(x: Any) -> Any:
+    with ThreadPoolExecutor(2) as pool:
+        return sum(pool.map(lambda v: v * v, x))
+
+
+def in_process(x: Any) -> Any:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(abs, (x,))
+
+
+def cached_by_value(x: Any) -> Any:
+    @functools.lru_cache
+    def square(v: Any) -> Any:
+        return v * v
+
+    return square(x) + square(x)
+
+
+@functools.lru_cache
+def global_cache(v: Any) -> Any:
+    return v * v * 3.0
+
+
+class Lazy:
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    @functools.cached_property
+    def square(self) -> Any:
+        return self.x * self.x
+
+
+def with_default(x: Any, f: Any = math.sin) -> Any:
+    return f(x)
+
+
+TABLE = {"sin": math.sin}
+
+NUMBERS: dict[str, tuple[str, Function]] = {
+    "float": ("right", lambda x: float(x) * x),
+    "int": ("right", lambda x: int(x) * x),
+    "round": ("right", lambda x: round(x, 1) * x),
+    "complex": ("refused", lambda x: abs(complex(x, 1.0))),
+    "cmath": ("refused", lambda x: abs(cmath.exp(1j * x) * x)),
+    "np.float64": ("right", lambda x: np.float64(x) * x),
+    "np.asarray": ("right", lambda x: np.asarray(x) * x),
+    "copy": ("right", lambda x: copy.copy(x) * copy.deepcopy(x)),
+    "math in a table": ("right", lambda x: TABLE["sin"](x)),
+    "math as default": ("right", with_default),
+    "math of many": ("right", lambda x: math.fsum(v * v for v in (x, 1.0)) + math.prod(v for v in (x, x))),
+    "math.frexp": ("right", lambda x: math.frexp(x)[0] * x),
+    "math.modf": ("right", lambda x: math.modf(x)[0] * x),
+    "math.nextafter": ("right", lambda x: math.nextafter(x, 5.0) * x),
+    "math.ulp": ("right", lambda x: x + math.ulp(x)),
+    "cache": ("right", cached_by_value),
+    "global cache": ("right", global_cache),
+    "cached property": ("right", lambda x: Lazy(x).square * x),
+    "cache by rounded key": ("right", lambda x: {round(x, 3): x * x}[round(x, 3)]),
+    "eval of an expression": ("right", lambda x: eval("x ** 2")),
+    "decimal": ("refused", lambda x: float(decimal.Decimal(x)) * x),
+    "fraction": ("refused", lambda x: float(fractions.Fraction(x)) * x),
+    "ratio": ("refused", lambda x: x.as_integer_ratio()[0] / x),
+    "hexadecimal": ("refused", lambda x: float.fromhex(x.hex()) * x),
+    "pickle": ("refused", lambda x: pickle.loads(pickle.dumps(x)) * x),
+    "struct": ("refused", lambda x: struct.unpack("d", struct.pack("d", x))[0] * x),
+    "array.array": ("refused", lambda x: array.array("d", [x])[0] * x),
+    "ctypes": ("refused", into_c),
+    "json": ("refused", lambda x: json.loads(json.dumps({"a": x}))["a"] * x),
+    "random numbers": ("refused", lambda x: np.random.default_rng(1).normal(x, 1.0)),
+    "str": ("refused", lambda x: float(str(x)) * x),
+    "repr": ("refused", lambda x: float(repr(x)) * x),
+    "f-string": ("refused", lambda x: float(f"{x:.17g}") * x),
+    "percent": ("noted", lambda x: float("%.17g" % x) * x),  # noqa: UP031
+    "eval of text": ("noted", lambda x: eval(f"{x!r} ** 2") * x),
+    "decimal of text": ("noted", lambda x: float(decimal.Decimal(str(x))) * x),
+    "statistics.mean": ("refused", lambda x: statistics.mean([x, x * x, 2.0])),
+    "statistics.fmean": ("right", lambda x: statistics.fmean([x, x * x, 2.0])),
+    "statistics.median": ("right", lambda x: statistics.median([x, x * x, 7.0])),
+    "statistics.stdev": ("refused", lambda x: statistics.stdev([x, x * x, 2.0])),
+}
+ARRAYS: dict[str, tuple[str, Function]] = {
+    "float of an element": ("right", lambda x: float(x[0]) * x),
+    "item": ("right", lambda x: x.item(2) * x),
+    "tolist": ("right", lambda x: sum(v * v for v in x.tolist())),
+    "list and back": ("right", lambda x: np.array(list(x)) ** 2),
+    "np.array of lists": ("right", lambda x: np.array([[v, v * v] for v in x])),
+    "np.asarray": ("right", lambda x: np.asarray(x, dtype=float) * x),
+    "np.fromiter": ("right", lambda x: np.fromiter((v * v for v in x), float)),
+    "np.vectorize": ("right", lambda x: np.vectorize(lambda v: v * v)(x)),
+    "float32": ("right", lambda x: x.astype(np.longdouble).astype(float) ** 2),
+    "integers": ("right", lambda x: x.astype(int) * x),
+    "object array": ("refused", lambda x: np.array([x, None], dtype=object)[0] * 1.0),
+    "object array of numbers": ("refused", into_objects),
+    "record array": ("refused", into_record),
+    "records": ("refused", lambda x: np.rec.fromarrays([x, x * x], names="a,b").a * 1.0),  # type: ignore[call-overload]
+    "matrix": ("refused", lambda x: np.asarray(np.matrix(x) * np.matrix(x).T)[0, 0]),
+    "masked array": ("refused", lambda x: np.ma.masked_less(x, 0.0).sum()),
+    "array.array": ("refused", into_plain_buffer),
+    "memoryview": ("refused", lambda x: sum(memoryview(x))),
+    "np.frombuffer": ("refused", lambda x: np.frombuffer(x) * 1.0),
+    "tobytes": ("refused", lambda x: np.frombuffer(x.tobytes()) * 1.0),
+    "data": ("refused", lambda x: np.frombuffer(x.data) * 1.0),
+    "pointer": ("refused", into_pointer),
+    "view as integers": ("refused", lambda x: x.view(np.int64) * 1.0),
+    "dlpack": ("refused", lambda x: np.from_dlpack(x) * 1.0),  # type: ignore[operator]
+    "np.save": ("refused", through_bytes),
+    "np.savez": ("refused", zipped),
+    "np.savetxt": ("refused", through_text),
+    "tofile": ("refused", lambda x: x.tofile("/nowhere/at/all")),
+    "pickle": ("refused", lambda x: pickle.loads(pickle.dumps(x)) ** 2),
+    "json": ("refused", lambda x: np.array(json.loads(json.dumps(x.tolist()))) ** 2),
+    "text array": ("noted", lambda x: np.array([str(v) for v in x]).astype(float) ** 2),
+    "nditer": ("refused", lambda x: sum(v * v for v in np.nditer(x))),  # type: ignore[misc, operator]
+    "as_strided": ("refused", lambda x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)) * 1.0),
+    "thread": ("right", in_thread),
+    "thread pool": ("right", in_pool),
+    "replaced names in threads": ("refused", replaced_names_in_pool),
+    "process": ("refused", in_process),
+}
+CASES = [(name, "number", *case) for name, case in NUMBERS.items()]
+CASES += [(name, "array", *case) for name, case in ARRAYS.items()]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # np.matrix
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+@pytest.mark.parametrize(("name", "kind", "fate", "f"), CASES, ids=[f"{k}: {n}" for n, k, *_ in CASES])
+def test_fate(name: str, kind: str, fate: str, f: Function, mode: str) -> None:
+    x: Any = X if kind == "number" else A.copy()
+    direction: Any = 1.0 if kind == "number" else np.cos(np.arange(4.0))
+
+    def derive() -> tuple[Any, Any]:
+        if mode == "forward":
+            return jvp(f, (x,), (direction,))
+        value, pull = vjp(f, x)
+        weights = np.ones(np.shape(value)) if isinstance(value, np.ndarray) else 1.0
+        return value, np.sum(pull(weights)[0] * direction)
+
+    if fate == "refused":
+        with noting(), pytest.raises(AutodiffError) as caught:
+            derive()
+        assert caught.value.where is not None
+        assert caught.value.where.file == __file__
+        return
+    if fate == "noted":
+        with pytest.warns(TextWarning, match="would lose its derivative"):
+            derive()
+        with noting() as notes:
+            derive()
+        assert any(place is not None and place.file == __file__ for place in notes.texts)
+        return
+    value, slope = derive()
+    expected = f(x)
+    assert np.array_equal(value, expected)
+    measured = difference(f, (x,), (direction,))[0]
+    assert_close(slope, measured if mode == "forward" else np.sum(measured), 1e-7, name)
+
+
+def test_a_cache_filled_before_does_not_answer_for_a_traced_value() -> None:
+    global_cache.cache_clear()
+    assert global_cache(X) == 3 * X * X
+    assert grad(global_cache)(X) == pytest.approx(6 * X)
+    assert global_cache.cache_info().hits == 0
+    assert grad(global_cache)(X) == pytest.approx(6 * X)
+
+
+def test_a_cache_that_keeps_traced_values_is_named() -> None:
+    kept = Lazy(0.0)
+
+    def f(x: Any) -> Any:
+        kept.x = x
+        return kept.square * x
+
+    assert grad(f)(2.0) == pytest.approx(12.0)
+    with pytest.raises(AutodiffError, match="earlier call"):
+        grad(f)(2.0)
+
+
+def test_swallowed_losses_come_up_again() -> None:
+    def f(x: Any) -> Any:
+        try:
+            return struct.unpack("d", struct.pack("d", x))[0]
+        except Exception:
+            return 2.0 * x
+
+    with pytest.raises(AutodiffError):
+        grad(f)(X)
