@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import FUNCTIONS, Traced, any_active, is_active, is_array, plain, plain_tree
+from gradcheck.autodiff.core import Traced, is_active, is_array, plain, plain_tree
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.memory import View, origin
 from gradcheck.autodiff.rules.shape import Step
@@ -167,22 +167,3 @@ def reshape_in_place(x: Any, shape: Any) -> None:
     for name in ("slot", "tangent"):
         if hasattr(x, name):
             setattr(x, name, None)
-
-
-def _saves(function: Any) -> Callable[..., None]:
-    """``np.save`` and its kin: what is read back from the file would be plain numbers."""
-
-    def handler(*args: Any, **keywords: Any) -> None:
-        if any_active(args) or any_active(keywords):
-            name = function.__name__
-            raise unsupported(
-                f"np.{name} of a traced value would lose the derivative",
-                "save the result after the function has returned",
-            )
-        function(*plain_tree(args), **plain_tree(keywords))
-
-    return handler
-
-
-for _function in (np.save, np.savez, np.savez_compressed, np.savetxt):
-    FUNCTIONS[_function] = _saves(_function)

@@ -1,4 +1,4 @@
-"""Functions without a derivative on purpose: questions about values, shapes, types and texts; and files.
+"""Functions without a derivative on purpose: questions about values, shapes, types and texts.
 
 They are piecewise constant or not numeric at all, so they see the plain values and answer as NumPy does. A listing, not
 a catch-all: a function that stands in no table is differentiated numerically, and reported.
@@ -15,7 +15,7 @@ import numpy.lib.recfunctions
 import numpy.strings
 from numpy._core import umath
 
-from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, note_text, plain_tree
+from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, plain_tree
 from gradcheck.autodiff.errors import unsupported
 
 # By name, since some came with later versions of NumPy and some will go.
@@ -27,8 +27,6 @@ PLAIN = """
     diag_indices_from einsum_path busday_count busday_offset is_busday datetime_as_string packbits unpackbits
     ravel_multi_index unravel_index
 """
-# They write numbers to a file, which no derivative follows.
-_TO_A_FILE = "writes a file"
 FILES = "save savetxt savez savez_compressed"
 PLAIN_LINALG = "matrix_rank"
 PLAIN_UFUNCS = (
@@ -43,8 +41,6 @@ HANDLERS: dict[Callable[..., Any], str] = {}
 
 def _plain(function: Any, why: str) -> Any:
     def handler(*args: Any, **keywords: Any) -> Any:
-        if why == _TO_A_FILE and (any_active(args) or any_active(keywords)):
-            note_text()  # what is read back from the file has no derivative
         return function(*plain_tree(args), **plain_tree(keywords))
 
     return handler
@@ -59,7 +55,6 @@ def _register(module: Any, names: str, why: str) -> None:
 
 
 _register(np, PLAIN, "piecewise constant")
-_register(np, FILES, _TO_A_FILE)
 _register(np.linalg, PLAIN_LINALG, "piecewise constant")
 for _module in (np.strings, np.char):
     _register(_module, " ".join(n for n in dir(_module) if callable(getattr(_module, n)) and n[0] != "_"), "text")
@@ -126,6 +121,12 @@ def _refusing(function: Any, why: str, hint: str) -> None:
     REFUSED[handler] = why
 
 
+for _name in FILES.split():
+    _refusing(
+        getattr(np, _name),
+        "what is read back from a file has no derivative",
+        "write it after the function has returned",
+    )
 for _name in numpy.lib.recfunctions.__all__:
     _function = getattr(numpy.lib.recfunctions, _name)
     if _function not in FUNCTIONS and not isinstance(_function, type):
