@@ -53,7 +53,34 @@ VIEWS: dict[str, Callable[[Any], Any]] = {
     "zero-d": lambda y: y[1, 2, ...],
     "split": lambda y: np.split(y, 2, axis=1)[1],
     "at least 3-d": lambda y: np.atleast_3d(y)[:, 1],
+    "diagonal of transpose": lambda y: y.T[:3, :3].swapaxes(0, 1)[1:],
+    "rolled axes": lambda y: np.rollaxis(y, 1)[::-1, 1:],
+    "ravel in Fortran order": lambda y: y.ravel(order="F"),  # a copy of C order
+    "ravel in memory order": lambda y: y.T.ravel(order="K")[2:9],
+    "three dimensions": lambda y: y.reshape(3, 2, 2)[:, ::-1, 1],
+    "view": lambda y: y.view()[::-1],
+    "view of view of view": lambda y: y[::-1][:, ::-1].T[1:][:, ::2],
+    "all new": lambda y: y[None, ..., None][0, :, 1],
+    "one row as matrix": lambda y: y[1:2],
+    "nothing of a row": lambda y: y[1, 4:],
+    "rotated": lambda y: np.rot90(y)[1:3],
+    "broadcast part": lambda y: np.broadcast_arrays(y, 0.0)[0].copy(),
+    "by iteration": lambda y: list(y)[2],
+    "flat copy": lambda y: y.flat[2:7],
+    "real part": lambda y: y.real[1:],
+    "window": lambda y: np.lib.stride_tricks.sliding_window_view(y[0], 2).copy(),
+    "in place shape": lambda y: reshaped(y.copy()),
+    "column split": lambda y: np.hsplit(y, [1, 3])[1],
+    "row split": lambda y: np.vsplit(y, 3)[2][0],
 }
+
+
+def reshaped(y: Any) -> Any:
+    """A new array that gets another shape in place."""
+    y.shape = (4, 3)
+    return y
+
+
 KEYS: dict[str, Any] = {
     "all": ...,
     "slice": slice(1, None),
@@ -65,11 +92,23 @@ KEYS: dict[str, Any] = {
     "array": np.array([0, -1, 0]),
     "none": None,
     "tail": (..., slice(-1, None)),
+    "negative steps": slice(-1, None, -2),
+    "booleans": "mask",
+    "grid": "grid",
+    "integer array": np.array([[0], [-1]]),
+    "NumPy integer": np.int64(-1),
+    "empty list": [],
 }
 
 
 def part(y: Any, key: Any) -> Any:
     """The key, if it fits the array; else everything."""
+    if isinstance(key, str):
+        if y.ndim == 0 or 0 in y.shape:
+            return ...
+        if key == "mask":
+            return np.arange(y.shape[0]) % 2 == 0
+        return np.ix_([0, -1], [-1, 0]) if y.ndim == 2 else [-1]
     if y.ndim == 0 or (y.shape[0] < 1 and not isinstance(key, slice)):
         return ...
     return key
@@ -103,6 +142,31 @@ WRITES: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "mask of values": lambda y, k, v, s: y.__setitem__(y > 0.2, s),
     "fill diagonal": lambda y, k, v, s: np.fill_diagonal(y, s) if y.ndim == 2 and y.size else None,
     "putmask": lambda y, k, v, s: np.putmask(y, np.arange(y.size).reshape(y.shape) % 2 == 1, s),
+    "place": lambda y, k, v, s: np.place(y, np.arange(y.size).reshape(y.shape) % 3 == 1, [s, 0.5]),
+    "put along axis": lambda y, k, v, s: (
+        np.put_along_axis(y, np.zeros((1,) * y.ndim, int), s, 0) if y.size and y.ndim else None
+    ),
+    "subtract.at": lambda y, k, v, s: np.subtract.at(y, k, s) if y.size else None,
+    "multiply.at": lambda y, k, v, s: np.multiply.at(y, k, s) if y.size else None,
+    "divide.at": lambda y, k, v, s: np.divide.at(y, k, 2.0 + s * s) if y.size else None,
+    "maximum.at": lambda y, k, v, s: np.maximum.at(y, k, s) if y.size else None,
+    "sine.at": lambda y, k, v, s: np.sin.at(y, k) if y.size else None,
+    "sum out": lambda y, k, v, s: np.sum(np.stack([y, y * s]), axis=0, out=y),
+    "cumulative out": lambda y, k, v, s: np.cumsum(y * 0.5, axis=0, out=y) if y.ndim else None,
+    "clip out": lambda y, k, v, s: np.clip(y, -0.9, s * s + 1.0, out=y),
+    "matmul in place": lambda y, k, v, s: y.__imatmul__(np.full((y.shape[1],) * 2, 0.3) * s) if y.ndim == 2 else None,
+    "remainder": lambda y, k, v, s: y.__imod__(7.3),
+    "whole division": lambda y, k, v, s: y[k].__ifloordiv__(0.37) if np.ndim(y[k]) else None,
+    "partition": lambda y, k, v, s: y.partition(y.shape[-1] // 2) if y.ndim and y.size else None,
+    "swap": lambda y, k, v, s: y.__setitem__(slice(None), y[::-1]) if y.ndim else None,
+    "swap by list": lambda y, k, v, s: y.__setitem__([0, -1], y[[-1, 0]]) if y.ndim and y.size else None,
+    "overlap": lambda y, k, v, s: y[1:].__iadd__(y[:-1]) if y.ndim else None,
+    "flat repeated": lambda y, k, v, s: y.flat.__setitem__(slice(1, None), [s, 0.3]) if y.size > 1 else None,
+    "flat mask": lambda y, k, v, s: y.flat.__setitem__(np.arange(y.size) % 2 == 0, s) if y.ndim else None,
+    "real": lambda y, k, v, s: setattr(y, "real", y * s),
+    "assign list": lambda y, k, v, s: y.__setitem__(..., [s] * y.shape[-1]) if y.ndim else None,
+    "rows": lambda y, k, v, s: [row.__imul__(s) for row in y] if y.ndim > 1 else None,
+    "elements": lambda y, k, v, s: [y.__setitem__(i, y[i] * s) for i in np.ndindex(y.shape)],
 }
 
 
@@ -140,6 +204,15 @@ USES: dict[str, Callable[[Any, Any], Any]] = {
     "power": lambda a, b: (1.5 + a * a) ** 0.5,
     "where": lambda a, b: np.where(np.arange(12).reshape(3, 4) % 2 == 0, a, b * b),
     "fortran copy": lambda a, b: a.copy(order="F"),
+    "view that stays": lambda a, b: a[::-1],
+    "accumulated": lambda a, b: np.hypot.accumulate(a, axis=1) + b,
+    "solved": lambda a, b: np.linalg.solve(a @ a.T + 3.0 * np.eye(3), b),
+    "reduced": lambda a, b: np.subtract.reduce(a, axis=0) * b,
+    "outer": lambda a, b: np.multiply.outer(a[0], b[:, 0])[:3, :1] * a,
+    "taken": lambda a, b: np.take(a, [2, 0, 1], axis=0) * b,
+    "tiled": lambda a, b: np.tile(a[:1], (3, 1)) + b,
+    "iterated": lambda a, b: np.array([row * other.sum() for row, other in zip(a, b, strict=True)]),
+    "kept apart": lambda a, b: np.array(a) * 1.0 + np.asarray(b),
 }
 STARTS: dict[str, Callable[[Any], Any]] = {
     "zeros": lambda x: np.zeros(SHAPE),
@@ -149,7 +222,20 @@ STARTS: dict[str, Callable[[Any], Any]] = {
     "outer": lambda x: np.outer(x[:3], x),
     "zeros_like": lambda x: np.zeros_like(np.outer(x[:3], x)),
     "plain": lambda x: np.arange(12.0).reshape(SHAPE) * 0.1,
+    "transposed": lambda x: np.zeros((4, 3)).T,
+    "full": lambda x: np.full(SHAPE, x[2]),
+    "empty and filled": lambda x: filled(np.empty(SHAPE), x[1]),
+    "part of a larger one": lambda x: (np.ones((5, 9)) * 0.2)[1:4, ::-2][:, :4],
+    "stacked": lambda x: np.stack([x, x[::-1], np.sin(x)]),
+    "outside": lambda x: OUTSIDE.copy(),
 }
+OUTSIDE = np.linspace(-1.0, 1.0, 12).reshape(SHAPE)
+
+
+def filled(y: Any, value: Any) -> Any:
+    y.fill(value)
+    return y
+
 
 names = {kind: st.sampled_from(sorted(table)) for kind, table in
          {"view": VIEWS, "key": KEYS, "write": WRITES, "use": USES, "start": STARTS}.items()}  # fmt: skip
