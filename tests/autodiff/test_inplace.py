@@ -23,6 +23,7 @@ from .checking import STEP, assert_close, difference, numeric_gradient
 SHAPE = (3, 4)
 POINT = np.array([0.31, -0.83, 1.27, 0.59])
 DIRECTION = np.array([0.7, -0.4, 0.2, 1.1])
+OUTSIDE = np.linspace(-1.0, 1.0, 12).reshape(SHAPE)
 WEIGHTS = np.random.default_rng(5).normal(size=(3, 4))
 
 # -- the vocabulary of programs --------------------------------------------------------------------------------------
@@ -229,7 +230,6 @@ STARTS: dict[str, Callable[[Any], Any]] = {
     "stacked": lambda x: np.stack([x, x[::-1], np.sin(x)]),
     "outside": lambda x: OUTSIDE.copy(),
 }
-OUTSIDE = np.linspace(-1.0, 1.0, 12).reshape(SHAPE)
 
 
 def filled(y: Any, value: Any) -> Any:
