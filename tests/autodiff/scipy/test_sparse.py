@@ -109,7 +109,7 @@ C("spl.spsolve(A, x)", x=V, single=False)
 C("spl.spsolve(S, x)", x=X, **quick)
 C(f"spl.spsolve({ENTRIES}.tocsc(), x)", d=DATA, x=V, single=False)
 C("spl.spsolve(sp.diags([d, d[:2], d[1:]], [0, 1, -1]).tocsc(), x)", d=np.array([3.0, 4, 5]), x=V, **quick)
-C("spl.spsolve_triangular(sp.csr_array(np.tril(DENSE)), x)", x=V, **quick)
+C("spl.spsolve_triangular(sp.csr_matrix(np.tril(DENSE)), x)", x=V, **quick)
 C(
     "spl.spsolve_triangular(sp.coo_array((d, ([0, 1, 1, 2], [0, 0, 1, 2]))).tocsr(), V)",
     d=np.array([3.0, 1, 4, 5]),

@@ -10,7 +10,7 @@ import types
 
 import scipy.linalg as la
 
-from gradcheck.autodiff.rules.scipy.linalg import equations, factors, functions, solving, spectra, structured
+from gradcheck.autodiff.rules.scipy.linalg import equations, factors, functions, singular, solving, spectra, structured
 from gradcheck.autodiff.rules.scipy.registry import complete, plain, refuse, replace
 
 _PARTS: dict[types.ModuleType, tuple[str, ...]] = {
@@ -24,7 +24,10 @@ _PARTS: dict[types.ModuleType, tuple[str, ...]] = {
     ),
     spectra: (
         "eigh", "eigvalsh", "eigh_tridiagonal", "eigvalsh_tridiagonal", "eig_banded", "eigvals_banded", "eig",
-        "eigvals", "svd", "svdvals", "polar", "orthogonal_procrustes", "orth", "null_space", "subspace_angles",
+        "eigvals",
+    ),
+    singular: (
+        "svd", "svdvals", "polar", "orthogonal_procrustes", "orth", "null_space", "subspace_angles",
     ),
     functions: (
         "expm", "expm_frechet", "logm", "sqrtm", "fractional_matrix_power", "cosm", "sinm", "tanm", "coshm", "sinhm",
@@ -42,7 +45,8 @@ _PARTS: dict[types.ModuleType, tuple[str, ...]] = {
 for _module, _names in _PARTS.items():
     replace(la, {name: getattr(_module, name) for name in _names})
 
-plain(la, ["bandwidth", "issymmetric", "ishermitian", "find_best_blas_type"])
+_INTEGERS = ("dft", "hadamard", "helmert", "hilbert", "invhilbert", "invpascal", "pascal")
+plain(la, ["bandwidth", "issymmetric", "ishermitian", "find_best_blas_type", *_INTEGERS])
 refuse(
     la,
     {

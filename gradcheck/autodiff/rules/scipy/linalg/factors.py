@@ -57,7 +57,7 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
 
 
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """``scipy.linalg.cho_factor``: the other triangle is what SciPy leaves there: a's own, or zeros since SciPy 1.18."""
+    """``scipy.linalg.cho_factor``: the other triangle is what SciPy leaves there: a's, or (1.18) zeros."""
     a = floating(a)
     c = CHOLESKY(a, lower=bool(lower))
     triangle = np.tri(shape_of(a)[-1], dtype=bool)

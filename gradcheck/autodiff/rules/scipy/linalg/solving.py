@@ -354,7 +354,7 @@ def lstsq(a: Any, b: Any, cond: Any = None, overwrite_a: bool = False, overwrite
           check_finite: bool = True, lapack_driver: Any = None) -> Any:  # fmt: skip
     """``scipy.linalg.lstsq``: solution and residuals by the pseudo-inverse (locally constant rank), singular values by
     the rule for svdvals; the rank as it is."""
-    from gradcheck.autodiff.rules.scipy.linalg.spectra import svdvals
+    from gradcheck.autodiff.rules.scipy.linalg.singular import svdvals
 
     _two_dimensional("lstsq", a, b)
     a, b = floating(a), floating(b)

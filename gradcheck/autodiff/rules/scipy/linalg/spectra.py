@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import scipy.linalg as la
 
-from gradcheck.autodiff.core import Primitive, any_active, is_complex, plain, shape_of
+from gradcheck.autodiff.core import any_active, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.scipy.linalg.solving import full_bands
 from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    conjugate,
     diagonal,
     dims,
     eye,
@@ -31,7 +30,6 @@ from gradcheck.autodiff.rules.scipy.linalg.tools import (
     hermitian_transpose,
     mm,
     primitive,
-    swap,
 )
 from gradcheck.autodiff.rules.scipy.registry import original
 
@@ -52,7 +50,7 @@ def inverse_gaps(rows: Any, columns: Any) -> Any:
     return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, gap))
 
 
-def _diagonal_of(x: Any) -> Any:
+def diagonal_of(x: Any) -> Any:
     return np.sum(x * eye(x), axis=-1)
 
 
@@ -70,7 +68,7 @@ def _keep_real(d: Any, v: Any, row: Any) -> Any:
     return d - 1j * v * (np.imag(at_d) / np.real(at_v))
 
 
-def _real_row(v: Any) -> int | None:
+def real_row(v: Any) -> int | None:
     """The first or the last row of v, if it is real and nowhere nearly zero: where LAPACK's phases are pinned."""
     value = plain(v)
     for row in (0, -1):
@@ -80,9 +78,7 @@ def _real_row(v: Any) -> int | None:
     return None
 
 
-_PHASES = (
-    "the phases of complex {0} are not determined; use what does not depend on them (projections, absolute values)"
-)
+PHASES = "the phases of complex {0} are not determined; use what does not depend on them (projections, absolute values)"
 
 
 # -- Hermitian ------------------------------------------------------------------------------------------------------
@@ -114,12 +110,12 @@ def _spectral_tangents(da: Any, db: Any, w: Any, v: Any, all_w: Any, all_v: Any)
         p = p - overlap * w[..., None, :]
     vector = hermitian_transpose(v)
     own = mm(vector, da, v) if db is None else mm(vector, da, v) - mm(vector, db, v) * w[..., None, :]
-    dw = np.real(_diagonal_of(own))
+    dw = np.real(diagonal_of(own))
     dv = mm(all_v, inverse_gaps(all_w, w) * p)
     if db is not None:
-        dv = dv - 0.5 * v * np.real(_diagonal_of(mm(vector, db, v)))[..., None, :]
+        dv = dv - 0.5 * v * np.real(diagonal_of(mm(vector, db, v)))[..., None, :]
     if is_complex(v):
-        row = _real_row(v)
+        row = real_row(v)
         if row is not None:
             dv = _keep_real(dv, v, row)
     return dw, dv
@@ -159,7 +155,7 @@ EIGH_GENERAL = primitive(
 
 
 def _unpinned(v: Any) -> bool:
-    return is_complex(v) and _real_row(v) is None
+    return is_complex(v) and real_row(v) is None
 
 
 def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,
@@ -176,7 +172,7 @@ def eigh(a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = Fals
     if eigvals_only:
         return w
     if _unpinned(v):
-        raise unsupported("scipy.linalg.eigh: " + _PHASES.format("eigenvectors"), "pass eigvals_only=True")
+        raise unsupported("scipy.linalg.eigh: " + PHASES.format("eigenvectors"), "pass eigvals_only=True")
     return w, v
 
 
@@ -254,7 +250,7 @@ def eig_banded(a_band: Any, lower: bool = False, eigvals_only: bool = False, ove
     """``scipy.linalg.eig_banded``: a_band (u + 1, n); through the full matrix, O(n³)."""
     a_band = floating(a_band)
     if is_complex(a_band) and not eigvals_only:
-        raise unsupported("scipy.linalg.eig_banded: " + _PHASES.format("eigenvectors"), "pass eigvals_only=True")
+        raise unsupported("scipy.linalg.eig_banded: " + PHASES.format("eigenvectors"), "pass eigvals_only=True")
     found = original(la, "eig_banded")(plain(a_band), lower, eigvals_only, False, select, select_range, max_ev)
     bands, k = full_bands(a_band, lower)
     n = shape_of(a_band)[1]
@@ -289,7 +285,7 @@ def _eig_jvp(k: int) -> Any:
         else:
             t = mm(t, v)
         p = np.linalg.solve(mm(b[0], v) if b else v, t)
-        return _diagonal_of(p) + 0j, _normalised(mm(v, inverse_gaps(w, w) * p), v)
+        return diagonal_of(p) + 0j, _normalised(mm(v, inverse_gaps(w, w) * p), v)
 
     return jvp
 
@@ -313,7 +309,7 @@ def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, overwrite
         w, v = EIG_GENERAL(a, floating(b))
         if (right and is_complex(v)) or left:
             raise unsupported(
-                "scipy.linalg.eig: " + _PHASES.format("eigenvectors of a generalised problem"),
+                "scipy.linalg.eig: " + PHASES.format("eigenvectors of a generalised problem"),
                 "use scipy.linalg.eigvals(a, b), or eig(solve(b, a))",
             )
         return (w, v) if right else w
@@ -340,222 +336,3 @@ def eigvals(a: Any, b: Any = None, overwrite_a: bool = False, check_finite: bool
             homogeneous_eigvals: bool = False) -> Any:  # fmt: skip
     """``scipy.linalg.eigvals``: a and b (n, n)."""
     return eig(a, b, right=False, homogeneous_eigvals=homogeneous_eigvals)
-
-
-# -- singular values -------------------------------------------------------------------------------------------------
-
-
-def _svd_jvp(t: Any, y: Any, a: Any, **_static: Any) -> Any:
-    """With P = Uᴴ dA V, H its Hermitian and K its skew part: Uᴴ dU has H_ij/(s_j − s_i) + K_ij/(s_j + s_i), Vᴴ dV the
-    same with the other sign in front of K. The first term alone depends on the basis where two values coincide."""
-    u, s, vh = y
-    v = hermitian_transpose(vh)
-    p = mm(hermitian_transpose(u), t, v)
-    ds = np.real(_diagonal_of(p))
-    ph = hermitian_transpose(p)
-    turn = 0.5 * (p + ph) * inverse_gaps(s, s)
-    total = s[..., None, :] + s[..., :, None]
-    zero = plain(total) == 0
-    skew = np.where(zero, 0.0, 0.5 * (p - ph) / np.where(zero, 1.0, total))
-    du, dv = mm(u, turn + skew), mm(v, turn - skew)
-    m, n = shape_of(a)[-2:]
-    if m > n:
-        rest = mm(t, v) / s[..., None, :]
-        du = du + rest - mm(u, hermitian_transpose(u), rest)
-    if n > m:
-        rest = mm(hermitian_transpose(t), u) / s[..., None, :]
-        dv = dv + rest - mm(v, vh, rest)
-    if is_complex(u):
-        du, dv = _pinned(du, dv, u, v)
-    return du, ds, hermitian_transpose(dv)
-
-
-def _pinned(du: Any, dv: Any, u: Any, v: Any) -> tuple[Any, Any]:
-    """The tangents of u and v turned by one phase a pair, so that the row that LAPACK has made real stays real."""
-    for d, x, other, y in ((dv, v, du, u), (du, u, dv, v)):
-        row = _real_row(x)
-        if row is not None:
-            turn = np.imag(d[..., row, :]) / np.real(x[..., row, :])
-            d, other = d - 1j * x * turn[..., None, :], other - 1j * y * turn[..., None, :]
-            return (other, d) if x is v else (d, other)
-    return du, dv
-
-
-SVD = primitive(
-    "scipy.linalg.svd",
-    lambda a, *, driver: original(la, "svd")(a, full_matrices=False, lapack_driver=driver),
-    [_svd_jvp],
-    outputs=3,
-)
-
-
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,
-        check_finite: bool = True, lapack_driver: str = "gesdd") -> Any:  # fmt: skip
-    """``scipy.linalg.svd``: a (..., m, n). With ``full_matrices`` one extra vector of a real matrix is determined (up
-    to its sign); more of them are refused."""
-    a = floating(a)
-    m, n = shape_of(a)[-2:]
-    u, s, vh = SVD(a, driver=lapack_driver)
-    if not compute_uv:
-        return s
-    if is_complex(u) and _real_row(u) is None and _real_row(hermitian_transpose(vh)) is None:
-        raise unsupported("scipy.linalg.svd: " + _PHASES.format("singular vectors"), "pass compute_uv=False")
-    if not full_matrices or m == n:
-        return u, s, vh
-    if abs(m - n) > 1 or is_complex(a) or dims(a) > 2:
-        raise unsupported(
-            "scipy.linalg.svd with full_matrices=True of a matrix that is not square",
-            "the extra vectors are not determined; pass full_matrices=False",
-        )
-    full_u, _, full_vh = original(la, "svd")(plain(a), lapack_driver=lapack_driver)
-    if m > n:
-        return np.concatenate([u, COMPLEMENT(u, value=full_u[:, -1:])], axis=1), s, vh
-    extra = COMPLEMENT(swap(vh), value=full_vh[-1:].T)
-    return u, s, np.concatenate([vh, swap(extra)], axis=0)
-
-
-def _complement_jvp(t: Any, y: Any, u: Any, *, value: Any) -> Any:
-    """From UᵀX = 0 and XᵀX = 1, of one vector X beside the columns of U."""
-    return -mm(u, hermitian_transpose(t), y)
-
-
-# The one vector that is orthogonal to all columns of a basis of one dimension less.
-COMPLEMENT = primitive("complement", lambda u, *, value: value, [_complement_jvp])
-
-
-def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """``scipy.linalg.svdvals``: a (..., m, n)."""
-    return SVD(floating(a), driver="gesdd")[1]
-
-
-def _balanced(p: Any, c: Any) -> Any:
-    w, v = np.linalg.eigh(p)
-    total = w[..., None, :] + w[..., :, None]
-    inner = mm(hermitian_transpose(v), c, v)
-    return mm(v, np.where(total == 0, 0.0, inner / np.where(total == 0, 1.0, total)), hermitian_transpose(v))
-
-
-# X of P X + X P = C, for stacks of Hermitian P that may have equal eigenvalues.
-BALANCED: Primitive = primitive(
-    "P X + X P = C",
-    _balanced,
-    [lambda t, x, p, _c: BALANCED(p, -mm(t, x) - mm(x, t)), lambda t, _x, p, _c: BALANCED(p, t)],
-    [lambda x, p, c: lambda g: _balanced_pull(g, x, p), lambda _x, p, c: lambda g: _real_as(BALANCED(swap(p), g), c)],
-)
-
-
-def _balanced_pull(g: Any, x: Any, p: Any) -> Any:
-    z, xt = BALANCED(swap(p), g), swap(x)
-    return _real_as(-mm(z, xt) - mm(xt, z), p)
-
-
-def _real_as(d: Any, like: Any) -> Any:
-    return np.real(d) if is_complex(d) and not is_complex(like) else d
-
-
-def unitary_tangent(t: Any, y: Any, a: Any) -> Any:
-    """The tangent of the unitary factor y (m, n), m ≥ n, of a = y·p (N. Higham, *Functions of Matrices*, section 8.2).
-
-    With p·k + k·p = yᴴ da − daᴴ y it is y·k and, across the columns of y, (1 − y·yᴴ) da p⁻¹: it needs no gaps between
-    singular values."""
-    yh = hermitian_transpose(y)
-    p, c = mm(yh, a), mm(yh, t)
-    p = 0.5 * (p + hermitian_transpose(p))
-    d = mm(y, BALANCED(p, c - hermitian_transpose(c)))
-    m, n = shape_of(a)[-2:]
-    if m > n:
-        rest = t - mm(y, c)
-        d = d + swap(np.linalg.solve(swap(p), swap(rest)))
-    return d
-
-
-def _unitary_jvp(t: Any, y: Any, a: Any) -> Any:
-    m, n = shape_of(a)[-2:]
-    if m >= n:
-        return unitary_tangent(t, y, a)
-    return hermitian_transpose(unitary_tangent(*(hermitian_transpose(x) for x in (t, y, a))))
-
-
-def _unitary(a: Any) -> Any:
-    u, _, vh = np.linalg.svd(a, full_matrices=False)  # SciPy's takes no stacks before 1.16
-    return u @ vh
-
-
-# U·Vᴴ of the singular value decomposition.
-UNITARY = primitive("scipy.linalg.polar", _unitary, [_unitary_jvp])
-
-
-def polar(a: Any, side: str = "right") -> Any:
-    """``scipy.linalg.polar``: a (m, n) of full rank."""
-    if side not in ("right", "left"):
-        raise ValueError("`side` must be either 'right' or 'left'")
-    a = floating(a)
-    u = UNITARY(a)
-    uh = hermitian_transpose(u)
-    if side == "right":
-        p = mm(uh, a)
-    else:
-        p = mm(a, uh)
-    return u, 0.5 * (p + hermitian_transpose(p))
-
-
-def orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> Any:
-    """``scipy.linalg.orthogonal_procrustes``: A and B (m, n)."""
-    a, b = floating(A), floating(B)
-    product = swap(mm(swap(b), conjugate(a)))
-    return UNITARY(product), np.sum(svdvals(product))
-
-
-# -- spaces ----------------------------------------------------------------------------------------------------------
-
-
-def _rank(s: Any, shape: tuple[int, ...], rcond: Any) -> int:
-    s = plain(s)
-    cut = float(np.finfo(s.dtype).eps) * max(shape) if rcond is None else plain(rcond)
-    return int(np.sum(s > np.max(s, initial=0.0) * cut))
-
-
-def orth(A: Any, rcond: Any = None) -> Any:
-    """``scipy.linalg.orth``: the first left singular vectors of A (m, n)."""
-    a = floating(A)
-    u, s, _ = svd(a, full_matrices=False)
-    return u[:, : _rank(s, shape_of(a), rcond)]
-
-
-def null_space(A: Any, rcond: Any = None, *, overwrite_a: bool = False, check_finite: bool = True,
-               lapack_driver: str = "gesdd") -> Any:  # fmt: skip
-    """``scipy.linalg.null_space``: of one dimension and real; a basis of more is not determined, and refused."""
-    a = floating(A)
-    value = original(la, "null_space")(plain(a), rcond)
-    k = value.shape[1]
-    if not k:
-        return value
-    if k > 1 or is_complex(a):
-        raise unsupported(
-            "scipy.linalg.null_space of more than one dimension, or complex: its basis is not determined",
-            "use the projection np.eye(n) - scipy.linalg.pinv(A) @ A",
-        )
-    return NULL_VECTOR(a, value=value)
-
-
-def _null_jvp(t: Any, y: Any, a: Any, *, value: Any) -> Any:
-    """A x = 0 and |x| = 1: dx = −A⁺ dA x."""
-    return -mm(np.linalg.pinv(a), t, y)
-
-
-NULL_VECTOR = primitive("scipy.linalg.null_space", lambda _a, *, value: value, [_null_jvp])
-
-
-def subspace_angles(A: Any, B: Any) -> Any:
-    """``scipy.linalg.subspace_angles``: sines for the small angles, cosines for the large ones, as SciPy does."""
-    qa, qb = orth(A), orth(B)
-    overlap = mm(hermitian_transpose(qa), qb)
-    sigma = svdvals(overlap)
-    if shape_of(qa)[1] >= shape_of(qb)[1]:
-        rest = qb - mm(qa, overlap)
-    else:
-        rest = qa - mm(qb, hermitian_transpose(overlap))
-    small = plain(sigma) ** 2 >= 0.5
-    sine = np.arcsin(np.where(small, np.clip(svdvals(rest), -1.0, 1.0), 0.0))
-    cosine = np.arccos(np.where(small, 0.0, np.clip(sigma[::-1], -1.0, 1.0)))
-    return np.where(small, sine, cosine)

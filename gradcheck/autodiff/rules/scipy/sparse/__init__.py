@@ -16,7 +16,7 @@ import scipy.sparse as sparse
 from gradcheck.autodiff.core import FOREIGN, FUNCTIONS, TRACED, UFUNCS, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.scipy.linear import array
-from gradcheck.autodiff.rules.scipy.registry import construct, methods, original, refuse, replace
+from gradcheck.autodiff.rules.scipy.registry import construct, methods, original, plain, refuse, replace
 from gradcheck.autodiff.rules.scipy.sparse.matrix import (
     BASE,
     CLASSES,
@@ -220,5 +220,10 @@ replace(sparse, {name: _moving(name) for name in ("tril", "triu", "swapaxes", "p
 replace(sparse, {name: _diagonals(name) for name in ("diags", "diags_array", "spdiags")})
 replace(sparse, {"kron": kron, "kronsum": kronsum, "find": find})
 replace(sparse, {n: _question(n) for n in dir(sparse) if n == "issparse" or n.startswith("isspmatrix")})
+_PLAIN = (
+    "eye", "eye_array", "identity", "get_index_dtype", "safely_cast_index_arrays", "load_npz", "rand", "random",
+    "random_array",
+)  # fmt: skip
+plain(sparse, _PLAIN)
 refuse(sparse, {"save_npz": "save plain numbers, after the derivative has been taken"})
 __all__ = ["BASE", "TracedSparse"]

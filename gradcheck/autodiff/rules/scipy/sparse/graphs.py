@@ -14,7 +14,7 @@ import scipy.sparse.csgraph as cg
 
 from gradcheck.autodiff.core import plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.registry import original, refuse, replace
+from gradcheck.autodiff.rules.scipy.registry import STATUS, original, refuse, replace
 from gradcheck.autodiff.rules.scipy.sparse.matrix import CLASSES, TracedSparse, from_array
 from gradcheck.autodiff.rules.scipy.sparse.solvers import dense, value_of
 from gradcheck.autodiff.rules.scipy.spatial.distance import same
@@ -113,6 +113,7 @@ _PLAIN = (
     "maximum_bipartite_matching", "min_weight_full_bipartite_matching",
 )  # fmt: skip
 replace(cg, {name: _constant(name) for name in _PLAIN})
+STATUS.update({(cg, name): "plain" for name in _PLAIN})
 _REFUSED = (
     "breadth_first_tree", "depth_first_tree", "maximum_flow", "yen", "reconstruct_path", "construct_dist_matrix",
     "csgraph_masked_from_dense", "csgraph_from_dense", "csgraph_from_masked", "csgraph_to_dense", "csgraph_to_masked",

@@ -17,7 +17,8 @@ import scipy.sparse.linalg as sl
 from gradcheck.autodiff.core import Primitive, any_active, is_complex, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.scipy.linalg.functions import EXPM
-from gradcheck.autodiff.rules.scipy.linalg.spectra import chosen_eigenpairs, eig, svd
+from gradcheck.autodiff.rules.scipy.linalg.singular import svd
+from gradcheck.autodiff.rules.scipy.linalg.spectra import chosen_eigenpairs, eig
 from gradcheck.autodiff.rules.scipy.linalg.tools import mm, primitive, system
 from gradcheck.autodiff.rules.scipy.linear import floating
 from gradcheck.autodiff.rules.scipy.registry import holds_traced, methods, original, refuse, replace

@@ -15,7 +15,7 @@ import scipy.spatial as sp
 
 from gradcheck.autodiff.core import is_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.linalg.spectra import orthogonal_procrustes
+from gradcheck.autodiff.rules.scipy.linalg.singular import orthogonal_procrustes
 from gradcheck.autodiff.rules.scipy.linear import floating
 from gradcheck.autodiff.rules.scipy.registry import STATUS, carrier, construct, methods, original, replace
 from gradcheck.autodiff.rules.scipy.registry import plain as not_differentiable

@@ -19,7 +19,8 @@ import scipy.spatial.transform as st
 
 from gradcheck.autodiff.core import is_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.linalg.spectra import EIGH, UNITARY, unitary_tangent
+from gradcheck.autodiff.rules.scipy.linalg.singular import UNITARY, unitary_tangent
+from gradcheck.autodiff.rules.scipy.linalg.spectra import EIGH
 from gradcheck.autodiff.rules.scipy.linalg.tools import primitive, swap
 from gradcheck.autodiff.rules.scipy.linear import floating
 from gradcheck.autodiff.rules.scipy.registry import STATUS, carrier, construct, methods
