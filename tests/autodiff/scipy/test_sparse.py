@@ -111,7 +111,7 @@ C(f"spl.spsolve({ENTRIES}.tocsc(), x)", d=DATA, x=V, single=False)
 C("spl.spsolve(sp.diags([d, d[:2], d[1:]], [0, 1, -1]).tocsc(), x)", d=np.array([3.0, 4, 5]), x=V, **quick)
 C("spl.spsolve_triangular(sp.csr_matrix(np.tril(DENSE)), x)", x=V, **quick)
 C(
-    "spl.spsolve_triangular(sp.coo_array((d, ([0, 1, 1, 2], [0, 0, 1, 2]))).tocsr(), V)",
+    "spl.spsolve_triangular(sp.csr_matrix((d, ([0, 1, 1, 2], [0, 0, 1, 2]))), V)",
     d=np.array([3.0, 1, 4, 5]),
     **quick,
 )
