@@ -36,7 +36,7 @@ def _outputs(run: _Traced) -> list[Any]:
     found = leaves(run.output) if is_container(run.output) else [run.output]
     for y in found:
         value = plain(y)
-        if not isinstance(value, bool | np.bool_) and getattr(value, "dtype", None) != bool:
+        if not isinstance(value, bool | np.bool_) and getattr(value, "dtype", None) is not np.dtype(bool):
             _number(y)
     return found
 

@@ -18,290 +18,34 @@ matters.
 
 from __future__ import annotations
 
-import dis
 import functools
-import math
-import operator
 import site
 import sys
 import sysconfig
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import compiled, guards, scalars
-from gradcheck.autodiff.array import Flat
-from gradcheck.autodiff.core import (
-    FLOAT_KINDS,
-    FUNCTIONS,
-    TRACED,
-    Trace,
-    _state,
-    any_active,
-    constant,
-    has_traced,
-    plain_tree,
-)
-from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported
+from gradcheck.autodiff import compiled, entrypoints, guards, scalars
+from gradcheck.autodiff.core import Trace
+from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
-from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.rules.shape import reshape
-from gradcheck.autodiff.rules.writing import copy as copy_traced
-
-Namespace = dict[str, Any]
-
-
-# (code, instruction) -> whether that instruction is user code calling the function of that name
-_calls: dict[tuple[types.CodeType, int, str], bool] = {}
-
-
-def called_by_user(name: str) -> bool:
-    """Whether the replacement of ``np.<name>`` that asks was called from Python code of the user's, by that name.
-
-    Compiled extensions have no frame of their own: numpy.random looks ``np.empty`` up by name and works on the
-    result as on an array without asking what it is. So the frame is not enough; its current instruction must be this
-    very call.
-    """
-    frame = sys._getframe(2)
-    key = (frame.f_code, frame.f_lasti, name)
-    known = _calls.get(key)
-    if known is None:
-        known = _calls[key] = _is_user_call(frame, name)
-    return known
-
-
-def _is_user_call(frame: types.FrameType, name: str) -> bool:
-    module = frame.f_globals.get("__name__", "")
-    if module.partition(".")[0] in LIBRARIES and not module.startswith("gradcheck.numpy"):
-        return False
-    instructions = list(dis.get_instructions(frame.f_code))
-    # f_lasti may point into the inline cache that follows the call instruction.
-    place = max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset).positions
-    if place is None or place.lineno is None or place.col_offset is None:
-        return name in frame.f_code.co_names  # Python was told to leave columns out (-X no_debug_ranges)
-    start = (place.lineno, place.col_offset)
-    for i in instructions:
-        if i.positions is None or (i.positions.lineno, i.positions.col_offset) != start:
-            continue
-        if i.argval == name:
-            return True
-        if i.opname.startswith("LOAD_") and isinstance(i.argval, str):  # bound to another name, perhaps
-            value = frame.f_locals.get(i.argval, frame.f_globals.get(i.argval))
-            if getattr(getattr(value, "__wrapped__", None), "__name__", None) == name:
-                return True
-    return False
-
-
-# What these make is seldom assigned to: it is wrapped only after an assignment was refused.
-_SELDOM = ("linspace", "logspace", "geomspace", "arange", "fromfunction", "loadtxt", "genfromtxt")
-
-
-def _fresh(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that makes a new array (``zeros``, ``linspace``): the array can take traced values."""
-
-    seldom = function.__name__ in _SELDOM
-
-    def replacement(*args: Any, **keywords: Any) -> Any:
-        stack = _state.stack
-        if not stack:
-            return function(*args, **keywords)
-        active = any_active(args) or any_active(keywords)
-        if (seldom and not active and not stack[-1].generous) or not called_by_user(function.__name__):
-            return function(*args, **keywords)
-        if active:
-            return FUNCTIONS.get(function, function)(*args, **keywords)
-        y = function(*plain_tree(args), **plain_tree(keywords))
-        return constant(y) if type(y) is np.ndarray and y.dtype.kind in FLOAT_KINDS else y
-
-    return _named(replacement, function)
-
-
-def _named(replacement: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-    replacement.__name__ = original.__name__
-    replacement.__doc__ = original.__doc__  # a module that is imported in the course of a trace may read it
-    replacement.__wrapped__ = original  # type: ignore[attr-defined]
-    return replacement
-
-
-_array, _asarray, _full = np.array, np.asarray, np.full
-
-
-def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, **keywords: Any) -> Any:
-    if type(object) is Flat:
-        object = object.copy()
-    if not has_traced(object):
-        y = _array(object, dtype, copy=copy, ndmin=ndmin, **keywords)
-        if not _state.stack or y is object or y.dtype.kind not in FLOAT_KINDS or not called_by_user("array"):
-            return y
-        return constant(y)
-    if "ndmax" in keywords:
-        raise unsupported("np.array with ndmax of traced values", "leave it out and index the result")
-    if dtype is not None and np.dtype(dtype).kind in "OSUV":
-        raise unsupported(f"a traced value in an array of dtype {np.dtype(dtype)}", "use a list, or an array of floats")
-    # Compared, since SciPy 1.15 passes a _CopyMode, and the truth value of those is an error.
-    fresh = copy in (True, np._CopyMode.ALWAYS) and type(object) in TRACED and isinstance(object, np.ndarray)
-    y = copy_traced(object) if fresh else _as_array(object)
-    return _ndmin(_to_dtype(y, dtype), ndmin)
-
-
-def _ndmin(y: Any, ndmin: int) -> Any:
-    return reshape(y, (1,) * (ndmin - y.ndim) + y.shape) if y.ndim < ndmin else y
-
-
-def _to_dtype(y: Any, dtype: Any) -> Any:
-    return y if dtype is None else y.astype(dtype, copy=False)
-
-
-def _as_array(object: Any) -> Any:
-    if type(object) in TRACED:
-        return object if isinstance(object, np.ndarray) else reshape(object, ())
-    return as_traced(object)
-
-
-def _as(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``asarray`` and its kin: a traced array is itself, a list with traced values becomes one."""
-    orders = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
-
-    def replacement(a: Any, dtype: Any = None, *args: Any, **keywords: Any) -> Any:
-        if type(a) is Flat:
-            a = a.copy()
-        if has_traced(a):
-            y = _to_dtype(_as_array(a), dtype)
-            order = orders.get(function, args[0] if args else keywords.get("order"))
-            if (order == "C" and not y.flags.c_contiguous) or (order == "F" and not y.flags.f_contiguous):
-                y = copy_traced(y, order=order)
-            return _ndmin(y, 1) if function in orders else y
-        y = function(a, dtype, *args, **keywords)
-        if y is a or not _state.stack or isinstance(a, np.ndarray) or y.dtype.kind not in FLOAT_KINDS:
-            return y
-        if not called_by_user(function.__name__):
-            return y
-        return constant(y)
-
-    return _named(replacement, function)
-
-
-def full(shape: Any, fill_value: Any, dtype: Any = None, **keywords: Any) -> Any:
-    if not _state.stack or not called_by_user("full"):
-        return _full(shape, fill_value, dtype, **keywords)
-    if not has_traced(fill_value):
-        y = _full(plain_tree(shape), fill_value, dtype, **keywords)
-        return constant(y) if y.dtype.kind in FLOAT_KINDS else y
-    y = constant(np.zeros(plain_tree(shape), float if dtype is None else dtype))
-    y[...] = fill_value
-    return y
-
-
-_CREATE = ("zeros", "ones", "empty", "eye", "identity", "zeros_like", "ones_like", "empty_like", "full_like", "copy")
-_AS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
-
-
-def _replacements() -> list[tuple[types.ModuleType, dict[str, Any]]]:
-    numpy_names: dict[str, Any] = {name: _fresh(getattr(np, name)) for name in _CREATE + _SELDOM}
-    numpy_names |= {name: _as(getattr(np, name)) for name in _AS}
-    numpy_names |= {"array": _named(array, np.array), "full": _named(full, np.full)}
-    return [(np, numpy_names), (math, dict(scalars.REPLACEMENTS))]
-
+from gradcheck.autodiff.swaps import Bound, Code, Members, Namespace, Swap, code_that_calls
 
 # (module, its replacements): the autodiff rules for SciPy add to this when SciPy's part of them has been loaded.
-SHADOWED: list[tuple[types.ModuleType | type, dict[str, Any]]] = [*_replacements()]
+SHADOWED: list[tuple[types.ModuleType | type, dict[str, Any]]] = [*entrypoints.replacements()]
 
 
-_ABSENT = object()
-
-
-class _Swap:
-    """The replacement of some names in one namespace, and the way back: a few dictionary operations in all.
-
-    Counted, as traces nest and run in several threads: the first one installs, the last one restores.
-    """
-
-    __slots__ = ("added", "casts", "count", "new", "old", "present", "read", "space")
-
-    def __init__(self, space: Any, new: dict[str, Any]) -> None:
-        self.space = space
-        self.casts = False
-        self.new: dict[str, Any] = {}
-        self.count = 0
-        self.present: tuple[Any, ...] = ()
-        self.old: dict[str, Any] = {}
-        self.added: list[str] = []
-        self.extend(new)
-
-    def extend(self, more: dict[str, Any]) -> None:
-        """Replace further names of the namespace: at once, if the others are replaced now."""
-        more = {name: value for name, value in more.items() if name not in self.new}
-        self.new |= more
-        names = tuple(self.new)
-        if len(names) > 1 and all(name in self.space for name in names):
-            self.read: Callable[[Namespace], tuple[Any, ...]] = operator.itemgetter(*names)
-        else:
-            self.read = lambda space: tuple([space.get(name, _ABSENT) for name in names])
-        if self.count:
-            self.old |= {name: self.space.get(name, _ABSENT) for name in more}
-            self._note_added()
-            self.space.update(more)
-        self.present = ()
-
-    def _note_added(self) -> None:
-        self.added = [name for name, value in self.old.items() if value is _ABSENT]
-
-    def install(self) -> None:
-        self.count += 1
-        if self.count > 1:
-            return
-        present = self.read(self.space)
-        if present != self.present:
-            self.present = present
-            self.old = dict(zip(self.new, present, strict=True))
-            self._note_added()
-        self.space.update(self.new)
-
-    def restore(self) -> None:
-        self.count -= 1
-        if not self.count:
-            self.take_back()
-
-    def take_back(self) -> None:
-        self.space.update(self.old)
-        for name in self.added:
-            del self.space[name]
-
-
-_SWAPS = [_Swap(vars(space), names) for space, names in SHADOWED]
+_SWAPS = [Swap(vars(space), names) for space, names in SHADOWED]
 
 
 # Those that are made only after a traced value was refused, as they are seldom needed, and those that always are.
-_ON_DEMAND: list[_Swap] = []
-_EAGER: list[_Swap] = []
-
-
-class _Members:
-    """A class's own attributes as a namespace, so that a swap can replace methods as it replaces names."""
-
-    def __init__(self, cls: type) -> None:
-        self.cls = cls
-
-    def __contains__(self, name: str) -> bool:
-        return name in vars(self.cls)
-
-    def __getitem__(self, name: str) -> Any:
-        return vars(self.cls)[name]
-
-    def __delitem__(self, name: str) -> None:
-        delattr(self.cls, name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return vars(self.cls).get(name, default)
-
-    def update(self, names: dict[str, Any]) -> None:
-        for name, value in names.items():
-            if value is not _ABSENT:
-                setattr(self.cls, name, value)
+_ON_DEMAND: list[Swap] = []
+_EAGER: list[Swap] = []
 
 
 def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool = False) -> None:
@@ -311,7 +55,7 @@ def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool =
     """
     with _lock:
         SHADOWED.append((module, names))
-        _SWAPS.append(_Swap(vars(module), names))
+        _SWAPS.append(Swap(vars(module), names))
         if on_demand:
             _ON_DEMAND.append(_SWAPS[-1])
         _known.clear()
@@ -327,7 +71,7 @@ def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> No
     with _lock:
         for part in filter(None, (special, named)):
             SHADOWED.append((cls, part))
-            _SWAPS.append(_Swap(_Members(cls), part))
+            _SWAPS.append(Swap(Members(cls), part))
             if eager:
                 _EAGER.append(_SWAPS[-1])
             elif part is special:
@@ -346,7 +90,7 @@ def shadow_inside(module: types.ModuleType, names: dict[str, Any]) -> None:
     """
     with _lock:
         SHADOWED.append((_Inside, {}))
-        _SWAPS.append(_Swap(vars(module), names))
+        _SWAPS.append(Swap(vars(module), names))
         _ON_DEMAND.append(_SWAPS[-1])
         _known.clear()
 
@@ -434,6 +178,17 @@ def stand_in(function: Any) -> Any:
     return _stand_ins.get(id(function), function)
 
 
+def _replacement_of(value: Any) -> Any:
+    """What takes the place of a function to which a user's name is bound; None if nothing does."""
+    if compiled.python_of(value) is not None:
+        return compiled.stand_in(value, getattr(value, "__name__", "function"), suspended)
+    try:
+        new = stand_in(value)
+    except TypeError:  # it cannot be asked
+        return None
+    return None if new is value else new
+
+
 def _casts(namespace: Namespace, used: set[str], demand: bool) -> dict[str, Any]:
     """Types that a module uses as casts; of an installed package only on demand, as it may compare types in ways that
     a script does not."""
@@ -469,7 +224,7 @@ class _Known:
 
     __slots__ = ("compares_types", "length", "namespace", "swaps")
 
-    def __init__(self, namespace: Namespace, swaps: tuple[_Swap, ...], compares_types: bool) -> None:
+    def __init__(self, namespace: Namespace, swaps: tuple[Swap, ...], compares_types: bool) -> None:
         self.compares_types = compares_types
         self.namespace = namespace
         self.length = len(namespace)
@@ -481,12 +236,12 @@ _lock = threading.RLock()
 _known: dict[Any, _Known] = {}
 # The swaps of a user's namespace, by its id: one of names that are bound to originals, one of casts. They do not
 # overlap: two that did could not both be taken back.
-_user_swaps: dict[tuple[int, bool], _Swap] = {}
+_user_swaps: dict[tuple[int, bool], Swap] = {}
 # Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
-_escalated: list[_Swap] = []
+_escalated: list[Swap] = []
 
 
-def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = False) -> tuple[_Swap, ...]:
+def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = False) -> tuple[Swap, ...]:
     """The swaps that a function of this namespace needs; with ``demand`` all that any code of its module may need."""
     key = (code, demand)
     known = _known.get(key)
@@ -520,8 +275,9 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
     for casts, names in enumerate(kinds):
         own = _user_swaps.get((id(namespace), bool(casts)))
         if names and own is None:
-            own = _user_swaps[id(namespace), bool(casts)] = _Swap(namespace, names)
+            own = Swap(namespace, names) if casts else Bound(namespace, names, _replacement_of)
             own.casts = bool(casts)
+            _user_swaps[id(namespace), bool(casts)] = own
         elif names and own is not None:
             own.extend(names)
         if own is not None and not (casts and compares_types):
@@ -532,10 +288,10 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
 
 
 # A namespace's swap of guards, by its id.
-_guard_swaps: dict[int, _Swap] = {}
+_guard_swaps: dict[int, Swap] = {}
 
 
-def _guards(namespace: Namespace, used: set[str]) -> list[_Swap]:
+def _guards(namespace: Namespace, used: set[str]) -> list[Swap]:
     """The swaps of ``type``, ``hasattr`` and ``isinstance`` for code with these names, and for the modules of the same
     author that it uses: a guard that takes the other branch does so in silence."""
     swaps = []
@@ -548,7 +304,7 @@ def _guards(namespace: Namespace, used: set[str]) -> list[_Swap]:
             new["type"] = _guard_swaps[id(space)].new["type"] if id(space) in _guard_swaps else _type_in(space)
         new = {name: value for name, value in new.items() if name not in space or space[name] is value}
         if new:
-            swap = _guard_swaps.setdefault(id(space), _Swap(space, {}))
+            swap = _guard_swaps.setdefault(id(space), Swap(space, {}))
             swap.extend(new)
             swaps.append(swap)
         for other in _neighbours(space, names):
@@ -586,12 +342,12 @@ def _same_author(namespace: Namespace, package: str) -> bool:
     return name == package or not (namespace.get("__file__") or "/").startswith((*_FOLDERS, sys.base_prefix))
 
 
-def escalate(error: AutodiffError, used: tuple[_Swap, ...]) -> bool:
+def escalate(error: AutodiffError, used: tuple[Swap, ...]) -> bool:
     """After a traced value was refused: whether names can be replaced where that was that were not; see to it."""
     return escalate_at(error.frame, used)
 
 
-def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[_Swap, ...]) -> bool:
+def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap, ...]) -> bool:
     """:func:`escalate` for a place in the user's code: its globals and code."""
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with _lock:
@@ -605,7 +361,8 @@ def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[_Swa
 def suspended() -> Iterator[None]:
     """Take all replaced names back for a while."""
     with _lock:
-        installed = [swap for swap in {id(s): s for s in (*_SWAPS, *_user_swaps.values())}.values() if swap.count]
+        known = {id(s): s for s in (*_SWAPS, *_user_swaps.values(), *_code_swaps.values())}
+        installed = [swap for swap in known.values() if swap.count]
         for swap in installed:
             swap.take_back()
         try:
@@ -626,7 +383,7 @@ def replace_compiled(error: BaseException) -> bool:
         known = _user_swaps.get((id(namespace), False))
         new = {name: compiled.stand_in(function, name, suspended)}
         if known is None:
-            known = _user_swaps[id(namespace), False] = _Swap(namespace, new)
+            known = _user_swaps[id(namespace), False] = Bound(namespace, new, _replacement_of)
         elif name in known.new:
             return False
         else:
@@ -634,6 +391,41 @@ def replace_compiled(error: BaseException) -> bool:
         if known not in _escalated:
             _escalated.append(known)
     return True
+
+
+# The swap of a library function's code, by the function's id.
+_code_swaps: dict[int, Swap] = {}
+
+
+def replace_called(error: BaseException) -> bool:
+    """After a call with traced values has failed in Python code of SciPy's: see to it that what runs that code is
+    replaced, by whatever name, container or attribute it was called; whether there is such a function.
+
+    The code of the function itself is made to call the stand-in. And all names of the parts of SciPy that the failed
+    call went through are replaced: ``getattr(scipy.fft, name)(x)``.
+    """
+    codes, parts = set(), set()
+    place = error.__traceback__
+    while place is not None:
+        name = place.tb_frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] == "scipy":
+            codes.add(place.tb_frame.f_code)
+            parts.add(".".join(name.split(".")[:2]))
+        place = place.tb_next
+    found = False
+    for swap, (space, names) in zip(list(_SWAPS), list(SHADOWED), strict=True) if codes else ():
+        if isinstance(space, types.ModuleType) and space.__name__ in parts and swap not in _escalated:
+            _escalated.append(swap)
+            found = True
+        for new in names.values() if isinstance(space, types.ModuleType) else ():
+            function = getattr(new, "__wrapped__", None)
+            if type(function) is types.FunctionType and function.__code__ in codes and id(function) not in _code_swaps:
+                with _lock:
+                    swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
+                    _code_swaps[id(function)] = swap
+                    _escalated.append(swap)
+                found = True
+    return found
 
 
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
@@ -654,7 +446,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     def __init__(self, function: Any, trace: Trace) -> None:
         self.function = function
         self.trace = trace
-        self.swaps: tuple[_Swap, ...] = ()
+        self.swaps: tuple[Swap, ...] = ()
 
     def __enter__(self) -> tracing:
         if not WAITING.keys().isdisjoint(sys.modules.keys()):

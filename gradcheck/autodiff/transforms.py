@@ -23,7 +23,7 @@ from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines t
 from gradcheck.autodiff.core import TRACED, _state, constant, is_active, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, translated, unsupported
 from gradcheck.autodiff.outside import Outside, refuse_aliases
-from gradcheck.autodiff.scope import escalate, escalate_at, replace_compiled, stand_in, tracing
+from gradcheck.autodiff.scope import escalate, escalate_at, replace_called, replace_compiled, stand_in, tracing
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, tree_map, with_leaves
 from gradcheck.errors import Location
@@ -199,7 +199,7 @@ class _Traced:
         """What to replace after a traced value was refused: names that the refusing module has bound (each module is
         tried once), then every array that the function makes, then those outside of it."""
         self._forget()
-        if not escalate(lost, self.swaps):
+        if not escalate(lost, self.swaps) and not replace_called(lost):
             if first is not None or adopting:
                 lost = refused or lost
                 lost.where = lost.where or self.where
@@ -214,7 +214,7 @@ class _Traced:
     def _look_where(self, error: Exception) -> bool:
         """Look through the module in which a call was refused. (Nobody may keep the frame: it holds arrays.)"""
         place = frame_of(error)
-        return place is not None and escalate_at(place, self.swaps)
+        return (place is not None and escalate_at(place, self.swaps)) or replace_called(error)
 
     def _forget(self) -> None:
         """What was refused here is this function's affair, not that of the traces around it."""

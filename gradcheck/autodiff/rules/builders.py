@@ -18,13 +18,14 @@ import numpy.polynomial
 
 from gradcheck.autodiff import core
 from gradcheck.autodiff.core import FLOAT_KINDS, FUNCTIONS, constant, has_traced, plain, plain_tree, shape_of
+from gradcheck.autodiff.entrypoints import array as traced_array
+from gradcheck.autodiff.entrypoints import full
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.creation import arange, asarray_chkfinite, kaiser, linspace
 from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.functional import element_of
 from gradcheck.autodiff.rules.reductions import as_traced
-from gradcheck.autodiff.scope import array as traced_array
-from gradcheck.autodiff.scope import full, shadow, shadow_class, shadow_inside
+from gradcheck.autodiff.scope import shadow, shadow_class, shadow_inside
 
 
 def _replacement(original: Any, handler: Callable[..., Any], always: bool = False) -> Any:

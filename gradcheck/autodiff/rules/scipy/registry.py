@@ -19,9 +19,11 @@ import numpy as np
 
 from gradcheck.autodiff import core
 from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, constant, is_active, plain_tree
+from gradcheck.autodiff.entrypoints import called_by_user
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import through
-from gradcheck.autodiff.scope import called_by_user, shadow, shadow_class
+from gradcheck.autodiff.scope import shadow, shadow_class
+from gradcheck.autodiff.swaps import twin
 
 Handler = Callable[..., Any]
 Space = Any  # a module or a class
@@ -112,9 +114,11 @@ def _register(module: types.ModuleType, handlers: Mapping[str, Handler], always:
         if hasattr(module, name):
             if (module, name) in STATUS:
                 raise ValueError(f"{module.__name__}.{name} has two rules")
-            _ORIGINAL[module, name] = getattr(module, name)
+            # A twin: the code of SciPy's own function may be replaced (``scope.replace_called``).
+            _ORIGINAL[module, name] = twin(getattr(module, name))
             STATUS[module, name] = status
             names[name] = _stand_in(_ORIGINAL[module, name], handler, name in always)
+            names[name].__wrapped__ = getattr(module, name)
     if names:
         shadow(module, names)
 
