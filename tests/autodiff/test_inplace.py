@@ -20,6 +20,9 @@ from gradcheck.autodiff import grad, hvp, jacobian, jvp
 
 from .checking import STEP, assert_close, difference, numeric_gradient
 
+# NumPy 2.5 has deprecated what NumPy 2.0 to 2.4 do.
+pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
+
 SHAPE = (3, 4)
 POINT = np.array([0.31, -0.83, 1.27, 0.59])
 DIRECTION = np.array([0.7, -0.4, 0.2, 1.1])

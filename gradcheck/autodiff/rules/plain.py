@@ -57,7 +57,9 @@ def _register(module: Any, names: str, why: str) -> None:
 _register(np, PLAIN, "piecewise constant")
 _register(np.linalg, PLAIN_LINALG, "piecewise constant")
 for _module in (np.strings, np.char):
-    _register(_module, " ".join(n for n in dir(_module) if callable(getattr(_module, n)) and n[0] != "_"), "text")
+    # Those of numpy.char that make a chararray warn when they are looked at: NumPy 2.5 has deprecated the class.
+    _names = [n for n in _module.__all__ if n not in ("array", "asarray", "chararray")]
+    _register(_module, " ".join(_names), "text")
 
 
 def _plain_ufunc(ufunc: Any) -> Any:

@@ -12,6 +12,9 @@ from gradcheck.autodiff import AutodiffError, grad, noting
 from tests.autodiff.checking import Case, verify
 from tests.autodiff.scipy.written import Written
 
+# SciPy 1.18 has deprecated them.
+pytestmark = pytest.mark.filterwarnings("ignore:`(pade|lagrange)` is deprecated:DeprecationWarning")
+
 RNG = np.random.default_rng(4)
 GX, GY = np.cumsum(RNG.uniform(0.5, 1.5, 6)), np.cumsum(RNG.uniform(0.5, 1.5, 7))
 G = RNG.normal(size=(6, 7))
