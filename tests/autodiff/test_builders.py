@@ -66,6 +66,14 @@ MODULES = {
     "poly": package.polynomial, "cheb": package.chebyshev, "leg": package.legendre, "herm": package.hermite,
     "herme": package.hermite_e, "lag": package.laguerre,
 }  # fmt: skip
+if hasattr(package.polynomial, "polyvalnd"):  # since NumPy 2.5
+    T.add(
+        package.polynomial.polyvalnd,
+        lambda x, c: package.polynomial.polyvalnd([x, x[::-1] * 0.5], c),
+        X,
+        P.normal(2, 3),
+        single=False,
+    )
 for prefix, module in MODULES.items():
 
     def named(name: str, prefix: str = prefix, module: Any = module) -> Any:

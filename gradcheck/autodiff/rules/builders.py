@@ -244,7 +244,8 @@ def _numpy_for_polynomials() -> types.ModuleType:
 _NUMPY = _numpy_for_polynomials()
 for _name in ("polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre", "polyutils", "_polybase"):
     shadow_inside(getattr(np.polynomial, _name), {"np": _NUMPY})
-# These two ask NumPy's protocol; their code is followed all the same.
-for _function in (np.polynomial.polynomial.polyval2d, np.polynomial.polynomial.polygrid2d):
+# These ask NumPy's protocol (the last since NumPy 2.5); their code is followed all the same.
+for _name in ("polyval2d", "polygrid2d", "polyvalnd"):
+    _function = getattr(np.polynomial.polynomial, _name, None)
     if hasattr(_function, "_implementation"):
         FUNCTIONS[_function] = _function._implementation
