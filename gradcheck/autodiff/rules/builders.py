@@ -246,6 +246,6 @@ for _name in ("polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "la
     shadow_inside(getattr(np.polynomial, _name), {"np": _NUMPY})
 # These ask NumPy's protocol (the last since NumPy 2.5); their code is followed all the same.
 for _name in ("polyval2d", "polygrid2d", "polyvalnd"):
-    _function = getattr(np.polynomial.polynomial, _name, None)
+    _function: Any = getattr(np.polynomial.polynomial, _name, None)
     if hasattr(_function, "_implementation"):
         FUNCTIONS[_function] = _function._implementation
