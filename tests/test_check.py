@@ -655,3 +655,50 @@ def test_no_autodiff_is_told_beside_a_hand_written_derivative() -> None:
     assert codes(result) == ["GC304"]
     assert result.entries[0].autodiff is None
     assert error(lambda x: Box(x).x ** 2, 3.0).code == "GC016"
+
+
+# -- functions that approximate -------------------------------------------------------------------------------------
+
+TIMES = np.linspace(0.0, 5.0, 20)
+
+
+def decay_grad(k: float) -> float:
+    return float(np.sum(-TIMES * np.exp(-k * TIMES)))
+
+
+def test_an_adaptive_integrator_makes_no_false_alarm() -> None:
+    def f(k: float) -> Any:
+        from scipy.integrate import solve_ivp
+
+        return np.sum(solve_ivp(lambda t, y: -k * y, (0, 5), [1.0], t_eval=TIMES).y[0])
+
+    right = check(f, 0.4, grad=decay_grad)
+    assert right.verdict == "pass"  # autodiff and the hand-written derivative are two witnesses
+    assert right.calls is not None
+    assert [name for name, _, _ in right.calls.approximate] == ["scipy.integrate.solve_ivp"]
+    assert check(f, 0.4, grad=lambda k: -decay_grad(k)).verdict == "fail"
+    assert check(f, 0.4, grad=lambda k: 1.2 * decay_grad(k)).verdict == "fail"
+    alone = check(f, 0.4)
+    assert alone.verdict == "inconclusive"
+    assert [x.code for x in alone.findings] == ["GC202", "GC207"]
+    assert "solve_ivp" in alone.findings[1].message
+
+
+def test_tight_tolerances_decide() -> None:
+    def f(k: float) -> Any:
+        from scipy.integrate import solve_ivp
+
+        y = solve_ivp(lambda t, y: -k * y, (0, 5), [1.0], t_eval=TIMES, rtol=1e-10, atol=1e-12).y
+        return np.sum(y[0])
+
+    assert check(f, 0.4).verdict == "pass"
+
+
+def test_a_minimiser_makes_no_false_alarm() -> None:
+    def f(a: float) -> Any:
+        from scipy.optimize import minimize
+
+        return minimize(lambda x: (x[0] - a) ** 2 + 0.1 * x[0] ** 4, [0.3]).x[0]
+
+    assert check(f, 1.1).verdict in ("pass", "inconclusive")
+    assert check(f, 1.1, grad=lambda a: 0.9).verdict == "fail"

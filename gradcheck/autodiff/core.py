@@ -126,6 +126,9 @@ class Notes:
         texts: where a traced value was turned into text. Printing is harmless; but text can be read back as a number,
             and then the derivative is lost.
         numeric: name and place of each call that was differentiated numerically, because it has no rule.
+        approximate: name and place of calls whose value is that of an approximation (an adaptive integrator, an
+            iteration), while the derivative is that of what is approximated; and how far, relatively, the slopes of
+            the two may be apart.
         zero: how many calls had no derivative by nature (``np.argsort``, ``np.sign``).
         operations: how many operations the tape of the function has recorded.
     """
@@ -134,6 +137,7 @@ class Notes:
         self.strict = strict
         self.texts: list[Location | None] = []
         self.numeric: list[tuple[str, Location | None]] = []
+        self.approximate: list[tuple[str, Location | None, float]] = []
         self.zero = 0
         self.operations = 0
 
@@ -183,6 +187,12 @@ def note_zero() -> None:
     """A call that has no derivative by nature gets traced operands."""
     if _state.notes is not None:
         _state.notes.zero += 1
+
+
+def note_approximate(name: str, accuracy: float) -> None:
+    """A call gives an approximation, whose slopes are those of its derivative up to this accuracy, relatively."""
+    if _state.notes is not None:
+        _state.notes.approximate.append((name, user_location(), accuracy))
 
 
 def note_numeric(name: str) -> None:

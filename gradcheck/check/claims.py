@@ -134,6 +134,7 @@ class CallLog:
         self.operations = 0
         self.zero = 0
         self.numeric: dict[tuple[str, Location | None], None] = {}
+        self.approximate: dict[tuple[str, Location | None], float] = {}
         self.count = 0
 
     def add(self, notes: Notes) -> None:
@@ -141,11 +142,18 @@ class CallLog:
         if notes.operations and not self.operations:
             self.operations, self.zero, self.count = notes.operations, notes.zero, len(notes.numeric)
         self.numeric.update(dict.fromkeys(notes.numeric))
+        for name, where, accuracy in notes.approximate:
+            self.approximate[name, where] = max(accuracy, self.approximate.get((name, where), 0.0))
+
+    @property
+    def slack(self) -> float:
+        """How far the slopes of f may be off those of what f approximates, relatively."""
+        return max(self.approximate.values(), default=0.0)
 
     @property
     def calls(self) -> Calls:
         exact = max(self.operations - self.count, 0) if self.operations else None
-        return Calls(exact, tuple(self.numeric), self.zero)
+        return Calls(exact, tuple(self.numeric), self.zero, tuple((*key, a) for key, a in self.approximate.items()))
 
 
 class Autodiff:

@@ -118,6 +118,11 @@ CODES: dict[str, Code] = {
                   "The function does not change with the argument at any of the points, and a hand-written "
                   "derivative that is zero there may be anything elsewhere. Give a point where the function "
                   "does change."),
+    "GC207": Code("approximate", "the function is an approximation, and what was seen is within its accuracy",
+                  "The function goes through an adaptive integrator or an iteration (solve_ivp, minimize). What it "
+                  "returns is smooth in the arguments, but its slopes are those of the exact solution only up to the "
+                  "tolerances. Differences measure the former, derivatives are of the latter; the error bars are "
+                  "widened by what is to be expected. Tighten the tolerances inside the function to decide it."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),

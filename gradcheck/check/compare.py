@@ -7,7 +7,7 @@ Part of the check floor: it drives the numeric floor (``numeric/ladder.py``) by 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,6 +58,7 @@ def compare(
     *,
     second: bool = False,
     largest: Array | None = None,
+    slack: float = 0.0,
 ) -> list[Measured]:
     """Measure along every line until each claim is judged.
 
@@ -69,6 +70,7 @@ def compare(
         second: the claims are second derivatives along the lines.
         largest: the largest contribution to f of a natural step in any coordinate, shape (m,); where given,
             failures are forgiven (state SCALES) that are no larger than tiny jumps of f explain.
+        slack: how far the slopes of f are off those of what it approximates, relatively: wider error bars.
     """
     ladders = [
         Ladder(
@@ -82,7 +84,11 @@ def compare(
     ]
     climb(sampler, ladders, [[0]] * len(ladders))
     _find_sides(sampler, ladders)
-    measured = [_settle(sampler, ladder, trial) for ladder, trial in zip(ladders, trials, strict=True)]
+    typical = np.zeros_like(noise) if largest is None else 0.1 * largest
+    measured = [
+        _settle(sampler, ladder, trial, slack, typical / ladder.line.scale)
+        for ladder, trial in zip(ladders, trials, strict=True)
+    ]
     if largest is not None:
         _discount_jumps(sampler, measured, noise, largest)
     return measured
@@ -134,11 +140,14 @@ def _go_one_sided(sampler: Sampler, ladder: Ladder, side: int) -> None:
     climb(sampler, [ladder], [[0]])
 
 
-def _settle(sampler: Sampler, ladder: Ladder, trial: Trial) -> Measured:
+def _settle(sampler: Sampler, ladder: Ladder, trial: Trial, slack: float, typical: Array) -> Measured:
     """Add steps along one line until every output is judged."""
 
     def look(last: bool = False, confirmed: bool = False) -> tuple[Estimate, Opinion]:
         e = estimate(sampler, ladder)
+        if slack:
+            wider = slack * np.fmax(np.abs(e.value), typical)
+            e = replace(e, bar=e.bar + wider, rung_bar=e.rung_bar + wider)
         return e, judge.opinion(trial, e, last=last, confirmed=confirmed)
 
     def add(rungs: Sequence[int]) -> None:

@@ -131,9 +131,9 @@ def check_points(
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
-    findings = tuple(
-        dict.fromkeys([f for p in parts for f in p.findings] + _agreed(parts) + _vacuous(caller, parts, bool(own)))
-    )
+    found = [f for p in parts for f in p.findings] + _agreed(parts)
+    found += _vacuous(caller, parts, bool(own)) + _approximate(caller, log, entries)
+    findings = tuple(dict.fromkeys(found))
     return Result(
         target=name,
         argnum=position,
@@ -172,6 +172,17 @@ def _agreed(parts: Sequence[Part]) -> list[Finding]:
     """The diagnoses that hold at every point that fails: a factor that changes with the point is not a constant one."""
     failing = [p.diagnosis for p in parts if any(e.verdict is Verdict.FAIL for e in p.entries)]
     return [f for f in failing[0] if all(f in d for d in failing)] if failing else []
+
+
+def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> list[Finding]:
+    """Where not all is verified and f is an approximation: that this may be why."""
+    undecided = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
+    if not undecided or not log.approximate:
+        return []
+    (name, where), accuracy = max(log.approximate.items(), key=lambda item: item[1])
+    text = f"{f.name} goes through {name}, so that its slopes are accurate to about {accuracy:.0e} only"
+    options = "rtol=1e-10, atol=1e-12" if name.startswith("scipy.integrate") else "tol=1e-12"
+    return [Finding("GC207", kind("GC207"), text, where, f"tighten its tolerances, for instance {options}")]
 
 
 def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:

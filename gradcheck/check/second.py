@@ -154,7 +154,7 @@ def _from_gradient(
         sharp = judge.SHARP if own is not None else judge.SHARP_AUTODIFF
         trials.append(_trial(claim[:, j], witness, np.abs(claim[:, j]), zero, request, sharp))
     entries = []
-    for j, m in zip(columns, compare(sampler, lines, trials, noise), strict=True):
+    for j, m in zip(columns, compare(sampler, lines, trials, noise, slack=request.log.slack), strict=True):
         for i in range(n):
             label, index = _label(request, scene.space.shape, i, j)
             both = (None if own is None else own[i, j], None if ad is None else ad[i, j])
@@ -190,7 +190,7 @@ def _from_values(
                 v[j] = sign * scales[j]
             lines.append(along(scene.x, v, scene.space.dtype))
             trials.append(_curvature_trial(claim, ad if own is not None else None, v, request, SHARP_PAIR))
-    measured = compare(sampler, lines, trials, noise, second=True)
+    measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
     typical = _typical(scene, claim)
     results = iter(measured)
     entries = []
@@ -281,7 +281,7 @@ def _confirmed_by_values(
     trials = [_curvature_trial(claim, None, v, request) for v in directions]
     sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
     entries = []
-    measured = compare(sampler, lines, trials, noise, second=True)
+    measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
     for k, (v, m) in enumerate(zip(directions, measured, strict=True), start=1):
         both = tuple(None if h is None else float(v @ h @ v) for h in (own, ad))
         label = f"d2f/d{request.argname}2 · v{k} v{k}"

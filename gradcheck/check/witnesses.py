@@ -331,7 +331,8 @@ class Witnesses:
     ) -> list[Measured]:
         """Measure and judge lines; without ``settle`` small failures stand as they are."""
         trials = self.trials(lines, self.claims_along(lines) if claims is None else claims)
-        return compare(self.sampler, lines, trials, self.noise, largest=self.largest() if settle else None)
+        largest = self.largest() if settle else None
+        return compare(self.sampler, lines, trials, self.noise, largest=largest, slack=self.request.log.slack)
 
     def largest(self) -> Array:
         """The largest contribution to f of a natural step in any one coordinate, shape (m,)."""
@@ -350,7 +351,7 @@ class Witnesses:
             "yours": columns_along(self._matrix(derivative), [line]),
             "autodiff": None,
         }
-        measured = compare(sampler, [line], self.trials([line], claims), self.noise)
+        measured = compare(sampler, [line], self.trials([line], claims), self.noise, slack=self.request.log.slack)
         trial, value = measured[0].trial, measured[0].estimate.value
         gross = np.abs(trial.claim - value) > STALE * judge.magnitude(trial, value)
         return not bool(np.any((measured[0].state == judge.FAIL) & gross))

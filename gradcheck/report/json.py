@@ -82,7 +82,8 @@ def _result(result: Result) -> dict[str, Any]:
 
 def _calls(calls: Calls) -> dict[str, Any]:
     numeric = [{"function": name, "where": _where(where)} for name, where in calls.numeric]
-    return {"exact": calls.exact, "numeric": numeric, "zero": calls.zero}
+    approximate = [{"function": f, "where": _where(at), "accuracy": accuracy} for f, at, accuracy in calls.approximate]
+    return {"exact": calls.exact, "numeric": numeric, "zero": calls.zero, "approximate": approximate}
 
 
 def _point(point: Point, result: Result, at: int) -> dict[str, Any]:

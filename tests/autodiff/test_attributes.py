@@ -240,10 +240,13 @@ def verify_first(f: Callable[[Any], Any]) -> None:
     assert_close(np.tensordot(jacobian(f)(A), direction, 2), measured, 1e-7, "reverse")
 
 
+# Private ones of NumPy 2.5, and those that NumPy 2.0 still lists to say that they are gone.
+OTHER_VERSIONS = {"_set_dtype", "_set_shape", "itemset", "newbyteorder", "ptp", "tostring"}
+
+
 def test_every_attribute_of_ndarray_is_known() -> None:
     known = set(METHODS) | set(REFUSED) | ABSENT | ELSEWHERE
-    private = {"_set_dtype", "_set_shape"}  # of NumPy 2.5
-    assert set(dir(np.ndarray)) - known - private == set()
+    assert set(dir(np.ndarray)) - known - OTHER_VERSIONS == set()
 
 
 @pytest.mark.parametrize("name", REFUSED, ids=str)
@@ -325,11 +328,11 @@ def test_number(name: str, kind: Any) -> None:
 def test_every_attribute_of_numbers_is_known(kind: Any) -> None:
     """What a number has: np.float64 answers as its array of no dimensions, so the method there is the test."""
     known = set(METHODS) | set(REFUSED) | set(NUMBERS) | ABSENT | ELSEWHERE
-    assert set(dir(kind)) - known == set()
+    assert set(dir(kind)) - known - OTHER_VERSIONS == set()
     x = kind(1.5)
 
     def f(z: Any) -> Any:
-        for name in dir(kind):
+        for name in set(dir(kind)) - OTHER_VERSIONS:
             if name in REFUSED or name in ABSENT or name in LOST:
                 continue
             assert hasattr(z, name), name

@@ -22,6 +22,7 @@ from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, constant, is_active, pl
 from gradcheck.autodiff.entrypoints import called_by_user
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import through
+from gradcheck.autodiff.rules.scipy.accuracy import ACCURACY
 from gradcheck.autodiff.scope import shadow, shadow_class
 from gradcheck.autodiff.swaps import twin
 
@@ -72,6 +73,19 @@ def _active(x: Any) -> bool:
     return type(x) is dict and any(_active(e) for e in x.values())
 
 
+def _noted(handler: Handler, name: str, accuracy: Callable[..., float]) -> Handler:
+    """A handler that notes how accurate SciPy's own value is, where its derivative is asked for."""
+
+    @functools.wraps(handler)
+    def noting(*args: Any, **keywords: Any) -> Any:
+        y = handler(*args, **keywords)
+        if core.taken() is not None and _active(dict(y) if isinstance(y, dict) else y):
+            core.note_approximate(name, accuracy(*args, **keywords))
+        return y
+
+    return noting
+
+
 def _stand_in(function: Any, handler: Handler, always: bool) -> Any:
     name = getattr(function, "__name__", "")
 
@@ -117,6 +131,9 @@ def _register(module: types.ModuleType, handlers: Mapping[str, Handler], always:
             # A twin: the code of SciPy's own function may be replaced (``scope.replace_called``).
             _ORIGINAL[module, name] = twin(getattr(module, name))
             STATUS[module, name] = status
+            accuracy = ACCURACY.get(module.__name__, {}).get(name)
+            if accuracy is not None and status == "exact":
+                handler = _noted(handler, f"{module.__name__}.{name}", accuracy)
             names[name] = _stand_in(_ORIGINAL[module, name], handler, name in always)
             names[name].__wrapped__ = getattr(module, name)
     if names:
