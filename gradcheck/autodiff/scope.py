@@ -301,7 +301,8 @@ def _guards(namespace: Namespace, used: set[str]) -> list[Swap]:
         space, names = todo.pop()
         new = guards.needed(names)
         if "type" in names:
-            new["type"] = _guard_swaps[id(space)].new["type"] if id(space) in _guard_swaps else _type_in(space)
+            known = _guard_swaps.get(id(space))
+            new["type"] = (known and known.new.get("type")) or _type_in(space)
         new = {name: value for name, value in new.items() if name not in space or space[name] is value}
         if new:
             swap = _guard_swaps.setdefault(id(space), Swap(space, {}))

@@ -285,3 +285,50 @@ def test_nothing_numeric_where_only_the_argument_is_traced() -> None:
 
     with noting(strict=True):
         assert np.isfinite(grad(grad(f))(0.8))
+
+
+def _difference(f: Any, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best of three sixth-order differences at every element, and how far it is from the next."""
+    best, out, before = np.full(v.shape, np.inf), np.zeros(v.shape), None
+    for relative in (1e-2, 3e-3, 1e-3):
+        h = relative * v
+        now = (f(v + 3 * h) - 9 * f(v + 2 * h) + 45 * f(v + h) - 45 * f(v - h) + 9 * f(v - 2 * h) - f(v - 3 * h)) / (
+            60 * h
+        )
+        if before is not None:
+            better = np.abs(now - before) < best
+            best, out = np.where(better, np.abs(now - before), best), np.where(better, now, out)
+        before = now
+    return out, best
+
+
+@pytest.mark.parametrize("name", ["gammainc", "gammaincc", "betainc", "betaincc"])
+def test_parameters_over_six_decades(name: str) -> None:
+    rng = np.random.default_rng(5)
+    a, b = 10.0 ** rng.uniform(-3, 3, (2, 2000))
+    rest = (a * 10.0 ** rng.uniform(-1.5, 1.5, 2000),) if "gamma" in name else (b, rng.uniform(0.001, 0.999, 2000))
+    function = getattr(sp, name)
+
+    def f(v: Any) -> Any:
+        return function(v, *rest)
+
+    slope = elementwise_grad(f)(a)
+    expected, error = _difference(f, a)
+    known = error < 1e-7 * np.abs(expected)
+    assert known.sum() > 500
+    room = 1e-7 * np.abs(expected) + 20 * error + 1e-11 * np.abs(f(a)) / a
+    assert np.all(np.abs(slope - expected)[known] <= room[known])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: sp.expn(1.7, x), lambda x: sp.expn(0.4, x), lambda p: sp.nbdtr(2.6, 3.5, p)],
+)
+@pytest.mark.filterwarnings("ignore:floating point number truncated:RuntimeWarning")
+def test_counts_that_scipy_cuts(f: Any) -> None:
+    assert grad(f)(0.4) == pytest.approx((f(0.4 + 1e-6) - f(0.4 - 1e-6)) / 2e-6, rel=1e-7)
+
+
+def test_an_inverse_that_has_no_solution_has_no_derivative() -> None:
+    assert sp.pdtr(0.0, 0.5) > 0.3  # no count has so small a probability
+    assert np.isnan(grad(lambda p: sp.pdtrik(p, 0.5))(0.3))

@@ -111,6 +111,10 @@ def labelled(partial: Function) -> Function:
     return silent
 
 
+# An inverse that misses the probability by more has not found a solution.
+SOLVED = 1e-5
+
+
 def inverse(
     forward: Function, operands: int, unknown: int, given: int, skip: Sequence[int] = (), numeric: Sequence[int] = ()
 ) -> list[Any]:
@@ -133,6 +137,9 @@ def inverse(
         def partial(y: Any, *args: Any) -> Any:
             full = at(y, args)
             slope = derivative(forward, unknown, full)
+            # Where there is no solution SciPy gives the end of its search, which moves with nothing.
+            found = np.abs(plain(forward(*map(plain, full))) - plain(args[given])) <= SOLVED
+            slope = slope if np.all(found) else np.where(found, slope, np.nan)
             if k == given:
                 return 1.0 / slope
             place = k - (k > given)

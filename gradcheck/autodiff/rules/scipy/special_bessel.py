@@ -97,8 +97,9 @@ ORDER: dict[str, Any] = {
 for _name, _slope in ORDER.items():
     register(getattr(sp, _name), (NUMERIC, _slope), real=_name in REAL_ONLY)
 # The order is an integer: of a float SciPy takes the integer part.
-register(sp.yn, (None, lambda _y, n, x: 0.5 * (sp.yv(n - 1.0, x) - sp.yv(n + 1.0, x))))
-register(sp.kn, (None, lambda _y, n, x: -0.5 * (sp.kv(n - 1.0, x) + sp.kv(n + 1.0, x))))
+# SciPy cuts their order to an integer.
+register(sp.yn, (None, lambda _y, n, x: 0.5 * (sp.yv(np.trunc(n) - 1.0, x) - sp.yv(np.trunc(n) + 1.0, x))))
+register(sp.kn, (None, lambda _y, n, x: -0.5 * (sp.kv(np.trunc(n) - 1.0, x) + sp.kv(np.trunc(n) + 1.0, x))))
 # ∫₀¹ tᵏ J_v(2at) dt
 register(
     sp.besselpoly,

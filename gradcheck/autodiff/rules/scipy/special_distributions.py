@@ -65,6 +65,11 @@ def _whole(k: Any) -> Any:
     return np.floor(plain(k))
 
 
+def _cut(n: Any) -> Any:
+    """A count that SciPy cuts to an integer."""
+    return np.trunc(plain(n))
+
+
 COMPOSED: dict[str, tuple[Any, int, tuple[int, ...]]] = {
     "chdtr": (lambda v, x: sp.gammainc(0.5 * v, 0.5 * x), 2, ()),
     "chdtrc": (lambda v, x: sp.gammaincc(0.5 * v, 0.5 * x), 2, ()),
@@ -74,10 +79,10 @@ COMPOSED: dict[str, tuple[Any, int, tuple[int, ...]]] = {
     "fdtrc": (lambda n, d, x: sp.betainc(0.5 * d, 0.5 * n, d / (n * x + d)), 3, ()),
     "pdtr": (lambda k, m: sp.gammaincc(_whole(k) + 1.0, m), 2, (0,)),
     "pdtrc": (lambda k, m: sp.gammainc(_whole(k) + 1.0, m), 2, (0,)),
-    "bdtr": (lambda k, n, p: sp.betaincc(_whole(k) + 1.0, n - _whole(k), p), 3, (0, 1)),
-    "bdtrc": (lambda k, n, p: sp.betainc(_whole(k) + 1.0, n - _whole(k), p), 3, (0, 1)),
-    "nbdtr": (lambda k, n, p: sp.betainc(n, _whole(k) + 1.0, p), 3, (0, 1)),
-    "nbdtrc": (lambda k, n, p: sp.betaincc(n, _whole(k) + 1.0, p), 3, (0, 1)),
+    "bdtr": (lambda k, n, p: sp.betaincc(_whole(k) + 1.0, _cut(n) - _whole(k), p), 3, (0, 1)),
+    "bdtrc": (lambda k, n, p: sp.betainc(_whole(k) + 1.0, _cut(n) - _whole(k), p), 3, (0, 1)),
+    "nbdtr": (lambda k, n, p: sp.betainc(_cut(n), _cut(k) + 1.0, p), 3, (0, 1)),
+    "nbdtrc": (lambda k, n, p: sp.betaincc(_cut(n), _cut(k) + 1.0, p), 3, (0, 1)),
     "nrdtrimn": (lambda p, std, x: x - std * sp.ndtri(p), 3, ()),
     "nrdtrisd": (lambda mn, p, x: (x - mn) / sp.ndtri(p), 3, ()),
 }
@@ -117,10 +122,10 @@ INVERSES: dict[str, tuple[Any, int, int, int, tuple[int, ...]]] = {
     "stdtridf": (sp.stdtr, 2, 0, 0, ()),
     "pdtri": (lambda k, m: sp.gammaincc(_whole(k) + 1.0, m), 2, 1, 1, (0,)),
     "pdtrik": (_pdtr, 2, 0, 0, ()),
-    "bdtri": (lambda k, n, p: sp.betaincc(_whole(k) + 1.0, n - _whole(k), p), 3, 2, 2, (0, 1)),
+    "bdtri": (lambda k, n, p: sp.betaincc(_whole(k) + 1.0, _cut(n) - _whole(k), p), 3, 2, 2, (0, 1)),
     "bdtrik": (_bdtr, 3, 0, 0, ()),
     "bdtrin": (_bdtr, 3, 1, 1, ()),
-    "nbdtri": (lambda k, n, p: sp.betainc(n, _whole(k) + 1.0, p), 3, 2, 2, (0, 1)),
+    "nbdtri": (lambda k, n, p: sp.betainc(_cut(n), _cut(k) + 1.0, p), 3, 2, 2, (0, 1)),
     "nbdtrik": (_nbdtr, 3, 0, 0, ()),
     "nbdtrin": (_nbdtr, 3, 1, 1, ()),
 }

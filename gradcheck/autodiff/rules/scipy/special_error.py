@@ -188,7 +188,7 @@ def _sinhc(x: Any) -> Any:
 
 def _expn_slope(y: Any, n: Any, x: Any) -> Any:
     """−Eₙ₋₁(x), DLMF 8.19.13; E₀ = e⁻ˣ/x by itself, since SciPy has no order −1."""
-    n = plain(n)
+    n = np.trunc(plain(n))  # as SciPy does
     lower = -sp.expn(np.maximum(np.asarray(n) - 1, 0)[()], x)
     return lower if np.all(np.asarray(n) > 0) else np.where(np.asarray(n) > 0, lower, -y * (1.0 + 1.0 / x))[()]
 
