@@ -129,8 +129,8 @@ def sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
     """``scipy.linalg.sqrtm``: A (n, n), regular."""
     _plain_disp("sqrtm", disp)
     a = floating(A)
-    if dims(a) > 2:
-        raise unsupported("scipy.linalg.sqrtm of a stack of matrices", "loop over the first axis")
+    if dims(a) != 2:
+        raise unsupported("scipy.linalg.sqrtm of a number, or of a stack of matrices", "np.sqrt, or a loop")
     return SQRTM(a)
 
 

@@ -113,14 +113,59 @@ def _mahalanobis(u: Any, v: Any, VI: Any) -> Any:
     return safe_root(total(np.matmul(d, VI) * d))
 
 
+def _correspondence(u: Any, v: Any, w: Any) -> tuple[Any, Any, Any, Any]:
+    """How much of u and v is both false, false and true, true and false, both true. SciPy takes any numbers for truth
+    values, so that these dissimilarities are smooth in them."""
+    w = 1.0 if w is None else w
+    return total(w * (1.0 - u) * (1.0 - v)), total(w * (1.0 - u) * v), total(w * u * (1.0 - v)), total(w * u * v)
+
+
+def _dice(u: Any, v: Any, w: Any = None) -> Any:
+    _, nft, ntf, ntt = _correspondence(u, v, w)
+    return (ntf + nft) / (2.0 * ntt + ntf + nft)
+
+
+def _rogerstanimoto(u: Any, v: Any, w: Any = None) -> Any:
+    nff, nft, ntf, ntt = _correspondence(u, v, w)
+    return 2.0 * (ntf + nft) / (ntt + nff + 2.0 * (ntf + nft))
+
+
+def _russellrao(u: Any, v: Any, w: Any = None) -> Any:
+    n = float(shape_of(u)[-1]) if w is None else total(w)
+    return (n - _correspondence(u, v, w)[3]) / n
+
+
+def _sokalsneath(u: Any, v: Any, w: Any = None) -> Any:
+    _, nft, ntf, ntt = _correspondence(u, v, w)
+    return 2.0 * (ntf + nft) / (ntt + 2.0 * (ntf + nft))
+
+
+def _yule(u: Any, v: Any, w: Any = None) -> Any:
+    nff, nft, ntf, ntt = _correspondence(u, v, w)
+    some = plain(ntf * nft) != 0
+    return np.where(some, 2.0 * ntf * nft / np.where(some, ntt * nff + ntf * nft, 1.0), 0.0)
+
+
+def _hamming(u: Any, v: Any, w: Any = None) -> Any:
+    """Constant in u and v, but not in the weights."""
+    unequal = (plain(u) != plain(v)).astype(np.float64)
+    return np.mean(unequal, axis=-1) if w is None else total(w * unequal) / total(w)
+
+
+def _jaccard(u: Any, v: Any, w: Any = None) -> Any:
+    true_u, true_v = plain(u) != 0, plain(v) != 0
+    w = 1.0 if w is None else w
+    some = total(w * (true_u | true_v))
+    return total(w * (true_u ^ true_v)) / np.where(plain(some) != 0, some, 1.0)
+
+
 METRICS: dict[str, Metric] = {
     "euclidean": _euclidean, "sqeuclidean": _sqeuclidean, "cityblock": _cityblock, "chebyshev": _chebyshev,
     "minkowski": _minkowski, "cosine": _cosine, "correlation": _correlation, "canberra": _canberra,
     "braycurtis": _braycurtis, "jensenshannon": _jensenshannon, "seuclidean": _seuclidean,
-    "mahalanobis": _mahalanobis,
+    "mahalanobis": _mahalanobis, "dice": _dice, "rogerstanimoto": _rogerstanimoto, "russellrao": _russellrao,
+    "sokalsneath": _sokalsneath, "yule": _yule, "hamming": _hamming, "jaccard": _jaccard,
 }  # fmt: skip
-# Metrics of truth values and of equality: piecewise constant.
-CONSTANT = ("hamming", "jaccard", "dice", "rogerstanimoto", "russellrao", "sokalsneath", "yule")
 _ALIASES = {
     "euclid": "euclidean", "eu": "euclidean", "e": "euclidean", "sqe": "sqeuclidean", "sqeuclid": "sqeuclidean",
     "cblock": "cityblock", "cb": "cityblock", "c": "cityblock", "chebychev": "chebyshev", "cheby": "chebyshev",
@@ -129,6 +174,14 @@ _ALIASES = {
     "se": "seuclidean", "s": "seuclidean", "matching": "hamming", "hamm": "hamming", "ha": "hamming", "h": "hamming",
     "jacc": "jaccard", "ja": "jaccard", "j": "jaccard", "manhattan": "cityblock",
 }  # fmt: skip
+
+
+# Of these some of SciPy's compiled loops take the truth values, whatever the numbers.
+_OF_TRUTH = frozenset({"dice", "rogerstanimoto", "russellrao", "sokalsneath", "yule"})
+
+
+def _truth(x: Any) -> Any:
+    return (plain(x) != 0).astype(np.float64)
 
 
 def same(y: Any, value: Any, name: str) -> Any:
@@ -220,10 +273,6 @@ def _double(x: Any) -> Any:
     return x if np.result_type(plain(x)) == np.float64 else x.astype(np.float64)
 
 
-def _constant_metric(metric: Any) -> bool:
-    return _metric_name(metric) in CONSTANT
-
-
 def _plain_metric(metric: Any) -> Any:
     """A metric for SciPy's own run: a user's function may close over traced values."""
     name = _metric_name(metric)
@@ -235,21 +284,21 @@ def _plain_metric(metric: Any) -> Any:
 def cdist(XA: Any, XB: Any, metric: Any = "euclidean", *, out: Any = None, **kwargs: Any) -> Any:
     """``scipy.spatial.distance.cdist``: XA (m, n), XB (k, n) -> (m, k), all metrics and their parameters."""
     value = original(sd, "cdist")(*plain_tree((XA, XB)), _plain_metric(metric), **plain_tree(kwargs))
-    if _constant_metric(metric):
-        return _into(value, out, "scipy.spatial.distance.cdist")
     xa, xb = _double(XA), _double(XB)
     y = _all_pairs(xa[:, None, :], xb[None, :, :], [xa, xb], metric, kwargs)
+    if _metric_name(metric) in _OF_TRUTH and not np.allclose(plain(y), value, rtol=1e-9):
+        y = _all_pairs(_truth(xa)[:, None, :], _truth(xb)[None, :, :], [xa, xb], metric, kwargs)
     return _into(same(y, value, "scipy.spatial.distance.cdist"), out, "scipy.spatial.distance.cdist")
 
 
 def pdist(X: Any, metric: Any = "euclidean", *, out: Any = None, **kwargs: Any) -> Any:
     """``scipy.spatial.distance.pdist``: X (m, n) -> (m·(m − 1)/2,), all metrics and their parameters."""
     value = original(sd, "pdist")(plain_tree(X), _plain_metric(metric), **plain_tree(kwargs))
-    if _constant_metric(metric):
-        return _into(value, out, "scipy.spatial.distance.pdist")
     x = _double(X)
     i, j = np.triu_indices(shape_of(x)[0], 1)
     y = _all_pairs(x[i], x[j], [x], metric, kwargs)
+    if _metric_name(metric) in _OF_TRUTH and not np.allclose(plain(y), value, rtol=1e-9):
+        y = _all_pairs(_truth(x)[i], _truth(x)[j], [x], metric, kwargs)
     return _into(same(y, value, "scipy.spatial.distance.pdist"), out, "scipy.spatial.distance.pdist")
 
 
@@ -285,4 +334,4 @@ replace(
         "directed_hausdorff": directed_hausdorff,
     },
 )
-not_differentiable(sd, [*CONSTANT, "is_valid_dm", "is_valid_y", "num_obs_dm", "num_obs_y"])
+not_differentiable(sd, ["is_valid_dm", "is_valid_y", "num_obs_dm", "num_obs_y"])
