@@ -6,6 +6,9 @@ from the other one, by transposing it. Each primitive knows file and line of its
 
 A call unwraps one trace at a time, from the innermost outwards: the function itself only ever sees plain values; a
 vjp sees values of the outer traces, which is what makes it differentiable in turn.
+
+The plain values are the traces' own memory, and no rule says what is written to them: a function that writes to its
+arguments is refused, and of an array that it returns, and may have kept, a copy is taken.
 """
 
 from __future__ import annotations
@@ -103,6 +106,8 @@ class Rule:
         constant: whether the value has no derivative by nature.
     """
 
+    kind = "primitive"  # how errors call it
+
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.name = getattr(function, "__name__", None) or repr(function)
@@ -127,42 +132,86 @@ class Rule:
 
     # -- a call ----------------------------------------------------------------------------------------------------
 
-    def call(self, args: tuple[Any, ...], keywords: dict[str, Any], traced: bool = False) -> Any:
-        """The function's value; ``traced``: this is the inside of a call with traced arguments."""
+    def call(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """The function's value."""
         for name, value in keywords.items():
             if any_active(value) or (is_container(value) and any(is_active(e) for e in leaves(value))):
                 raise unsupported(
-                    f"the keyword argument {name!r} of the primitive {self.name} carries a derivative",
+                    f"the keyword argument {name!r} of the {self.kind} {self.name} carries a derivative",
                     "rules are for positional arguments: pass it as one",
                 )
-        layout = [a if is_container(a) else None for a in args]
-        flat: list[Any] = []
-        for a, tree in zip(args, layout, strict=True):
-            flat += [a] if tree is None else leaves(a)
+        layout, flat = _taken_apart(args)
+        beside = _taken_apart(tuple(keywords.values()))[1]
+        if not any(type(x) in TRACED for x in (*flat, *beside)):
+            return self.function(*args, **keywords)
+        # What depends on a traced value may be written to a plain array as well, unless it has no derivative.
+        every = not self.constant and any(is_active(x) for x in flat)
+        watched = [plain(x) for x in (*flat, *beside) if type(x) in TRACED or every]
+        before = [(a, a.copy("K")) for a in watched if isinstance(a, np.ndarray) and a.dtype.kind in FLOAT_KINDS]
+        ans = self._through(layout, flat, keywords, frozenset(id(a) for a, _ in before), False)
+        if not all(np.array_equal(a, old, equal_nan=True) for a, old in before):
+            raise self.writes()
+        return ans
+
+    def writes(self) -> AutodiffError:
+        return unsupported(
+            f"the {self.kind} {self.name} writes to one of its arguments: the derivative of what it writes would be "
+            "lost",
+            "work on a copy of the argument, and return what is computed",
+        )
+
+    def _through(
+        self, layout: Sequence[Any], flat: list[Any], keywords: dict[str, Any], watched: frozenset[int], traced: bool
+    ) -> Any:
+        """The value of a call, through the innermost of its traces and on; ``traced``: one was passed already.
+
+        ``watched``: the arrays, by their ids, that must not be written to.
+        """
         if self.constant:
             note_zero()
-            return self.call_plain(layout, [plain(x) for x in flat], keywords, traced)
-        top = innermost(flat)
+        top = None if self.constant else innermost(flat)
         if top is None:
-            return self.call_plain(layout, [plain(x) for x in flat], keywords, traced)
+            return self._call_plain(layout, [plain(x) for x in flat], keywords, watched, traced)
         live = [type(x) in TRACED and x.owner is top and top.active(x) for x in flat]
         raws = [x.value if type(x) in TRACED and x.owner is top else x for x in flat]
         with _outside(top):
-            ans = self.call(_arguments(layout, raws), _plain_keywords(keywords), True)
+            ans = self._through(layout, raws, keywords, watched, True)
         for e in _values(ans):
             if is_active(e) and e.owner.level >= top.level:
                 raise unsupported(
-                    f"the primitive {self.name} uses a traced value that is not among its arguments",
+                    f"the {self.kind} {self.name} uses a traced value that is not among its arguments",
                     "the rules could not see it: pass it as an argument",
                 )
         return _Recorded(self, top, layout, flat, live, keywords, ans).apply() if any(live) else ans
 
-    def call_plain(self, layout: Sequence[Any], flat: list[Any], keywords: dict[str, Any], traced: bool) -> Any:
+    def _call_plain(
+        self, layout: Sequence[Any], flat: list[Any], keywords: dict[str, Any], watched: frozenset[int], traced: bool
+    ) -> Any:
         args = _arguments(layout, flat)
         keywords = _plain_keywords(keywords)
-        ans = self.function(*args, **keywords)
+        # A comparison alone would not see what is written once more.
+        shut = [_shut(x, watched) for x in flat]
+        keywords_shut = {
+            name: tree_map(lambda x: _shut(x, watched), value) if is_container(value) else _shut(value, watched)
+            for name, value in keywords.items()
+        }
+        try:
+            ans = self._run(_arguments(layout, shut), shut, keywords_shut)
+        except Exception as error:
+            if isinstance(error, ValueError) and str(error).endswith("is read-only") and "buffer" not in str(error):
+                raise self.writes() from error
+            # Compiled code may ask for arrays that could be written to, and will not write.
+            ans = self._run(args, flat, keywords)
+        ans = tree_map(_copied, ans) if is_container(ans) else _copied(ans)
         if traced and _watch.calls is not None:
             _watch.calls.append(Call(self, args, keywords, ans, user_location()))
+        return ans
+
+    def _run(self, args: tuple[Any, ...], flat: list[Any], keywords: dict[str, Any]) -> Any:
+        ans = self.function(*args, **keywords)
+        after = _taken_apart(args)[1]
+        if len(after) != len(flat) or any(a is not b for a, b in zip(after, flat, strict=True)):
+            raise self.writes()  # to a list, a dictionary
         return ans
 
     # -- its rules -------------------------------------------------------------------------------------------------
@@ -173,7 +222,7 @@ class Rule:
 
     def missing(self, mode: str, argnum: int) -> AutodiffError:
         return unsupported(
-            f"the primitive {self.name} has no {mode} for its argument {argnum}",
+            f"the {self.kind} {self.name} has no {mode} for its argument {argnum}",
             f"gradcheck.extend.def{mode}({self.name}, ..., argnums=({argnum},)), with None for a derivative that is "
             "zero by nature",
         )
@@ -204,6 +253,29 @@ class Rule:
         if maker is None:
             return None
         return (self.function if look_inside else self.wrapper)(*args[:k], t, *args[k + 1 :], **keywords)
+
+
+def _taken_apart(args: tuple[Any, ...]) -> tuple[list[Any], list[Any]]:
+    """The containers among the arguments (None for the others), and all leaves."""
+    layout = [a if is_container(a) else None for a in args]
+    flat: list[Any] = []
+    for a, tree in zip(args, layout, strict=True):
+        flat += [a] if tree is None else leaves(a)
+    return layout, flat
+
+
+def _shut(x: Any, watched: frozenset[int]) -> Any:
+    """An array that is watched as one that cannot be written to."""
+    if id(x) not in watched:
+        return x
+    shut = x.view()
+    shut.flags.writeable = False
+    return shut
+
+
+def _copied(x: Any) -> Any:
+    """An array as a copy, since the function may write to it again."""
+    return x.copy("K") if type(x) not in TRACED and isinstance(x, np.ndarray) else x
 
 
 def _arguments(layout: Sequence[Any], flat: Sequence[Any]) -> tuple[Any, ...]:

@@ -1,0 +1,221 @@
+"""Functions that the core calls on plain values, or runs again: primitives and checkpoints that write to their
+arguments, keep what they return, or have a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcheck import AutodiffError, checkpoint, grad, jvp
+from gradcheck.extend import defjvp, defvjp, notrace_primitive, primitive
+
+X = np.array([1.0, 2.0, 3.0])
+ONES = np.ones(3)
+
+
+def in_both_modes(f: Any) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    return lambda: grad(f)(X), lambda: jvp(f, (X,), (ONES,))
+
+
+def refused(f: Any, message: str) -> None:
+    for run in in_both_modes(f):
+        with pytest.raises(AutodiffError, match=message):
+            run()
+
+
+def sets_an_element(u: Any) -> Any:
+    u[0] = 7.0
+    return u * u
+
+
+def sorts(u: Any) -> Any:
+    u[::2].sort()
+    return u * u
+
+
+def writes_by_out(u: Any) -> Any:
+    np.multiply(u, 2.0, out=u)
+    return u * u
+
+
+def sets_one_of_a_view(u: Any) -> Any:
+    u[::-1][0] = 3.0  # what it was before
+    return u * u
+
+
+def replaces_an_item(d: Any) -> Any:
+    d["w"] = d["w"] * 2.0
+    return d["w"]
+
+
+def extends_a_list(d: Any) -> Any:
+    d["all"].append(d["w"])
+    return d["w"] * 2.0
+
+
+@pytest.mark.parametrize("writes", [sets_an_element, sets_one_of_a_view, sorts, writes_by_out])
+@pytest.mark.parametrize("opaque", [checkpoint, primitive])
+def test_function_that_writes_to_its_argument(opaque: Any, writes: Any) -> None:
+    call = opaque(writes)
+    if opaque is primitive:
+        defvjp(call, lambda ans, u: lambda g: g * ONES)
+        defjvp(call, lambda t, ans, u: t)
+
+    def f(x: Any) -> Any:
+        w = x * 1.0
+        return np.sum(call(w)) + np.sum(w)
+
+    kind = "checkpointed function" if opaque is checkpoint else "primitive"
+    refused(f, f"the {kind} {writes.__name__} writes to one of its arguments")
+
+
+@pytest.mark.parametrize("writes", [replaces_an_item, extends_a_list])
+def test_function_that_writes_to_a_container(writes: Any) -> None:
+    def f(x: Any) -> Any:
+        d: dict[str, Any] = {"w": x * 1.0, "all": []}
+        return np.sum(checkpoint(writes)(d) * d["w"])
+
+    refused(f, "writes to one of its arguments")
+
+
+def test_function_that_doubles_its_argument_in_place() -> None:
+    def doubled(u: Any) -> Any:
+        u *= 2.0
+        return u
+
+    def f(x: Any) -> Any:
+        w = x * 1.0
+        return np.sum(checkpoint(doubled)(w)) + np.sum(w)
+
+    refused(f, "writes to one of its arguments")
+
+
+@pytest.mark.parametrize("made", [np.zeros, lambda n: np.zeros(n) * 1.0])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_primitive_that_fills_a_buffer(made: Any, by_name: bool) -> None:
+    @primitive
+    def fill(a: Any, out: Any) -> Any:
+        out[:] = a
+        return np.sum(a)
+
+    defvjp(fill, lambda ans, a, out: lambda g: g * ONES, None)
+    defjvp(fill, lambda t, ans, a, out: np.sum(t), None)
+    outside = np.zeros(3)
+
+    def f(x: Any) -> Any:
+        out = made(3)
+        total = fill(x, out=out) if by_name else fill(x, out)
+        return total + np.sum(out)
+
+    refused(f, "the primitive fill writes to one of its arguments")
+    assert fill(X, outside) == 6.0  # nothing is differentiated: a function like any other
+    assert np.array_equal(outside, X)
+    refused(lambda x: fill(x, outside) + np.sum(outside), "writes to one of its arguments")
+
+
+def test_constant_primitive_that_writes() -> None:
+    @notrace_primitive
+    def ranks(a: Any, out: Any) -> Any:
+        out[:] = np.argsort(a)
+        return out
+
+    buffer = np.zeros(3)
+    assert np.array_equal(grad(lambda x: np.sum(ranks(x, buffer) * x))(X), [0.0, 1.0, 2.0])
+    assert np.array_equal(buffer, [0.0, 1.0, 2.0])  # whole numbers, without derivative by nature
+    refused(lambda x: np.sum(ranks(X, x * 1.0)), "the primitive ranks writes to one of its arguments")
+
+
+@pytest.mark.parametrize("kept", [lambda b: b, lambda b: b[:], lambda b: {"y": b}])
+def test_primitive_that_keeps_the_array_it_returns(kept: Any) -> None:
+    buffer = np.zeros(3)
+
+    @primitive
+    def doubled(a: Any) -> Any:
+        buffer[:] = 2.0 * a
+        return kept(buffer)
+
+    def taken(g: Any) -> Any:
+        return g["y"] if isinstance(g, dict) else g
+
+    defvjp(doubled, lambda ans, a: lambda g: 2.0 * taken(g))
+    defjvp(doubled, lambda t, ans, a: kept(2.0 * t))
+
+    def f(x: Any) -> Any:
+        return np.sum(taken(doubled(x)) * taken(doubled(3.0 * x)) * 3.0)
+
+    assert grad(f)(X) == pytest.approx([72.0, 144.0, 216.0])
+    assert jvp(f, (X,), (ONES,))[1] == pytest.approx(72.0 + 144.0 + 216.0)
+
+
+def test_primitive_without_traced_arguments_gets_them_as_they_are() -> None:
+    kept: list[float] = []
+    note = primitive(lambda to: to.append(1.0))
+    note(kept)
+    assert kept == [1.0]
+
+
+def test_compiled_code_that_asks_for_arrays_that_could_be_written_to() -> None:
+    @primitive
+    def total(a: Any) -> Any:
+        if not a.flags.writeable:
+            raise TypeError("array must have flags ['WRITEABLE']")
+        return np.sum(a)
+
+    defvjp(total, lambda ans, a: lambda g: g * ONES)
+    assert np.array_equal(grad(total)(X), ONES)
+
+
+class Counter:
+    k = 0
+
+    def step(self, u: Any) -> Any:
+        self.k += 1
+        return u * self.k
+
+
+def test_checkpoint_of_a_function_with_a_state() -> None:
+    def counted(x: Any) -> Any:
+        saved = checkpoint(Counter().step)
+        return np.sum(saved(x) + saved(x))
+
+    refused(counted, "the checkpointed function step has another value when it is run again")
+    rng = np.random.default_rng(1)
+    refused(lambda x: np.sum(checkpoint(lambda u: u * rng.standard_normal(3))(x)), "another value when it is run again")
+
+    def late(x: Any) -> Any:
+        for k in (1.0, 2.0):
+            x = checkpoint(lambda u: u * k)(x)  # noqa: B023  (that is what is wrong with it)
+        return np.sum(x)
+
+    with pytest.raises(AutodiffError, match="another value when it is run again"):
+        grad(late)(X)
+
+    def one_of_many(u: Any) -> Any:
+        u = u * np.ones(5000)
+        u[rng.integers(5000)] *= 1.5
+        return u
+
+    refused(lambda x: np.sum(checkpoint(one_of_many)(x[0])), "another value when it is run again")
+
+
+def test_checkpoint_of_values_that_are_hard_to_compare() -> None:
+    def odd(u: Any) -> Any:
+        infinite = np.where(u > 1.5, np.inf, 0.0)
+        return {
+            "y": u * u,
+            "nan": np.where(u > 1.5, np.nan, 0.0),
+            "inf": infinite,
+            "n": 3,
+            "name": "odd",
+            "none": np.zeros(0),
+        }
+
+    def f(x: Any) -> Any:
+        return np.sum(checkpoint(odd)(x)["y"])
+
+    assert grad(f)(X) == pytest.approx(2.0 * X)
+    assert jvp(f, (X,), (ONES,))[1] == pytest.approx(12.0)
+    assert grad(lambda x: np.sum(checkpoint(np.sort)(x) * X))(X[::-1]) == pytest.approx(X[::-1])
