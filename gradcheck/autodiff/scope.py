@@ -22,7 +22,6 @@ import functools
 import site
 import sys
 import sysconfig
-import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ import numpy as np
 from gradcheck.autodiff import compiled, entrypoints, guards, scalars
 from gradcheck.autodiff.core import Trace
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
-from gradcheck.autodiff.rules import WAITING, load_for_loaded_modules
+from gradcheck.autodiff.rules import LOCK, WAITING, load_for_loaded_modules
 from gradcheck.autodiff.swaps import Bound, Code, Members, Namespace, Swap, code_that_calls
 
 # (module, its replacements): the autodiff rules for SciPy add to this when SciPy's part of them has been loaded.
@@ -53,7 +52,7 @@ def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool =
 
     ``on_demand``: only after a traced value was refused in code that uses one of the names, and from then on.
     """
-    with _lock:
+    with LOCK:
         SHADOWED.append((module, names))
         _SWAPS.append(Swap(vars(module), names))
         if on_demand:
@@ -68,7 +67,7 @@ def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> No
     """
     special = {name: value for name, value in names.items() if name.startswith("__")}
     named = {name: value for name, value in names.items() if name not in special}
-    with _lock:
+    with LOCK:
         for part in filter(None, (special, named)):
             SHADOWED.append((cls, part))
             _SWAPS.append(Swap(Members(cls), part))
@@ -88,7 +87,7 @@ def shadow_inside(module: types.ModuleType, names: dict[str, Any]) -> None:
 
     Its Python code is then traced like the user's.
     """
-    with _lock:
+    with LOCK:
         SHADOWED.append((_Inside, {}))
         _SWAPS.append(Swap(vars(module), names))
         _ON_DEMAND.append(_SWAPS[-1])
@@ -152,6 +151,7 @@ def stand_in(function: Any) -> Any:
     """What is called in the place of a library's function that a transform was handed itself: no name leads to it, so
     no name can be replaced. A bound method is looked up again, and a partial looked into.
 
+    >>> import math
     >>> stand_in(math.sin) is math.sin, stand_in(len) is len
     (False, True)
     """
@@ -231,7 +231,6 @@ class _Known:
         self.swaps = swaps
 
 
-_lock = threading.RLock()
 # By code object, and whether all that may be needed was asked for.
 _known: dict[Any, _Known] = {}
 # The swaps of a user's namespace, by its id: one of names that are bound to originals, one of casts. They do not
@@ -351,7 +350,7 @@ def escalate(error: AutodiffError, used: tuple[Swap, ...]) -> bool:
 def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap, ...]) -> bool:
     """:func:`escalate` for a place in the user's code: its globals and code."""
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
-    with _lock:
+    with LOCK:
         # Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
         needed = tuple(_SWAPS) if frame is None else _look_through(*frame, demand=True)
         _escalated.extend(swap for swap in needed if id(swap) not in sizes)
@@ -361,7 +360,7 @@ def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap
 @contextmanager
 def suspended() -> Iterator[None]:
     """Take all replaced names back for a while."""
-    with _lock:
+    with LOCK:
         known = {id(s): s for s in (*_SWAPS, *_user_swaps.values(), *_code_swaps.values())}
         installed = [swap for swap in known.values() if swap.count]
         for swap in installed:
@@ -380,7 +379,7 @@ def replace_compiled(error: BaseException) -> bool:
     if found is None:
         return False
     namespace, name, function = found
-    with _lock:
+    with LOCK:
         known = _user_swaps.get((id(namespace), False))
         new = {name: compiled.stand_in(function, name, suspended)}
         if known is None:
@@ -421,7 +420,7 @@ def replace_called(error: BaseException) -> bool:
         for new in names.values() if isinstance(space, types.ModuleType) else ():
             function = getattr(new, "__wrapped__", None)
             if type(function) is types.FunctionType and function.__code__ in codes and id(function) not in _code_swaps:
-                with _lock:
+                with LOCK:
                     swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
                     _code_swaps[id(function)] = swap
                     _escalated.append(swap)
@@ -462,7 +461,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         if isinstance(function, types.FunctionType):
             known = _known.get((function.__code__, False))
             if known is None or known.swaps or known.length != len(function.__globals__):
-                with _lock:
+                with LOCK:
                     self.swaps = _look_through(function.__globals__, function.__code__)
         else:
             self.swaps = tuple(s for s in _SWAPS if s not in _ON_DEMAND)
@@ -473,7 +472,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
                 s for s in _escalated if s not in self.swaps and not (s.casts and s.space is plain_types)
             )
         if self.swaps:
-            with _lock:
+            with LOCK:
                 for swap in self.swaps:
                     swap.install()
         self.modules = len(sys.modules)
@@ -483,7 +482,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     def __exit__(self, *_: object) -> None:
         self.trace.__exit__()
         if self.swaps:
-            with _lock:
+            with LOCK:
                 for swap in self.swaps:
                     swap.restore()
             if len(sys.modules) != self.modules:
@@ -493,14 +492,14 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
 @contextmanager
 def every_name() -> Iterator[None]:
     """Replace all names, whatever the user's function names: while a trace runs through SciPy's own code."""
-    with _lock:
+    with LOCK:
         swaps = [s for s in _SWAPS if s not in _ON_DEMAND]
         for swap in swaps:
             swap.install()
     try:
         yield
     finally:
-        with _lock:
+        with LOCK:
             for swap in swaps:
                 swap.restore()
 

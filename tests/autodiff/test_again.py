@@ -3,6 +3,8 @@ arguments, keep what they return, or have a state."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -219,3 +221,31 @@ def test_checkpoint_of_values_that_are_hard_to_compare() -> None:
     assert grad(f)(X) == pytest.approx(2.0 * X)
     assert jvp(f, (X,), (ONES,))[1] == pytest.approx(12.0)
     assert grad(lambda x: np.sum(checkpoint(np.sort)(x) * X))(X[::-1]) == pytest.approx(X[::-1])
+
+
+IN_THREADS = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from scipy import integrate, signal
+from gradcheck import grad
+
+barrier = threading.Barrier(6)
+
+def work(k):
+    def f(x):
+        area = integrate.quad(lambda t: t * x[0] * k, 0, 1)[0]
+        return area + signal.lfilter([1, x[0]], [1.0], x).sum() + np.sin(x).sum()
+    barrier.wait()
+    return grad(f)(np.array([0.7, 1.3, 0.4]))
+
+with ThreadPoolExecutor(6) as pool:
+    found = list(pool.map(work, range(6)))
+for k in range(6):
+    assert abs(found[k][0] - found[0][0] - 0.5 * k) < 1e-9, found
+"""
+
+
+def test_first_traces_in_several_threads_at_once() -> None:
+    """Rules load in one of them, and the others wait for that."""
+    subprocess.run([sys.executable, "-W", "error", "-c", IN_THREADS], check=True, timeout=120)

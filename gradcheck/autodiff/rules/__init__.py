@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 
 from gradcheck.autodiff.rules import (
     calculus,
@@ -38,6 +39,7 @@ from gradcheck.autodiff.rules import (
 )
 
 __all__ = [
+    "LOCK",
     "calculus",
     "choosing",
     "creation",
@@ -92,20 +94,35 @@ WAITING: dict[str, str | None] = {
     "scipy.cluster.vq": None,
 }
 
+# For whatever replaces names or adds rules; ``scope.py`` takes it as well (two locks could be taken in two orders).
+LOCK = threading.RLock()
+_being_loaded: set[str] = set()
+
 
 def load_for_loaded_modules() -> bool:
     """Load the rules for those parts of SciPy that have been loaded since the last call; whether there were any.
 
     Called at the start of every trace for as long as there is something in ``WAITING``.
     """
-    # A module that is being imported at this moment is not complete yet.
-    ready = [name for name in WAITING if name in sys.modules and not _is_loading(name)]
-    for name in ready:
-        rules = WAITING.pop(name)
-        if rules is not None:
-            importlib.import_module(rules)
-        registry = importlib.import_module("gradcheck.autodiff.rules.scipy.registry")
-        registry.complete(sys.modules[name])
+    # Another thread that comes meanwhile waits until the rules are there. A thread can take the lock again: to import
+    # rules may run code that asks for this.
+    with LOCK:
+        # A module that is being imported at this moment is not complete yet.
+        ready = [
+            name for name in WAITING if name in sys.modules and name not in _being_loaded and not _is_loading(name)
+        ]
+        _being_loaded.update(ready)
+        try:
+            for name in ready:
+                rules = WAITING[name]
+                if rules is not None:
+                    importlib.import_module(rules)
+                registry = importlib.import_module("gradcheck.autodiff.rules.scipy.registry")
+                registry.complete(sys.modules[name])
+                # Not before, as other threads look whether there is something to wait for without taking the lock.
+                WAITING.pop(name)
+        finally:
+            _being_loaded.difference_update(ready)
     return bool(ready)
 
 
