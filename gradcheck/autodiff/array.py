@@ -337,7 +337,7 @@ class ArrayInterface(RawMemory):
     def astype(
         self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
     ) -> Any:
-        return table.astype(self, dtype, casting=casting, copy=copy)
+        return table.astype(self, dtype, order=order, casting=casting, copy=copy)
 
     def copy(self, order: str = "C") -> Any:
         return np.copy(self, order=order)  # type: ignore[call-overload]
@@ -371,7 +371,7 @@ class ArrayInterface(RawMemory):
         FUNCTIONS[np.put](self, indices, values, mode)
 
     def conj(self) -> Any:
-        return self if type(plain(self)) is float else np.conjugate(self)
+        return np.conjugate(self) if is_complex(self) else self  # as NumPy: of real numbers no copy
 
     conjugate = conj
 
@@ -507,15 +507,16 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
     elif type(rule) is Elementwise:
         handler = None
         mask, dtype = keywords.pop("where", True), keywords.pop("dtype", None)
-        for keyword in [k for k in keywords if k in ("casting", "order", "subok")]:
-            del keywords[keyword]  # memory layout and casting checks: no part of the derivative
-        if keywords:
-            raise unsupported(f"np.{name}: keyword {', '.join(keywords)} is not supported for traced values")
+        _without_layout(keywords, name)
         return store_out(elementwise(rule, inputs, plain(mask), dtype), out, plain(mask), name)
     else:
         handler = rule
+        if ufunc.nout > 1 and rule is not None:
+            mask = keywords.pop("where", True)
+            _without_layout(keywords, name)
+            keywords["where"] = mask
     if handler is not None:
-        mask = plain(keywords.get("where", True)) if method == "__call__" else True
+        mask = plain(keywords.pop("where", True)) if method == "__call__" else True
         return store_out(handler(*inputs, **keywords), out, mask, name)
     if any_active(inputs):
         if method == "__call__" and all(types.strip("O") == "->" for types in ufunc.types):
@@ -527,10 +528,19 @@ def _ufunc(ufunc: Any, method: str, rule: Any, inputs: Any, keywords: dict[str, 
     return store_out(getattr(ufunc, method)(*plain_tree(inputs), **plain_tree(keywords)), out, True, name)
 
 
+def _without_layout(keywords: dict[str, Any], name: str) -> None:
+    for keyword in [k for k in keywords if k in ("casting", "order", "subok")]:
+        del keywords[keyword]  # memory layout and casting checks: no part of the derivative
+    if keywords:
+        raise unsupported(f"np.{name}: keyword {', '.join(keywords)} is not supported for traced values")
+
+
 def store_out(result: Any, out: Any, mask: Any, name: str) -> Any:
-    """Put the result where ``out=`` says."""
+    """Put the result, or each of several, where ``out=`` says."""
     if out is None:
         return result
+    if type(result) is tuple:
+        return tuple(store_out(r, (o,), mask, name) for r, o in zip(result, out, strict=True))
     target = out[0] if type(out) is tuple else out
     if type(target) not in TRACED:
         if target is None:

@@ -31,7 +31,6 @@ from gradcheck.autodiff.core import (
 from gradcheck.autodiff.errors import LIBRARIES, unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.shape import reshape
-from gradcheck.autodiff.rules.writing import copy as copy_traced
 
 # (code, instruction) -> whether that instruction is user code calling the function of that name
 _calls: dict[tuple[types.CodeType, int, str], bool] = {}
@@ -121,17 +120,30 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0, *
     if dtype is not None and np.dtype(dtype).kind in "OSUV":
         raise unsupported(f"a traced value in an array of dtype {np.dtype(dtype)}", "use a list, or an array of floats")
     # Compared, since SciPy 1.15 passes a _CopyMode, and the truth value of those is an error.
-    fresh = copy in (True, np._CopyMode.ALWAYS) and type(object) in TRACED and isinstance(object, np.ndarray)
-    y = copy_traced(object) if fresh else _as_array(object)
-    return _ndmin(_to_dtype(y, dtype), ndmin)
+    if copy in (True, np._CopyMode.ALWAYS):
+        copy = True
+    elif copy in (False, np._CopyMode.NEVER):
+        copy = False
+    else:
+        copy = None
+    return _ndmin(_formed(object, dtype, keywords.get("order"), copy), ndmin)
+
+
+def _formed(object: Any, dtype: Any, order: Any, copy: bool | None) -> Any:
+    """What is, or has, a traced value as an array of a type that lies in an order: a copy always, if need be, never."""
+    array = type(object) in TRACED and isinstance(object, np.ndarray)
+    y = _as_array(object)
+    copy_now = bool(copy) and array
+    if order in ("A", "a") and not copy_now and dtype in (None, y.dtype):
+        order = "K"  # here, not in ``astype``, an array in any order will do
+    formed = y.astype(y.dtype if dtype is None else dtype, order or "K", copy=copy_now)
+    if copy is False and (formed is not y or not array):
+        raise ValueError("Unable to avoid copy while creating an array as requested.")
+    return formed
 
 
 def _ndmin(y: Any, ndmin: int) -> Any:
     return reshape(y, (1,) * (ndmin - y.ndim) + y.shape) if y.ndim < ndmin else y
-
-
-def _to_dtype(y: Any, dtype: Any) -> Any:
-    return y if dtype is None else y.astype(dtype, copy=False)
 
 
 def _as_array(object: Any) -> Any:
@@ -148,10 +160,8 @@ def _as(function: Callable[..., Any]) -> Callable[..., Any]:
         if type(a) is Flat:
             a = a.copy()
         if has_traced(a):
-            y = _to_dtype(_as_array(a), dtype)
             order = orders.get(function, args[0] if args else keywords.get("order"))
-            if (order == "C" and not y.flags.c_contiguous) or (order == "F" and not y.flags.f_contiguous):
-                y = copy_traced(y, order=order)
+            y = _formed(a, dtype, order, keywords.get("copy"))
             return _ndmin(y, 1) if function in orders else y
         y = function(a, dtype, *args, **keywords)
         if y is a or not _state.stack or isinstance(a, np.ndarray) or y.dtype.kind not in FLOAT_KINDS:

@@ -309,31 +309,42 @@ UFUNCS[np.divmod] = divmod_
 # -- conversion of the type ----------------------------------------------------------------------------------------
 
 
-def _astype(x: Any, *, dtype: Any) -> Any:
-    return x.astype(dtype) if isinstance(plain(x), (np.ndarray, np.generic)) else np.dtype(dtype).type(x)
+def _astype(x: Any, *, dtype: Any, order: str = "K") -> Any:
+    return x.astype(dtype, order) if isinstance(plain(x), (np.ndarray, np.generic)) else np.dtype(dtype).type(x)
 
 
-ASTYPE = Primitive(_astype, [lambda _y, x, dtype: _back_to(np.result_type(plain(x)))], "linear", name="astype")
+ASTYPE = Primitive(
+    _astype, [lambda _y, x, dtype, order="K": _back_to(np.result_type(plain(x)))], "linear", name="astype"
+)
 
 
 def _back_to(dtype: np.dtype[Any]) -> Any:
     return lambda g: astype(g if dtype.kind == "c" or not is_complex(g) else np.real(g), dtype)
 
 
-def astype(x: Any, dtype: Any, *, casting: Any = "unsafe", copy: bool = True) -> Any:
+def lies_in(value: Any, order: Any) -> bool:
+    """Whether an array lies in memory in the order asked for, so that NumPy makes no copy for that."""
+    flags = value.flags
+    if order in ("C", "F"):
+        return bool(flags.c_contiguous if order == "C" else flags.f_contiguous)
+    return order in (None, "K") or bool(flags.forc)
+
+
+def astype(x: Any, dtype: Any, *, order: Any = "K", casting: Any = "unsafe", copy: bool = True) -> Any:
     """``x.astype(dtype)``: exact between real and complex floats; to integers the derivative is zero by nature."""
+    order = "K" if order is None else order.upper()
     value = plain(x)
     dtype = np.dtype(dtype)
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value)
-    if value.dtype == dtype and not copy:
+    if value.dtype == dtype and not copy and lies_in(value, order):
         return x
     if dtype.kind in "OV" and is_active(x):
         raise unsupported(f"a traced value in an array of dtype {dtype}", "use an array of floats")
     if dtype.kind not in "fc" or value.dtype.kind not in "fc":
-        return value.astype(dtype, casting=casting)
+        return value.astype(dtype, order, casting)
     if not np.can_cast(value.dtype, dtype, casting):
         raise TypeError(f"Cannot cast from {value.dtype} to {dtype} according to the rule '{casting}'")
     if value.dtype == dtype:
-        return np.copy(x) if isinstance(value, np.ndarray) else x
-    return ASTYPE(x, dtype=dtype)
+        return np.copy(x, order) if isinstance(value, np.ndarray) else x
+    return ASTYPE(x, dtype=dtype) if order == "K" else ASTYPE(x, dtype=dtype, order=order)

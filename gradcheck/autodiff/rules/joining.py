@@ -173,10 +173,10 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     out = [np.reshape(as_traced(x), s) for x, s in zip(xi, shapes, strict=True)]
     if indexing == "xy" and n > 1:
         out = [np.swapaxes(x, 0, 1) for x in out]
-    if sparse:
-        return tuple(out)
-    full = np.broadcast_shapes(*(shape_of(x) for x in out))
-    return tuple(np.copy(np.broadcast_to(x, full)) for x in out)
+    if not sparse:
+        full = np.broadcast_shapes(*(shape_of(x) for x in out))
+        out = [np.broadcast_to(x, full) for x in out]
+    return tuple(np.copy(x, order="C") for x in out) if copy else tuple(out)
 
 
 # -- joining scalars ---------------------------------------------------------------------------------------------------

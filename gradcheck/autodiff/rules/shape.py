@@ -54,8 +54,10 @@ def view(x: Any, apply: Callable[[Any], Any]) -> Any:
 
 
 def _reshape(x: Any, *, shape: Any, order: Any) -> Any:
+    """A copy, also where a view would do: whoever asks for a reshape that is no view writes to the one alone."""
     # One of NumPy's scalars would stay a scalar for the shape ().
-    return np.reshape(x if type(x) in TRACED else np.asarray(x), shape, order=order)
+    y = np.reshape(x if type(x) in TRACED else np.asarray(x), shape, order=order)
+    return np.copy(y) if is_array(x) and np.may_share_memory(plain(y), plain(x)) else y
 
 
 RESHAPE = Primitive(
@@ -88,14 +90,20 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None,
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
+    """A view where NumPy gives one, which is less often than for ``reshape(-1)``: not of strided or reversed arrays."""
     a = as_traced(a)
-    if order != "K" or not is_array(a):
-        return reshape(a, -1, "C" if order == "K" else order)
-    # The order of the elements in memory, where the axis with the largest stride comes first.
-    strides = plain(a).strides
-    back = tuple(slice(None, None, -1 if s < 0 else 1) for s in strides)
-    axes = tuple(int(i) for i in np.argsort([-abs(s) for s in strides], kind="stable"))
-    return reshape(transpose(a[back] if min(strides, default=0) < 0 else a, axes), -1)
+    if not is_array(a):
+        return reshape(a, -1)
+    value = plain(a)
+    shared = np.may_share_memory(value.ravel(order), value)
+    if order == "K":
+        # The order of the elements in memory, where the axis with the largest stride comes first; an axis that runs
+        # backwards in memory runs as it is indexed.
+        a = transpose(a, tuple(int(i) for i in np.argsort([-abs(s) for s in value.strides], kind="stable")))
+        order = "C"
+    elif order == "A":
+        order = "F" if value.flags.fnc else "C"
+    return reshape(a, -1, order) if shared or not value.size else RESHAPE(a, shape=-1, order=order)
 
 
 @implements(np.transpose, np.permute_dims)
