@@ -147,7 +147,7 @@ def refuse_jump(
             x, v = middle, value
         else:
             y, w = middle, value
-    jump = float(np.max(np.abs(np.asarray(v) - np.asarray(w)), initial=0.0))
+    jump = float(np.max(np.abs(np.asarray(v) * 1.0 - np.asarray(w)), initial=0.0))
     if np.isfinite(jump) and jump > JUMP * size:
         place = f"{float(x):.6g}" if np.ndim(x) == 0 else "a state that the solution passes"
         raise unsupported(
@@ -161,7 +161,7 @@ def verify(evaluate: Callable[[Any], tuple[Any, Path]], samples: Sequence[tuple[
     ordered = sorted(samples, key=lambda s: s[0])
     size = max((float(np.max(np.abs(v), initial=0.0)) for _, v, _ in ordered), default=0.0)
     changes = [(a, b) for a, b in itertools.pairwise(ordered) if a[2] != b[2]]
-    changes.sort(key=lambda c: -float(np.max(np.abs(np.asarray(c[0][1]) - np.asarray(c[1][1])), initial=0.0)))
+    changes.sort(key=lambda c: -float(np.max(np.abs(np.asarray(c[0][1]) * 1.0 - np.asarray(c[1][1])), initial=0.0)))
     for a, b in changes[:LOOKS]:
         refuse_jump(evaluate, a, b, size, what)
 

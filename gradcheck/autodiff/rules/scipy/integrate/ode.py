@@ -27,6 +27,7 @@ from gradcheck.autodiff.closures import Callback, Jets, cutting, enough, order, 
 from gradcheck.autodiff.core import TRACED, any_active, is_active, is_complex, plain, plain_tree, shape_of
 from gradcheck.autodiff.decisions import LOOKS, Path, noting, refuse_jump, watching
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.jumps import Samples, refuse_moving
 from gradcheck.autodiff.products import jvp
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.registry import original, replace
@@ -58,6 +59,36 @@ def _step(f: Function, t: Any, y: Any, delta: Any) -> Any:
 
 def _delta(t: Any) -> Any:
     return t - plain(t) if any_active(t) else 0.0
+
+
+class _Right(Callback):
+    """A right-hand side that remembers the states it was asked for.
+
+    Args:
+        shape: of a state; a call for several states at once, or for another kind of them, is not remembered.
+        first: whether the time is its first argument.
+    """
+
+    def __init__(self, function: Function, args: tuple[Any, ...], shape: tuple[int, ...], first: bool) -> None:
+        super().__init__(function, args)
+        self.shape, self.first, self.samples = shape, first, Samples()
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        y = super().__call__(*args, **keywords)
+        if len(args) == 2:
+            t, state = args if self.first else args[::-1]
+            if np.size(state) == np.prod(self.shape, dtype=int):
+                self.samples.add(np.concatenate([[t], np.reshape(state, -1)]), y)
+        return y
+
+    def steady(self) -> None:
+        """An error where it jumps along the solution, at a place that moves."""
+
+        def evaluate(at: Any) -> Any:
+            t, state = float(at[0].real), np.reshape(at[1:], self.shape)
+            return Callback.__call__(self, *((t, state) if self.first else (state, t)))
+
+        refuse_moving(evaluate, self.samples.all, "the right-hand side of an ODE")
 
 
 class _Flow:
@@ -173,11 +204,11 @@ def solve_ivp(
     t_eval, args, and whatever fun and the events have captured. Every method and option is followed; ``jac`` is used
     in SciPy's own run alone."""
     args = () if args is None else tuple(args)
-    callback = Callback(fun, args)
+    y0, times = as_traced(y0), None if t_eval is None else as_traced(t_eval)
+    callback = _Right(fun, args, (*np.shape(plain(y0)), 1) if vectorized else np.shape(plain(y0)), True)
     many: list[Any] = [] if events is None else [events] if callable(events) else list(events)
     plain_events = [_event(e, args) for e in many]
     settings = {k: stripped(v, args if k == "jac" else ()) for k, v in options.items()}
-    y0, times = as_traced(y0), None if t_eval is None else as_traced(t_eval)
     with watching(), noting() as path:
         result = original(scipy.integrate, "solve_ivp")(
             callback,
@@ -192,7 +223,10 @@ def solve_ivp(
             **settings,
         )
     moving = callback.active or bool(path) or any_active([y0, times, *t_span])
-    if enough(moving or any(e.active for e in plain_events)):
+    done = enough(moving or any(e.active for e in plain_events))
+    if not (done and moving):
+        callback.steady()
+    if done:
         return result
 
     def f(t: Any, y: Any) -> Any:
@@ -357,14 +391,18 @@ def odeint(func: Function, y0: Any, t: Any, args: Any = (), Dfun: Any = None, *p
     names += ("mxhnil", "mxordn", "mxords", "printmessg", "tfirst")
     options = plain_tree({**dict(zip(names, positional, strict=False)), **options})
     args = args if isinstance(args, tuple) else (args,)
-    callback = Callback(func, args)
+    first = options.get("tfirst", False)
     y0, t = as_traced(y0), as_traced(t)
+    callback = _Right(func, args, shape_of(y0) or (1,), bool(first))
     run = original(scipy.integrate, "odeint")
     with watching(), noting() as path:
         result = run(callback, plain(y0), plain(t), (), stripped(Dfun, args), **options)
-    if enough(callback.active or bool(path) or any_active([y0, t])):
+    moving = callback.active or bool(path) or any_active([y0, t])
+    done = enough(moving)
+    if not (done and moving):
+        callback.steady()
+    if done:
         return result
-    first = options.get("tfirst", False)
     quiet = {k: v for k, v in options.items() if k in ("tcrit", "h0", "hmax", "hmin", "mxordn", "mxords")}
     for name, bound in (("rtol", RTOL), ("atol", ATOL)):
         quiet[name] = bound if options.get(name) is None else min(float(np.min(options[name])), bound)

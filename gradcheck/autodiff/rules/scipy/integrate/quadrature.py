@@ -21,6 +21,7 @@ from gradcheck.autodiff.closures import Callback, Jets, enough, order, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree
 from gradcheck.autodiff.decisions import Path, noting, unnoted, verify, watching
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.jumps import refuse_moving
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.registry import STATUS, original, replace
 
@@ -42,8 +43,8 @@ class _Seen(Callback):
 
     @property
     def points(self) -> list[Any]:
-        """The first points of evaluation."""
-        return [x for x, _, _ in self.samples[:21]]
+        """Where it was evaluated: all of it, as what it has captured may play no part in some of the interval."""
+        return [x for x, _, _ in self.samples]
 
     @property
     def decided(self) -> bool:
@@ -60,6 +61,10 @@ class _Seen(Callback):
                 return y, tuple(path)
 
             verify(evaluate, self.samples, what)
+
+    def steady(self, what: str) -> None:
+        """An error where the function jumps, by no such decision, at a place that moves."""
+        refuse_moving(lambda x: Callback.__call__(self, x), [(x, y) for x, y, _ in self.samples], what)
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------
@@ -159,7 +164,10 @@ def quad(
     with watching():
         result = run(callback, low, high, full_output=full_output, **options, **complex_options)
         callback.verify("the integrand of scipy.integrate.quad")
-    if enough(callback.active or any_active((a, b))):
+    done = enough(callback.active or any_active((a, b)))
+    if not (done and callback.active):  # an active one is asked again, by whatever integrates its derivative
+        callback.steady("the integrand of scipy.integrate.quad")
+    if done:
         return result
 
     def f(x: Any) -> Any:
@@ -226,7 +234,9 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
     with watching(), noting() as path:
         result = original(scipy.integrate, "nquad")(callbacks[0], plain_ranges, (), plain_opts, full_output)
     limits = [list(r) for r in ranges if not callable(r)]
-    if enough(any(c.active for c in callbacks) or bool(path) or any_active(limits)):
+    active = any(c.active for c in callbacks)
+    done = enough(active or bool(path) or any_active(limits))
+    if done and active:
         return result
 
     def integral(level: int, outer: tuple[Any, ...]) -> Any:
@@ -240,8 +250,8 @@ def nquad(func: Any, ranges: Any, args: Any = None, opts: Any = None, full_outpu
         inner = (lambda x: func(x, *outer, *args)) if level == 0 else (lambda x: integral(level - 1, (x, *outer)))
         return quad(inner, low, high, **option)[0]
 
-    traced = integral(len(ranges) - 1, ())
-    return (traced, *result[1:])
+    traced = integral(len(ranges) - 1, ())  # also of plain values: a jump that moves is found, or there is none
+    return result if done else (traced, *result[1:])
 
 
 def _strip_with(x: Any, args: tuple[Any, ...], callbacks: list[Any]) -> Any:
@@ -301,7 +311,10 @@ def quad_vec(f: Any, a: Any, b: Any, *positional: Any, args: Any = (), **options
     with watching():
         result = original(scipy.integrate, "quad_vec")(callback, low, high, **options)
         callback.verify("the integrand of scipy.integrate.quad_vec")
-    if enough(callback.active or any_active((a, b))):
+    done = enough(callback.active or any_active((a, b)))
+    if not (done and callback.active):
+        callback.steady("the integrand of scipy.integrate.quad_vec")
+    if done:
         return result
 
     def g(x: Any) -> Any:
