@@ -130,7 +130,7 @@ class Notes:
             iteration), while the derivative is that of what is approximated; and how far, relatively, the slopes of
             the two may be apart.
         zero: how many calls had no derivative by nature (``np.argsort``, ``np.sign``).
-        operations: how many operations the tape of the function has recorded.
+        operations, numeric_records: how many records the tape of the function has, and how many of numeric calls.
     """
 
     def __init__(self, strict: bool = False) -> None:
@@ -140,6 +140,7 @@ class Notes:
         self.approximate: list[tuple[str, Location | None, float]] = []
         self.zero = 0
         self.operations = 0
+        self.numeric_records = 0
 
 
 _levels = itertools.count()
@@ -195,7 +196,7 @@ def note_approximate(name: str, accuracy: float) -> None:
         _state.notes.approximate.append((name, user_location(), accuracy))
 
 
-def note_numeric(name: str) -> None:
+def note_numeric(name: str, records: int = 1) -> None:
     """A call is being differentiated numerically: noted, or said in a warning if nobody takes notes."""
     notes = _state.notes
     if notes is None:
@@ -206,6 +207,7 @@ def note_numeric(name: str) -> None:
     if notes.strict:
         raise unsupported(f"{name} has no derivative rule", "without --strict it is differentiated numerically")
     notes.numeric.append((name, user_location()))
+    notes.numeric_records += records
 
 
 def _remember_error(error: AutodiffError) -> None:

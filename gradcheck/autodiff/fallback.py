@@ -185,7 +185,7 @@ def numeric(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if not outputs:
             note_zero()
             return value
-        note_numeric(name)
+        note_numeric(name, 1 + len(outputs))  # a record for the call and one for each of its values
         return rebuild(_primitive(call, outputs, value, name)(*leaves))
 
     handler.__name__ = name

@@ -39,6 +39,7 @@ from gradcheck.autodiff.core import (
     is_array,
     is_complex,
     living,
+    note_zero,
     plain,
     plain_tree,
     shape_of,
@@ -208,6 +209,8 @@ class Tape(Trace):
             if ref is not None and partial is not None:
                 bits |= 1 << k
         if not bits:
+            if any(ref is not None for ref in refs):
+                note_zero()
             return self.constant(y)
         kind = type(y)
         if kind in SCALARS and len(raws) <= 2 and mask is True and not any(type(r) is complex for r in raws):

@@ -7,6 +7,7 @@ point near the one that is checked.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 #: Autodiff Jacobians of more numbers than this are taken direction by direction.
 DENSE = 4_000_000
+
+#: What the numeric derivative of a single call is good for (``autodiff/fallback.py``).
+NUMERIC_CALLS = 1e-7
 
 #: Forward and reverse mode round differently, but not by more than this part of the sum of all magnitudes.
 MODES, MODES_SINGLE = 1e-7, 1e-3
@@ -133,27 +137,30 @@ class CallLog:
         self.strict = strict
         self.operations = 0
         self.zero = 0
-        self.numeric: dict[tuple[str, Location | None], None] = {}
+        self.numeric: dict[tuple[str, Location | None], int] = {}
         self.approximate: dict[tuple[str, Location | None], float] = {}
         self.count = 0
 
     def add(self, notes: Notes) -> None:
         """Note one run; the first that was counted stands for all."""
         if notes.operations and not self.operations:
-            self.operations, self.zero, self.count = notes.operations, notes.zero, len(notes.numeric)
-        self.numeric.update(dict.fromkeys(notes.numeric))
+            self.operations, self.zero = notes.operations, notes.zero
+            self.count = notes.numeric_records
+        for call, times in Counter(notes.numeric).items():
+            self.numeric.setdefault(call, times)
         for name, where, accuracy in notes.approximate:
             self.approximate[name, where] = max(accuracy, self.approximate.get((name, where), 0.0))
 
     @property
     def slack(self) -> float:
-        """How far the slopes of f may be off those of what f approximates, relatively."""
-        return max(self.approximate.values(), default=0.0)
+        """How far the slopes of f may be off those of what f approximates, or of numeric calls, relatively."""
+        return max([*self.approximate.values(), NUMERIC_CALLS if self.numeric else 0.0])
 
     @property
     def calls(self) -> Calls:
         exact = max(self.operations - self.count, 0) if self.operations else None
-        return Calls(exact, tuple(self.numeric), self.zero, tuple((*key, a) for key, a in self.approximate.items()))
+        numeric = tuple((*call, times) for call, times in self.numeric.items())
+        return Calls(exact, numeric, self.zero, tuple((*key, a) for key, a in self.approximate.items()))
 
 
 class Autodiff:

@@ -86,14 +86,15 @@ class Calls:
 
     Attributes:
         exact: how many by a rule; None where that was not counted (forward mode).
-        numeric: name and place of those that have no rule and were differentiated by finite differences at that call.
+        numeric: name, place and number of those that have no rule and were differentiated by finite differences at that
+            call.
         zero: how many have no derivative by nature (a sort order, a sign).
         approximate: name and place of those whose value is an approximation (an adaptive integrator), and how far,
             relatively, its slopes may be off those of what is approximated, which is what autodiff gives.
     """
 
     exact: int | None = None
-    numeric: tuple[tuple[str, Location | None], ...] = ()
+    numeric: tuple[tuple[str, Location | None, int], ...] = ()
     zero: int = 0
     approximate: tuple[tuple[str, Location | None, float], ...] = ()
 

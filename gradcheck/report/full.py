@@ -406,13 +406,14 @@ def _compared(result: Result) -> str:
 
 def _calls(calls: Calls) -> str:
     """``21 of 23 calls exact, 1 numeric: scipy.x.y at model.py:41, 1 zero by nature``."""
-    numeric = [f"{name} at {relative_path(at.file)}:{at.line}" if at else name for name, at in calls.numeric]
-    total = (calls.exact or 0) + len(numeric) + calls.zero
+    numeric = [f"{name} at {relative_path(at.file)}:{at.line}" if at else name for name, at, _ in calls.numeric]
+    times = sum(times for *_, times in calls.numeric)
+    total = (calls.exact or 0) + times + calls.zero
     if calls.exact is None:
         exact = ["all but these calls exact" if numeric else "all calls exact"]
     else:
         exact = [f"{calls.exact} of {total} calls exact" if total > calls.exact else f"all {total} calls exact"]
-    parts = exact + ([f"{len(numeric)} numeric: {', '.join(numeric)}"] if numeric else [])
+    parts = exact + ([f"{times} numeric: {', '.join(numeric)}"] if numeric else [])
     return ", ".join(parts + ([f"{calls.zero} zero by nature"] if calls.zero else []))
 
 

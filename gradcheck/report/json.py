@@ -81,7 +81,7 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _calls(calls: Calls) -> dict[str, Any]:
-    numeric = [{"function": name, "where": _where(where)} for name, where in calls.numeric]
+    numeric = [{"function": name, "where": _where(where), "calls": times} for name, where, times in calls.numeric]
     approximate = [{"function": f, "where": _where(at), "accuracy": accuracy} for f, at, accuracy in calls.approximate]
     return {"exact": calls.exact, "numeric": numeric, "zero": calls.zero, "approximate": approximate}
 

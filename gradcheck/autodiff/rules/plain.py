@@ -15,7 +15,7 @@ import numpy.lib.recfunctions
 import numpy.strings
 from numpy._core import umath
 
-from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, plain_tree
+from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, note_zero, plain_tree
 from gradcheck.autodiff.errors import unsupported
 
 # By name, since some came with later versions of NumPy and some will go.
@@ -39,8 +39,19 @@ PLAIN_UFUNCS = (
 HANDLERS: dict[Callable[..., Any], str] = {}
 
 
+# Questions that have nothing to do with values.
+_OF_FORM = frozenset(
+    {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.common_type, np.min_scalar_type, np.iscomplexobj,
+     np.isrealobj, np.shares_memory, np.may_share_memory, np.array2string, np.array_repr, np.array_str}
+)  # fmt: skip
+
+
 def _plain(function: Any, why: str) -> Any:
+    counts = why == "piecewise constant" and function not in _OF_FORM
+
     def handler(*args: Any, **keywords: Any) -> Any:
+        if counts and any_active(args):
+            note_zero()
         return function(*plain_tree(args), **plain_tree(keywords))
 
     return handler
