@@ -2,27 +2,33 @@
 
 What ``str(x)``, ``repr(x)`` and ``f"{x:.3f}"`` give is a :class:`Text`, which is text in every respect, but ``float``
 and ``int`` of it are refused while a trace is running. Text that was put together with other text is plain; of that
-``core.Notes`` keeps the places, and where nobody takes notes and the code around has a name by which numbers are read
-(``float``, ``eval``, ``Decimal``), a warning says so.
+``core.Notes`` keeps the places, and where nobody takes notes and the code that is running, or what it calls in its
+module, has a name by which numbers are read (``float``, ``eval``, ``Decimal``), a warning says so. For what is printed
+or logged only the function that prints is looked at.
 """
 
 from __future__ import annotations
 
+import dis
+import sys
+import types
 import warnings
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from gradcheck.autodiff.core import note_text, stack, taken
-from gradcheck.autodiff.errors import unsupported, user_frame, user_location
+from gradcheck.autodiff.errors import LIBRARIES, unsupported, user_frame, user_location
 
 # Names of what makes numbers of text.
-READERS = frozenset(
-    {"float", "eval", "literal_eval", "exec", "Decimal", "Fraction", "loads", "load", "fromstring", "loadtxt", "astype"}
-    | {"genfromtxt", "read_csv", "parse_expr", "sympify", "float64", "fromhex"}
+_SURE = frozenset(
+    {"float", "complex", "eval", "literal_eval", "exec", "Decimal", "Fraction", "loads", "fromstring", "loadtxt"}
+    | {"genfromtxt", "read_csv", "parse_expr", "sympify", "fromhex"}
 )
-
-
-class TextWarning(UserWarning):
-    """A traced value was turned into text in code that reads numbers from text."""
+# With those that mostly do something else.
+READERS = _SURE | {"load", "astype", "float64"}
+# Calls whose text goes to people.
+_PRINTS = frozenset({"print", "debug", "info", "warning", "error", "critical", "exception", "log", "warn"})
 
 
 def noted(text: str) -> Text:
@@ -31,12 +37,83 @@ def noted(text: str) -> Text:
     place, frame = user_location(), user_frame()
     if taken() is None and place is not None and frame is not None:
         readers = READERS & (set(frame.f_code.co_names) | set(frame.f_back.f_code.co_names if frame.f_back else ()))
+        if not readers and not _is_printed(frame):
+            readers = _SURE & _names_around(frame)
         if readers:
             message = (
                 f"a number that {min(readers)} reads back from the text of a traced value would lose its derivative"
             )
             warnings.warn_explicit(message, TextWarning, place.file, place.line)
     return Text(text)
+
+
+def _names_around(frame: FrameType | None) -> set[str]:
+    """The names that are used in the user's functions that are running now, and in those of their modules that these
+    name, and so on."""
+    todo: list[tuple[types.CodeType, dict[str, Any]]] = []
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run":
+            break
+        if module.partition(".")[0] not in _NOT_THE_USERS:
+            todo.append((frame.f_code, frame.f_globals))
+        frame = frame.f_back
+    names: set[str] = set()
+    seen: set[types.CodeType] = set()
+    while todo:
+        code, space = todo.pop()
+        if code in seen:
+            continue
+        seen.add(code)
+        todo += [(c, space) for c in code.co_consts if isinstance(c, types.CodeType)]
+        new = set(code.co_names) - names
+        names |= new
+        for name in new & space.keys():
+            todo += [(f.__code__, space) for f in _functions(space[name]) if f.__globals__ is space]
+    return names
+
+
+_NOT_THE_USERS = LIBRARIES | (sys.stdlib_module_names - {"__main__"})
+
+
+def _functions(value: Any) -> Iterator[types.FunctionType]:
+    for member in vars(value).values() if isinstance(value, type) else (value,):
+        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+        if isinstance(function, types.FunctionType):
+            yield function
+
+
+def _is_printed(frame: FrameType | None) -> bool:
+    """Whether the text is made for a call such as ``print(f"x = {x}")`` or ``log.info("%s", x)``."""
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USERS:
+        if frame.f_globals["__name__"].partition(".")[0] == "logging":
+            return True
+        frame = frame.f_back
+    if frame is None:
+        return False
+    instructions = [i for i in dis.get_instructions(frame.f_code) if i.positions is not None]
+    now = max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset, default=None)
+    if now is None:
+        return False
+    return any(
+        i.argval in _PRINTS and _start(call) == _start(i) and _start(call) <= _start(now) and _end(now) <= _end(call)
+        for call in instructions
+        if call.opname.startswith("CALL")
+        for i in instructions
+        if i.opname.startswith("LOAD_")
+    )
+
+
+def _start(i: dis.Instruction) -> tuple[int, int]:
+    return (i.positions and i.positions.lineno) or 0, (i.positions and i.positions.col_offset) or 0
+
+
+def _end(i: dis.Instruction) -> tuple[int, int]:
+    return (i.positions and i.positions.end_lineno) or 0, (i.positions and i.positions.end_col_offset) or 0
+
+
+class TextWarning(UserWarning):
+    """A traced value was turned into text in code that reads numbers from text."""
 
 
 class Text(str):
@@ -70,5 +147,17 @@ class Text(str):
     def strip(self, chars: Any = None, /) -> Text:
         return Text(super().strip(chars))
 
+    def lstrip(self, chars: Any = None, /) -> Text:
+        return Text(super().lstrip(chars))
+
+    def rstrip(self, chars: Any = None, /) -> Text:
+        return Text(super().rstrip(chars))
+
     def replace(self, old: str, new: str, *count: Any, **keywords: Any) -> Text:
         return Text(super().replace(old, new, *count, **keywords))
+
+    def split(self, *args: Any, **keywords: Any) -> list[Any]:
+        return [Text(part) for part in super().split(*args, **keywords)]
+
+    def __getitem__(self, key: Any, /) -> Text:
+        return Text(super().__getitem__(key))
