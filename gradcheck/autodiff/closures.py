@@ -30,7 +30,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import TRACED, any_active, is_complex, plain, plain_tree, shape_of, stack
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.forward import aligned, tangent_of
+from gradcheck.autodiff.forward import Forward, aligned, tangent_of
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.tape import Tape
 
@@ -41,17 +41,25 @@ WHOLE = 64
 
 @contextmanager
 def cutting() -> Iterator[list[int]]:
-    """Whatever is recorded in here is cut off the tapes at the end; gives the marks, one a live trace."""
+    """Whatever is recorded in here is cut off the tapes at the end, and what forward traces make is left behind.
+
+    Gives the marks, one a live trace.
+    """
     traces = list(stack())
     marks = [len(t.records) if isinstance(t, Tape) else 0 for t in traces]
     snapshots = [t.snapshots if isinstance(t, Tape) else None for t in traces]
+    born = [t.born if isinstance(t, Forward) else None for t in traces]
     for t in traces:
+        if isinstance(t, Forward):
+            t.born = []
         if isinstance(t, Tape):
             t.snapshots = None  # what SciPy passes to a callback is its own memory, to be written to again
     try:
         yield marks
     finally:
-        for t, mark, before in zip(traces, marks, snapshots, strict=True):
+        for t, mark, before, outer in zip(traces, marks, snapshots, born, strict=True):
+            if isinstance(t, Forward):
+                t.cut(outer)
             if isinstance(t, Tape):
                 t.cut(mark)
                 t.snapshots = before

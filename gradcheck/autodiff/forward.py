@@ -51,6 +51,8 @@ class DualBase(Traced):
         self.owner = trace
         self.tangent = tangent
         self.link = link
+        if trace.born is not None:
+            trace.born.append(self)
 
 
 Dual: type[DualBase] = DualBase
@@ -83,9 +85,28 @@ def aligned(t: Any, value: Any, level: int) -> Any:
 
 
 class Forward(Trace):
-    """The forward trace."""
+    """The forward trace.
 
-    __slots__ = ()
+    Attributes:
+        born: the values made by the call of a callback that is running now; None outside of one.
+    """
+
+    __slots__ = ("born",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.born: list[DualBase] | None = None
+
+    def cut(self, before: list[DualBase] | None) -> None:
+        """The end of a callback's call: what it has made is left behind, as if by a trace that has ended.
+
+        Its tangents are those of a call with SciPy's plain numbers. Whoever has kept such a value and calculates
+        with it gets the error for values of an earlier call.
+        """
+        born, self.born = self.born, before
+        ended = Forward()
+        for x in born or ():
+            x.owner = ended
 
     def variable(self, value: Any, tangent: Any) -> Any:
         return Dual(value, self, tangent, None)

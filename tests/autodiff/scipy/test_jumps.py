@@ -116,3 +116,25 @@ def test_smooth_integrands_cost_a_few_dozen_evaluations(body: Callable[[Any, Any
     calls: list[float] = []
     refuse_moving(lambda t: calls.append(t) or body(t, 0.71), samples, "it")
     assert len(calls) <= 48
+
+
+def test_what_a_callback_has_computed_is_not_used_outside_of_it() -> None:
+    """Its tangent would be that of SciPy's plain node, which moves with the limit."""
+
+    def f(x: Any) -> Any:
+        kept: list[Any] = []
+
+        def body(t: Any) -> Any:
+            kept.append(x[0] * t * t)
+            return kept[-1]
+
+        return quad(body, 0, x[1])[0] + (kept[0] * x[2] if x[2] else 0.0)
+
+    x = np.array([0.71, 1.33, 0.43])
+    for call in (lambda: grad(f)(x), lambda: jvp(f, (x,), (np.ones(3),))):
+        with pytest.raises(AutodiffError, match="computed in a callback|of an earlier call"):
+            call()
+    x[2] = 0.0  # kept, and not used
+    slopes = [x[1] ** 3 / 3, x[0] * x[1] ** 2, 0.0]
+    assert np.allclose(grad(f)(x), slopes, atol=1e-8)
+    assert jvp(f, (x,), (np.ones(3),))[1] == pytest.approx(sum(slopes), abs=1e-8)
