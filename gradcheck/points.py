@@ -231,6 +231,7 @@ def _given_points(request: Request, parameters: Sequence[Parameter], fixed: dict
     varied = [at for at, p in enumerate(parameters) if at != request.argnum and varies(request, p)]
     # One point, unless it would not show what a zero switches off, or a power of one.
     hidden = any(np.all(np.isin(args[at], (0.0, 1.0))) for at in [*varied, request.argnum])
+    hidden = hidden or bool(np.any(np.equal(args[request.argnum], 0.0)))  # -2x passes for 2x there
     for number in range(1, request.count or (1 + hidden)):
         points.append(_near_defaults(request, parameters, args, varied, number))
     return points

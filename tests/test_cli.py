@@ -755,3 +755,31 @@ def test_a_file_that_hides_a_package(tmp_path: Path, name: str, program: str) ->
     assert (done.returncode, done.stderr) == (2, "")
     assert f"ERROR GC003  model.py:f  '{name}.py' hides the package {name} of " in done.stdout
     assert "hint: rename the file" in done.stdout
+
+
+def test_calls_are_counted_one_by_one(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "calls.py").write_text(
+        "import numpy as np\nfrom scipy import special\n\ndef f(x):\n    y = np.sum(x)\n    for k in range(3):\n"
+        "        y = y * special.pro_cv(1.0, 2.0, x[k]) + np.sign(x[0])\n    return y\n"
+    )
+    at = ["calls.py:f", "--at", "[0.3, 0.5, 0.7]"]
+    code, out, _ = gradcheck(*at, "-v")
+    assert code == 0, out
+    assert "3 numeric: scipy.special.pro_cv at calls.py:7, 3 zero by nature" in out
+    report = json.loads(gradcheck(*at, "-f", "json")[1])
+    calls = report["checks"][0]["calls"]
+    assert calls["zero"] == 3
+    found = [(c["function"], c["where"]["line"], c["calls"]) for c in calls["numeric"]]
+    assert found == [("scipy.special.pro_cv", 7, 3)]
+    code, out, _ = gradcheck(*at, "--strict")
+    assert code == 2
+    assert "scipy.special.pro_cv has no derivative rule" in out
+    assert "calls.py:7" in out
+
+
+def test_a_zero_among_the_defaults_hides_no_sign(gradcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "zeros.py").write_text(
+        "import numpy as np\n\ndef f(x=np.array([0.0, 2.0])):\n    return x[0] ** 2 + np.cos(x[1])\n\n"
+        "def f_grad(x=np.array([0.0, 2.0])):\n    return np.array([-2 * x[0], -np.sin(x[1])])\n"
+    )
+    assert gradcheck("zeros.py:f")[0] == 1

@@ -437,3 +437,14 @@ def test_the_rules_alone() -> None:
     assert opinion(1.0, 1.1, 1.0, 1e-9) == rules.ALONE  # autodiff stands alone
     assert opinion(1.0, 1.1, 1.05, 1.0) == rules.UNDECIDED  # they disagree and nobody can tell
     assert opinion(0.0, None, 1e-3, 1e-9) == rules.FAIL
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_staircase_makes_no_false_alarm(seed: int) -> None:
+    """f loses its small digits to a large number, so that short steps see nothing at all."""
+    x = np.random.default_rng(seed).uniform(-1.7, 1.7, 3)
+    for large in (1e8, 1e10):
+        right = check(lambda x, large=large: (large + np.sin(x).sum()) - large, x, grad=np.cos)
+        assert right.verdict != "fail"
+        wrong = check(lambda x, large=large: (large + np.sin(x).sum()) - large, x, grad=lambda x: -np.cos(x))
+        assert wrong.verdict != "pass"
