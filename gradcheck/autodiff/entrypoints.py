@@ -188,8 +188,15 @@ _CREATE = ("zeros", "ones", "empty", "eye", "identity", "zeros_like", "ones_like
 _AS = ("asarray", "asanyarray", "ascontiguousarray", "asfortranarray")
 
 
+def _twin(function: Any) -> Callable[..., Any]:
+    """The same function under no name of this module, where NumPy's documentation would be taken for our own."""
+    twin = types.FunctionType(function.__code__, function.__globals__, None, function.__defaults__)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
 def replacements() -> list[tuple[types.ModuleType, dict[str, Any]]]:
     numpy_names: dict[str, Any] = {name: _fresh(getattr(np, name)) for name in _CREATE + _SELDOM}
     numpy_names |= {name: _as(getattr(np, name)) for name in _AS}
-    numpy_names |= {"array": _named(array, np.array), "full": _named(full, np.full)}
+    numpy_names |= {"array": _named(_twin(array), np.array), "full": _named(_twin(full), np.full)}
     return [(np, numpy_names), (math, dict(scalars.REPLACEMENTS))]

@@ -55,7 +55,8 @@ class _Walk:
 
     def __init__(self) -> None:
         self.places: list[Place] = []
-        self.functions: list[Place] = []  # of math, kept in a table, a default, an attribute
+        self.functions: list[Place] = []  # of math, and float: kept in a table, a default, an attribute
+        self.compares_types = False  # whether there is code that would see that casts are stand-ins
         self.seen: dict[int, Any] = {}
         self.todo: list[Any] = []
 
@@ -81,7 +82,7 @@ class _Walk:
 
             for k, e in enumerate(value):
                 self._value(e, functools.partial(put_element, k), _always, lambda _old: put(value))
-        elif type(value) is types.BuiltinFunctionType and value in scalars.ORIGINALS:
+        elif (type(value) is types.BuiltinFunctionType and value in scalars.ORIGINALS) or _is_cast(value):
             self.functions.append(Place(value, put, back or put, still, 0))
         else:
             self.todo.append(value)
@@ -129,6 +130,7 @@ class _Walk:
         if _foreign(f.__module__ or f.__globals__.get("__name__", "")):
             return
         names = {name for code in _nested(f.__code__) for name in code.co_names}
+        self.compares_types = self.compares_types or "__class__" in names
         self._items(f.__globals__, [n for n in names if n in f.__globals__])
         for name in names:
             module = f.__globals__.get(name)
@@ -142,6 +144,10 @@ class _Walk:
         for space in (f.__kwdefaults__, f.__dict__):
             if space:
                 self._items(space, list(space))
+
+
+def _is_cast(value: Any) -> bool:
+    return type(value) is type and value in scalars.CASTS
 
 
 def _always(_new: Any) -> bool:
@@ -210,11 +216,8 @@ def _set_partial(p: Any, args: Any) -> None:
 class Outside:
     """The arrays that a function reaches as traced constants, for the time of one run in a live trace.
 
-    >>> import numpy as np
-    >>> from gradcheck.autodiff import grad
-    >>> W = np.array([[1.0, 2.0], [3.0, 4.0]])
-    >>> grad(lambda x: W.dot(x).sum())(np.ones(2))
-    array([4., 6.])
+    ``grad(lambda x: W.dot(x).sum())(x)``, with W an array of the module's, is run in it. (That is no example to be run
+    here: functions of our own modules are not looked through.)
     """
 
     def __init__(self, roots: Sequence[Any]) -> None:
@@ -226,7 +229,9 @@ class Outside:
         walk = _Walk()
         places = walk.run(self.roots)
         for place in walk.functions:
-            new_function = scalars.ORIGINALS[place.array]
+            if walk.compares_types and _is_cast(place.array):
+                continue
+            new_function = scalars.CASTS[place.array] if _is_cast(place.array) else scalars.ORIGINALS[place.array]
             place.put(new_function)
             self.done.append((place, new_function))
         shared = _held_elsewhere(places)

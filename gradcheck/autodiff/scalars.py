@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +23,27 @@ def _scalar(x: Any) -> Any:
     return x.item() if type(x) in TRACED and is_array(x) else x
 
 
+def _number(x: Any) -> Any:
+    """An object of the user's with a ``__float__`` as the number that it gives, which Python would insist is plain."""
+    method = getattr(type(x), "__float__", None)
+    if type(x) in TRACED or not isinstance(method, types.FunctionType):
+        return x
+    y = method(x)
+    return y if type(y) in TRACED or isinstance(y, builtins.float) else x
+
+
 def _traceable(original: Callable[..., Any], *partials: Any) -> Callable[..., Any]:
     def replacement(*args: Any) -> Any:
         for a in args:
             if type(a) in TRACED:
-                return elementwise(rule, [_scalar(a) for a in args])
-        return original(*args)
+                return elementwise(rule, [_scalar(_number(a)) for a in args])
+        try:
+            return original(*args)
+        except TypeError:
+            numbers = [_number(a) for a in args]
+            if all(a is b for a, b in zip(numbers, args, strict=True)):
+                raise
+            return replacement(*numbers)
 
     replacement.__name__ = original.__name__
     replacement.__wrapped__ = original  # type: ignore[attr-defined]
@@ -72,6 +88,7 @@ _LOG = math.log
 def log(x: Any, base: Any = None) -> Any:
     if base is None:
         return _natural_log(x)
+    x, base = _number(x), _number(base)
     if type(x) in TRACED or type(base) in TRACED:
         return _natural_log(x) / _natural_log(base)
     return _LOG(x, base)
@@ -87,7 +104,7 @@ def _whole(name: str) -> Callable[..., Any]:
     def replacement(*args: Any, **keywords: Any) -> Any:
         if all(type(a) in _NUMBERS for a in args):
             return original(*args, **keywords)
-        return COMPOSED[name](original, *args, **keywords)
+        return COMPOSED[name](original, *map(_number, args), **keywords)
 
     replacement.__name__ = name
     replacement.__wrapped__ = original  # type: ignore[attr-defined]
@@ -196,6 +213,7 @@ class _FloatMeta(type):
         return repr(builtins.float)
 
     def __call__(cls, x: Any = 0.0, /) -> Any:
+        x = _number(x)
         return elementwise(_FLOAT, [_scalar(x)]) if type(x) in TRACED else builtins.float(x)
 
 
@@ -232,8 +250,8 @@ def _numpy_cast(original: Any) -> Any:
             return getattr(original, name)
 
         def __call__(cls, *args: Any) -> Any:
-            if args and type(args[0]) in TRACED:
-                x = args[0]
+            x = _number(args[0]) if args else None
+            if type(x) in TRACED:
                 if is_array(x):
                     y = table.astype(x, original)
                     return y if y.ndim else y[()]
@@ -247,3 +265,5 @@ def _numpy_cast(original: Any) -> Any:
 
 NUMPY_CASTS: dict[str, Any] = {name: _numpy_cast(getattr(np, name)) for name in ("float64", "float32")}
 NUMPY_CASTS["double"] = NUMPY_CASTS["float64"]
+# The types that are called to convert a number, and what keeps derivatives in their place.
+CASTS: dict[Any, Any] = {getattr(np, name): cast for name, cast in NUMPY_CASTS.items()} | {float: Float}

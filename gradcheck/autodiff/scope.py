@@ -108,6 +108,18 @@ def _code_of(value: Any, namespace: Namespace) -> types.CodeType | None:
     return value.__code__ if isinstance(value, types.FunctionType) and value.__globals__ is namespace else None
 
 
+# Methods that use self.__class__ for its name.
+_TELLS_NAME = frozenset({"__repr__", "__str__"})
+
+
+def _is_generated(cls: type, name: str, member: Any) -> bool:
+    """Whether a method was written by ``@dataclass`` or attrs: its ``__eq__`` compares ``__class__``, of instances."""
+    if not name.startswith("__") or not isinstance(member, types.FunctionType):
+        return False
+    file = member.__code__.co_filename
+    return (file == "<string>" and "__dataclass_fields__" in vars(cls)) or file.startswith("<attrs generated")
+
+
 def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types.CodeType]:
     """The code that ``start`` reaches by the names it uses in its module; without it all code of the module."""
     names = list(namespace) if start is None else []
@@ -118,7 +130,7 @@ def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types
             value = namespace.get(name)
             members = [value]
             if isinstance(value, type):
-                members = list(vars(value).values())
+                members = [member for name, member in vars(value).items() if not _is_generated(value, name, member)]
             todo += [c for c in (_code_of(member, namespace) for member in members) if c is not None]
         names = []
         if todo:
@@ -210,7 +222,7 @@ def _numpy_with_casts() -> types.ModuleType:
     """A module with NumPy's names, the replaced ones among them, whose ``float64(x)`` keeps derivatives."""
     global _shadow_numpy
     if _shadow_numpy is None:
-        _shadow_numpy = types.ModuleType("numpy", np.__doc__)
+        _shadow_numpy = types.ModuleType("numpy")
         _shadow_numpy.__dict__.update(vars(np))
         for module, names in SHADOWED:
             if module is np:
@@ -253,8 +265,9 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         return known.swaps
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
-    used = {name for c in _codes(namespace, code) for name in c.co_names}
-    compares_types = "__class__" in used
+    codes = list(_codes(namespace, code))
+    used = {name for c in codes for name in c.co_names}
+    compares_types = any("__class__" in c.co_names and c.co_name not in _TELLS_NAME for c in codes)
     if demand:
         used |= {name for c in _codes(namespace, None) for name in c.co_names}
     modules = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
