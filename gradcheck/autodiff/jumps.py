@@ -200,6 +200,32 @@ def _moves(evaluate: Callable[[Any], Any], low: Sample, high: Sample) -> bool:
     return bool(np.max(np.abs(now - was)) > 0.05 * np.max(np.abs(was)))
 
 
+def refuse_sign_change(evaluate: Callable[[Any], Any], samples: Sequence[Sample], root: float, what: str) -> None:
+    """An error if a function of one variable changes its sign at what was found as its root by a jump that moves.
+
+    Args:
+        evaluate: the function, on plain numbers.
+        samples: the arguments and values that led to the root; both signs are among them, or there is nothing to say.
+        root: what was found.
+        what: SciPy's function, for the error.
+    """
+    nearest: dict[bool, Sample] = {}
+    for x, v in sorted(samples, key=lambda s: -abs(float(np.reshape(s[0], ())) - root)):
+        value = _numbers(v)
+        if value.size == 1 and value[0] != 0:
+            nearest[bool(value[0] > 0)] = (float(np.reshape(x, ())), value)
+    if len(nearest) < 2:
+        return
+    low, high = nearest[False], nearest[True]
+    found = _bracketed(evaluate, low, high, PART * float(np.abs(high[1][0] - low[1][0])))
+    if found is not None and _moves(evaluate, *found):
+        raise unsupported(
+            f"{what}: the function changes sign at {found[0][0]:.6g}, but has no root there: it jumps, and the place "
+            "of the jump moves with differentiated values",
+            "return the place of the jump itself",
+        )
+
+
 class Samples:
     """Arguments and values of a callback, as many as are wanted of them."""
 

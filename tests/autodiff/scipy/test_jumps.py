@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.interpolate
+import scipy.optimize
 import scipy.stats as stats
 from scipy.integrate import nquad, odeint, quad, quad_vec, solve_ivp
 
@@ -132,9 +133,36 @@ def test_what_a_callback_has_computed_is_not_used_outside_of_it() -> None:
 
     x = np.array([0.71, 1.33, 0.43])
     for call in (lambda: grad(f)(x), lambda: jvp(f, (x,), (np.ones(3),))):
-        with pytest.raises(AutodiffError, match="computed in a callback|of an earlier call"):
+        with pytest.raises(AutodiffError, match=r"computed in a callback|of an earlier call"):
             call()
     x[2] = 0.0  # kept, and not used
     slopes = [x[1] ** 3 / 3, x[0] * x[1] ** 2, 0.0]
     assert np.allclose(grad(f)(x), slopes, atol=1e-8)
     assert jvp(f, (x,), (np.ones(3),))[1] == pytest.approx(sum(slopes), abs=1e-8)
+
+
+SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "comparison": lambda t, x: -1.0 if t < x else 1.0,
+    "sign": lambda t, x: np.sign(t - x),
+    "where": lambda t, x: np.where(t < x, -1.0, 2.0),
+    "searchsorted": lambda t, x: np.searchsorted(np.array([x, 2 * x]), t) - 0.5,
+}
+
+
+def bracketed(name: str, body: Callable[[Any], Any]) -> Any:
+    if name == "root_scalar":
+        return scipy.optimize.root_scalar(body, bracket=[0, 5], method="brenth").root
+    return getattr(scipy.optimize, name)(body, 0, 5)
+
+
+@pytest.mark.parametrize("name", ["brentq", "brenth", "bisect", "ridder", "toms748", "root_scalar"])
+def test_a_change_of_sign_without_a_root_is_refused(name: str) -> None:
+    for body in SIGNS.values():
+        f = lambda x, body=body: bracketed(name, lambda t: body(t, x))  # noqa: E731
+        for call in (lambda f=f: grad(f)(0.71), lambda f=f: jvp(f, (0.71,), (1.0,))):
+            with pytest.raises(AutodiffError, match=r"changes sign at 0\.71\d*, but has no root"):
+                call()
+    plain = lambda x: x * bracketed(name, lambda t: -1.0 if t < 1.3 else 1.0)  # noqa: E731
+    assert grad(plain)(0.71) == pytest.approx(1.3, abs=1e-8)
+    smooth = lambda x: x * bracketed(name, lambda t: t * t - 2.0)  # noqa: E731
+    assert grad(smooth)(0.71) == pytest.approx(math.sqrt(2), abs=1e-8)

@@ -16,6 +16,7 @@ import scipy.optimize
 from gradcheck.autodiff.closures import Callback, cutting, enough, order, stripped
 from gradcheck.autodiff.core import plain, plain_tree
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.jumps import Samples, refuse_sign_change
 from gradcheck.autodiff.products import jvp
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.optimize.implicit import completed, guarded, implicit, vector
@@ -54,6 +55,32 @@ def _complex_root(f: Function, x0: Any, name: str) -> Any:
     return x
 
 
+BRACKETING = ("brentq", "brenth", "bisect", "ridder", "toms748")
+
+
+class _Bracketed(Callback):
+    """A function of one number that remembers its values."""
+
+    def __init__(self, function: Function, args: tuple[Any, ...]) -> None:
+        super().__init__(function, args)
+        self.samples = Samples()
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        y = super().__call__(*args, **keywords)
+        self.samples.add(args[0], y[0] if isinstance(y, tuple) else y)
+        return y
+
+    def steady(self, root: Any, name: str) -> None:
+        """An error where the root is a jump that moves: none of its values carries a derivative."""
+
+        def evaluate(x: Any) -> Any:
+            y = Callback.__call__(self, x)
+            return y[0] if isinstance(y, tuple) else y
+
+        if not self.active and np.ndim(root) == 0 and not np.iscomplexobj(root) and np.isfinite(root):
+            refuse_sign_change(evaluate, self.samples.all, float(root), name)
+
+
 _CALLABLES = ("fprime", "fprime2", "jac", "Dfun")
 
 
@@ -69,10 +96,14 @@ def _scalar(name: str) -> Function:
         fun = given[key]
         call = {k: plain_tree(v) for k, v in given.items()}
         call |= {k: stripped(call[k], args) for k in (key, *_CALLABLES) if k in call}
+        if name in BRACKETING:
+            call[key] = _Bracketed(fun, args)
         result = run(**call)
+        own = result[0] if isinstance(result, tuple) else result
+        if name in BRACKETING:
+            call[key].steady(own, whole)
         if enough(call[key].active):
             return result
-        own = result[0] if isinstance(result, tuple) else result
 
         def f(x: Any) -> Any:
             y = fun(x, *args)
@@ -109,7 +140,7 @@ def root_scalar(
 ) -> Any:
     """``scipy.optimize.root_scalar``: the root carries derivatives, the counts and the flag do not."""
     args = as_tuple(args)
-    callback = Callback(f, args)
+    callback = _Bracketed(f, args)
     result = original(scipy.optimize, "root_scalar")(
         callback,
         (),
@@ -124,6 +155,8 @@ def root_scalar(
         maxiter,
         options,
     )
+    if bracket is not None:
+        callback.steady(result.root, "scipy.optimize.root_scalar")
     if enough(callback.active):
         return result
     if not result.converged:
