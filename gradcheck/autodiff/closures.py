@@ -230,6 +230,13 @@ class Jets:
         """How many components a jet has for each component of the value."""
         return int(np.prod([2 if layout is None else 1 + layout.size for layout in self.layouts], dtype=int))
 
+    def lower(self, n: int = 1) -> Any:
+        """Which components of the jet of n numbers are derivatives that are differentiated again."""
+        orders = np.zeros(n, dtype=int)
+        for layout in reversed(self.layouts):
+            orders = np.concatenate([orders, np.repeat(orders, 1 if layout is None else layout.size) + 1])
+        return np.flatnonzero((orders > 0) & (orders < len(self.traces)))
+
     def call(self, function: Callable[..., Any], *args: Any) -> Array:
         """The jet of what a callback returns, flat."""
         with cutting() as marks, _wanted(0):

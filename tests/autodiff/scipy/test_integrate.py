@@ -406,3 +406,25 @@ def test_hessian_and_jacobian_of_a_solution() -> None:
     e = math.exp(-0.7)
     np.testing.assert_allclose(jacobian(f)(P), [-1.3 * e, e], rtol=1e-7)
     np.testing.assert_allclose(hessian(f)(P), [[1.3 * e, -e], [-e, 0.0]], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a: scipy.integrate.quad(lambda x: abs(x - a), 0, 2)[0],
+        lambda a: scipy.integrate.quad(lambda x: max(x - a, 0), 0, 2)[0],
+        lambda a: scipy.integrate.quad(lambda x: np.clip(x, a, 1.8) ** 2, 0, 2)[0],
+        lambda a: scipy.integrate.solve_ivp(lambda t, y: [abs(t - a)], (0, 2), [0.0], rtol=1e-9, atol=1e-10).y[0, -1],
+    ],
+)
+def test_a_kink_that_moves_has_no_second_derivative_under_the_integral(f: Any) -> None:
+    assert grad(f)(1.3) == pytest.approx((f(1.3 + 1e-4) - f(1.3 - 1e-4)) / 2e-4, rel=1e-3)
+    with pytest.raises(AutodiffError, match="derivative of the .* jumps"):
+        hessian(f)(1.3)
+
+
+def test_a_kink_that_stays_has_one() -> None:
+    def f(a: Any) -> Any:
+        return scipy.integrate.quad(lambda x: abs(x - 0.5) * a**3, 0, 2)[0]
+
+    assert hessian(f)(1.3) == pytest.approx(6 * 1.3 * f(1.0), rel=1e-6)

@@ -110,13 +110,20 @@ class _Flow:
         self.size = 0.0
         self.jets = jets = Jets()
 
+        # What is differentiated again, where several traces are live: the slopes of a kink jump.
+        self.samples = Samples()
+
         def rhs(t: float, jet: Any) -> Any:
-            value, path = self._evaluate(np.concatenate([[t], jet]))
-            self._look(np.concatenate([[t], jet]), value, path)
+            at = np.concatenate([[t], jet])
+            value, path = self._evaluate(at)
+            self._look(at, value, path)
+            if len(jets.traces) > 1:
+                self.samples.add(at, value[jets.lower(value.size // jets.factor)])
             return value
 
         def run() -> Any:
             self.last, self.looked, self.size = None, set(), 0.0
+            self.samples = Samples()
             with cutting() as marks:
                 # The solution at the plain initial time: a step back from the traced one.
                 first = jets.encode(self._split(_step(self.right, start, self._cast(y0), -_delta(start))), marks)
@@ -124,6 +131,12 @@ class _Flow:
 
         with watching():
             self.solution = jets.settle(run)
+
+        def slopes(at: Any) -> Any:
+            value, _ = self._evaluate(at)
+            return value[jets.lower(value.size // jets.factor)]
+
+        refuse_moving(slopes, self.samples.all, "the derivative of the right-hand side of an ODE")
 
     def _evaluate(self, at: Any) -> tuple[Any, Path]:
         """The right-hand side on jets, at (t, jet), and its path."""

@@ -120,7 +120,13 @@ def _integrate(f: Function, points: Sequence[Any], a: float, b: float, options: 
 
         for x in points:
             at(x)
-        return [value, *(_component(at, k, a, b, options) for k in range(1, jets.factor))]
+        parts = [value, *(_component(at, k, a, b, options) for k in range(1, jets.factor))]
+        # A kink that moves: the derivative of the integrand jumps there, and its integral is differentiated again.
+        lower = jets.lower()
+        if lower.size:
+            samples = [(x, jet[lower]) for x, jet in cache.items()]
+            refuse_moving(lambda x: jets.call(f, x)[lower], samples, "the derivative of the integrand of quad")
+        return parts
 
     return jets.decode(np.array(jets.settle(run)))[0]
 
