@@ -24,14 +24,18 @@ GRID = si.RegularGridInterpolator  # the class itself: its name is replaced whil
 
 
 def places(xi: Any, ndim: int) -> list[Any]:
-    """The coordinates of places, given as an array (..., ndim) or as one array for each coordinate."""
+    """The coordinates of places, given as an array (..., ndim) or as one array for each coordinate.
+
+    As in SciPy, one dimension of numbers is a list of points: a single point of a plane is a list of one.
+    """
+    xi = xi[0] if isinstance(xi, tuple) and len(xi) == 1 else xi
     if isinstance(xi, tuple):
         parts = [floating(e) for e in xi]
         shape = np.broadcast_shapes(*(shape_of(p) for p in parts))
         return [np.broadcast_to(p, shape) if shape_of(p) != shape else p for p in parts]
     xi = floating(xi)
-    if ndim == 1 and (not shape_of(xi) or shape_of(xi)[-1] != 1):
-        return [xi]
+    if len(shape_of(xi)) == 1:
+        xi = np.reshape(xi, (-1, ndim))
     if not shape_of(xi) or shape_of(xi)[-1] != ndim:
         raise ValueError(f"The requested sample points xi have dimension {shape_of(xi)[-1:]}, not {ndim}")
     return [xi[..., i] for i in range(ndim)]

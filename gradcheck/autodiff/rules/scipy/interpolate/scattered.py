@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import scipy.interpolate as si
 
-from gradcheck.autodiff.core import is_complex, plain, plain_tree, shape_of
+from gradcheck.autodiff.core import is_complex, note_zero, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import numeric
+from gradcheck.autodiff.rules.scipy.interpolate.grids import places
 from gradcheck.autodiff.rules.scipy.interpolate.pointwise import at_places, leading, placed
 from gradcheck.autodiff.rules.scipy.interpolate.univariate import Interpolant
 from gradcheck.autodiff.rules.scipy.linear import array, floating, same_as
@@ -29,12 +30,7 @@ LINEAR, NEAREST, RBF = si.LinearNDInterpolator, si.NearestNDInterpolator, si.RBF
 
 def _place_array(xi: tuple[Any, ...], ndim: int) -> Any:
     """Places (..., ndim), given as such or as one array for each coordinate."""
-    if len(xi) == 1 and not isinstance(xi[0], tuple):
-        x = floating(xi[0])
-        return x if ndim > 1 or (shape_of(x) and shape_of(x)[-1] == 1) else x[..., None]
-    parts = [floating(e) for e in (xi[0] if len(xi) == 1 else xi)]
-    shape = np.broadcast_shapes(*(shape_of(p) for p in parts))
-    return np.stack([np.broadcast_to(p, shape) for p in parts], axis=-1)
+    return np.stack(places(xi[0] if len(xi) == 1 else xi, ndim), axis=-1)
 
 
 def _scatter_points(points: Any) -> Any:
@@ -94,7 +90,14 @@ class Neighbours:
 
     def __call__(self, *args: Any, **query_options: Any) -> Any:
         index = original(NEAREST, "__call__")(self.find, *plain_tree(args), **query_options)
-        return self.values[index.astype(int)]
+        flat = self.values[np.reshape(index, -1).astype(int)]
+        return np.reshape(flat, np.shape(index) + shape_of(self.values)[1:])
+
+
+def _nearest_call(self: Any, *args: Any, **query_options: Any) -> Any:
+    """Plain values: the nearest one does not depend on the place, but where another one is as near."""
+    note_zero()
+    return original(NEAREST, "__call__")(self, *plain_tree(args), **query_options)
 
 
 def griddata(points: Any, values: Any, xi: Any, method: str = "linear", fill_value: Any = np.nan,
@@ -375,6 +378,7 @@ def register() -> None:
     construct(si, "LinearNDInterpolator", Simplices, [Simplices])
     methods(LINEAR, {"__call__": _linear_call})
     construct(si, "NearestNDInterpolator", Neighbours, [Neighbours])
+    methods(NEAREST, {"__call__": _nearest_call})
     construct(si, "RBFInterpolator", Radial, [Radial])
     methods(RBF, {"__call__": _radial_call})
     construct(si, "BarycentricInterpolator", Polynomial, [Polynomial])
