@@ -702,3 +702,19 @@ def test_a_minimiser_makes_no_false_alarm() -> None:
 
     assert check(f, 1.1).verdict in ("pass", "inconclusive")
     assert check(f, 1.1, grad=lambda a: 0.9).verdict == "fail"
+
+
+def test_a_wrong_rule_of_a_primitive_is_named() -> None:
+    from gradcheck import defvjp, primitive
+
+    @primitive
+    def softplus(x: Any) -> Any:
+        return np.log1p(np.exp(x))
+
+    defvjp(softplus, lambda ans, x: lambda g: g * np.exp(-x))
+    result = check(lambda x: np.sum(softplus(x) ** 2), np.array([0.3, -0.5]))
+    assert result.verdict == "fail"
+    (finding,) = [f for f in result.findings if f.code == "GC106"]
+    assert finding.hint is not None
+    assert "softplus" in finding.hint
+    assert "test_check.py" in finding.hint

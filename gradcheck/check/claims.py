@@ -139,6 +139,8 @@ class CallLog:
         self.zero = 0
         self.numeric: dict[tuple[str, Location | None], int] = {}
         self.approximate: dict[tuple[str, Location | None], float] = {}
+        # Primitives with rules of the user's own, and where those are.
+        self.rules: dict[str, Location | None] = {}
         self.count = 0
 
     def add(self, notes: Notes) -> None:
@@ -196,10 +198,12 @@ class Autodiff:
     def guarded(self, compute: Callable[[], Any]) -> Any:
         """What the autodiff core computes; None, with :attr:`trouble` set, where it cannot follow f."""
         from gradcheck.autodiff import noting
+        from gradcheck.autodiff.opaque import recording
 
         try:
-            with self.f.quiet(), noting(self.log.strict) as notes:
+            with self.f.quiet(), noting(self.log.strict) as notes, recording() as calls:
                 found = compute()
+            self.log.rules.update({call.rule.name: call.rule.where(0) for call in calls})
             self.texts += notes.texts
             self.log.add(notes)
             return found

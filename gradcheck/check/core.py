@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,7 @@ def check_points(
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
-    found = [f for p in parts for f in p.findings] + _agreed(parts)
+    found = _own_rules([f for p in parts for f in p.findings], log) + _agreed(parts)
     found += _vacuous(caller, parts, bool(own)) + _approximate(caller, log, entries)
     findings = tuple(dict.fromkeys(found))
     return Result(
@@ -172,6 +172,13 @@ def _agreed(parts: Sequence[Part]) -> list[Finding]:
     """The diagnoses that hold at every point that fails: a factor that changes with the point is not a constant one."""
     failing = [p.diagnosis for p in parts if any(e.verdict is Verdict.FAIL for e in p.entries)]
     return [f for f in failing[0] if all(f in d for d in failing)] if failing else []
+
+
+def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
+    """Autodiff alone against the measurement, where it used rules that the user wrote: those come first to mind."""
+    rules = ", ".join(f"{name} ({where})" if where else name for name, where in log.rules.items())
+    hint = f"f uses derivative rules of yours, one of which may be wrong: {rules}"
+    return [replace(f, hint=hint) if f.code == "GC106" and rules else f for f in findings]
 
 
 def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> list[Finding]:
