@@ -114,7 +114,7 @@ def numeric_partial(ufunc: Callable[..., Any], k: int) -> Callable[..., Any]:
 
     >>> from scipy.special import jv
     >>> numeric_partial(jv, 0)(None, np.array([0.5]), 2.0).round(8)
-    array([-0.23937172])
+    array([0.34047509])
     """
     name = getattr(ufunc, "__name__", repr(ufunc))
 
