@@ -81,7 +81,10 @@ class Support:
         for entry in self.entries:
             if entry.name == name:
                 return entry
-        raise KeyError(name)
+        raise KeyError(
+            f"{name} is not in the catalogue, which has functions (methods of SciPy's distributions and classes are not "
+            "listed), of SciPy those of the parts that are loaded: support('scipy.stats')"
+        )
 
     def __contains__(self, name: object) -> bool:
         return any(entry.name == name for entry in self.entries)
@@ -103,7 +106,10 @@ class Support:
 
     def __repr__(self) -> str:
         roots = dict.fromkeys(p.partition(".")[0] for p in self.packages())
-        return "\n".join(f"{_version(root)}: {_told(self.counts(root))}" for root in roots)
+        lines = [f"{_version(root)}: {_told(self.counts(root))}" for root in roots]
+        if "scipy" not in roots:
+            lines.append("SciPy: a part is listed when it is loaded, as by support('scipy.stats')")
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         lines = [repr(self)]
@@ -116,7 +122,8 @@ class Support:
                     if e.status == status
                 ]
                 if names:
-                    lines.append(f"\n{package}, {status} ({len(names)})\n  " + ", ".join(names))
+                    how = f"{status}, unless its own Python code can be traced" if status == NUMERIC else status
+                    lines.append(f"\n{package}, {how} ({len(names)})\n  " + ", ".join(names))
         return "\n".join(lines)
 
 
