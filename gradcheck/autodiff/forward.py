@@ -32,7 +32,7 @@ from gradcheck.autodiff.core import (
     plain_tree,
     shape_of,
 )
-from gradcheck.autodiff.memory import Broadcast, View, is_basic, same_memory, store
+from gradcheck.autodiff.memory import View, is_basic, same_memory, store
 from gradcheck.autodiff.tape import Tape
 
 
@@ -123,8 +123,6 @@ class Forward(Trace):
         return tangent_of(value) is not None
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
-        if source.link is not None and isinstance(source.link.step, Broadcast):
-            source = np.copy(source)  # as on the tape: it has no memory of its own
         root = source if source.link is None else source.link.root
         return Dual(step(source.value), self, None, View(root, source.link, None, step))
 

@@ -8,14 +8,15 @@ in memory as the root does.
 from __future__ import annotations
 
 import dis
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import TRACED, is_array, plain, plain_tree, unbroadcast
+from gradcheck.autodiff.core import TRACED, is_array, outer_constant, plain, plain_tree, unbroadcast
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported
 
 # From this many elements on a temporary array costs more than finding out that one can be reused, and from that many on
@@ -25,15 +26,28 @@ LARGE, DEAR = 4096, 8192
 
 class View:
     """How a view's part is found in a buffer that is laid out as its root's: from the parent view's part (None: the
-    root's) by a key, or by a step of another kind."""
+    root's) by a key, or by a step of another kind.
 
-    __slots__ = ("key", "parent", "root", "step")
+    Attributes:
+        spread: whether one of the steps is a :class:`Broadcast`; it is read-only then.
+        turned: whether one of them takes the imaginary part: the part of the cotangent of z = x + iy that it leads to
+            is that of −y.
+    """
+
+    __slots__ = ("key", "parent", "root", "spread", "step", "turned")
 
     def __init__(self, root: Any, parent: View | None, key: Any, step: Callable[[Any], Any] | None = None) -> None:
         self.root = root
         self.parent = parent
         self.key = key
         self.step = step
+        if parent is None:
+            self.spread = self.turned = False
+        else:
+            self.spread, self.turned = parent.spread, parent.turned
+        if step is not None:
+            self.spread |= isinstance(step, Broadcast)
+            self.turned |= type(step) is Imaginary
 
     def of(self, buffer: Any) -> Any:
         way = [self]
@@ -42,6 +56,15 @@ class View:
         for view in reversed(way):
             buffer = buffer[view.key] if view.step is None else view.step(buffer)
         return buffer
+
+
+class Imaginary:
+    """The step of a view that is the imaginary part of an array."""
+
+    __slots__ = ()
+
+    def __call__(self, buffer: Any) -> Any:
+        return np.imag(buffer)
 
 
 class Broadcast:
@@ -56,9 +79,22 @@ class Broadcast:
     def __call__(self, buffer: Any) -> Any:
         return np.broadcast_to(buffer, self.to)
 
-    def back(self, d: Any) -> Any:
-        """A cotangent of the view, summed over the places that share memory."""
-        return unbroadcast(d, self.shape)
+    def back(self, d: Any, views: Sequence[View], empty: Any) -> Any:
+        """A cotangent of a view of the view, by these steps, summed over the places that share memory."""
+        if not views and type(self) is Broadcast:
+            return unbroadcast(d, self.shape)
+        size = math.prod(self.shape)
+        places = self(np.arange(size).reshape(self.shape))
+        for v in views:
+            if type(v.step) is Imaginary:
+                d = -1j * d
+            else:
+                places = places[v.key] if v.step is None else getattr(v.step, "apply", v.step)(places)
+        total = np.full(size, empty, np.result_type(plain(d)))
+        if type(d) in TRACED:
+            total = outer_constant(total, d.owner.level + 1)
+        np.add.at(total, np.ravel(places), np.reshape(d, -1))
+        return np.reshape(total, self.shape)
 
 
 def reference(x: Any) -> Any:
@@ -224,6 +260,8 @@ def same_memory(target: Any, key: Any, value: Any) -> bool:
     value = plain(value)
     if type(part) is not np.ndarray or part.shape != value.shape or part.strides != value.strides:
         return False
+    if part.dtype != value.dtype:
+        return False  # complex numbers and their real parts
     return bool(part.__array_interface__["data"] == value.__array_interface__["data"])
 
 

@@ -28,7 +28,7 @@ from gradcheck.autodiff.core import (
     plain,
 )
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import Broadcast, View
+from gradcheck.autodiff.memory import View
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.tape import taped
 
@@ -257,11 +257,7 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     def __getitem__(self, key: Any) -> Any:
         value = self.value
         link = self.link
-        if (
-            type(key) is slice
-            and type(value) is np.ndarray
-            and (type(link) is not View or type(link.step) is not Broadcast)
-        ):
+        if type(key) is slice and type(value) is np.ndarray:
             y = Taped()
             y.value = value[key]
             y.owner = self.owner

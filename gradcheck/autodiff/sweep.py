@@ -156,7 +156,12 @@ class Sweep:
             elif type(c) is float and ref in self.shapes:
                 self.cotangents[ref] = d + c  # of an array's shape, as d is
                 self.owned.add(ref)
-            elif type(c) is np.ndarray and ref in self.owned and type(d) not in TRACED:
+            elif (
+                type(c) is np.ndarray
+                and ref in self.owned
+                and type(d) not in TRACED
+                and (c.dtype.kind == "c" or not is_complex(d))
+            ):
                 np.add(c, d, out=c, casting="unsafe")
             else:
                 self.cotangents[ref] = c + d
@@ -174,10 +179,17 @@ class Sweep:
                     return
             part = self.cotangents[slot][ref.key]
             part += d
-        elif isinstance(ref.step, Broadcast):
-            self.accumulate(ref.root.slot if ref.parent is None else ref.parent, ref.step.back(d))
+        elif ref.spread:
+            views: list[View] = []
+            while not isinstance(ref.step, Broadcast):
+                views.insert(0, ref)
+                ref = ref.parent
+            d = ref.step.back(d, views, DEAD if self.careful else 0.0)
+            self.accumulate(ref.root.slot if ref.parent is None else ref.parent, d)
         else:
             part = self.buffer(ref, d)
+            if ref.turned:
+                d = -d
             if type(part) is np.ndarray:
                 np.add(part, d, part)
             else:
@@ -216,7 +228,7 @@ class Sweep:
             c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
             if self.careful:
                 c.fill(DEAD)
-        elif slot not in self.owned or type(c) in SCALARS or not same_order(c, value):
+        elif slot not in self.owned or type(c) in SCALARS or c.dtype != value.dtype or not same_order(c, value):
             fresh = np.empty_like(value)
             fresh[...] = c
             c = fresh
@@ -454,16 +466,21 @@ def pull_tuple(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: An
         sweep.accumulate(ref, pull(g))
 
 
+def turned(place: Any) -> bool:
+    """Whether the buffer of an array or a view holds the cotangent with the other sign: of an imaginary part."""
+    return type(place) is View and place.turned
+
+
 def pull_element(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
     sweep.cotangents[slot] = None
     part = sweep.buffer(place, g)
-    part[key] += g
+    part[key] += -g if turned(place) else g
 
 
 def pull_gather(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
     sweep.cotangents[slot] = None
     part = sweep.buffer(place, g)
-    np.add.at(part, key, g)
+    np.add.at(part, key, -g if turned(place) else g)
 
 
 def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
@@ -478,6 +495,8 @@ def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> No
         winners = _last_writes(part, key)
         if winners is not None:
             d = np.where(winners, d, 0.0)
+    if turned(place):
+        d = -d
     part[key] = 0.0
     sweep.accumulate(ref, _fit(d, *spec), fresh=True)
 
@@ -499,7 +518,7 @@ def pull_cut_write(sweep: Sweep, _slot: int, g: Any, place: Any, key: Any) -> No
 def pull_increment(sweep: Sweep, _slot: int, _g: Any, ref: Any, payload: Any) -> None:
     place, sign, shape, holomorphic = payload
     part = sweep.buffer(place)
-    d = np.copy(part) if sign > 0 else -part
+    d = np.copy(part) if (sign > 0) is not turned(place) else -part
     sweep.accumulate(ref, _fit(d, shape, holomorphic), fresh=True)
 
 

@@ -46,7 +46,6 @@ from gradcheck.autodiff.core import (
 )
 from gradcheck.autodiff.errors import AutodiffError
 from gradcheck.autodiff.memory import (
-    Broadcast,
     Snapshots,
     View,
     is_basic,
@@ -152,13 +151,8 @@ class Tape(Trace):
         return value.slot is not None or reference(value) is not None
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
-        source = self._solid(source)
         parent = source.link if type(source.link) is View else None
         return taped(step(source.value), self, None, View(origin(source), parent, None, step))
-
-    def _solid(self, source: Any) -> Any:
-        """An array of which a view can be taken: a copy of a broadcast one, which has no memory of its own."""
-        return np.copy(source) if type(source.link) is View and isinstance(source.link.step, Broadcast) else source
 
     def keep(self, a: Any) -> Any:
         """An operand that is not on this tape, as a record may save it."""
@@ -365,7 +359,6 @@ class Tape(Trace):
     # -- memory ----------------------------------------------------------------------------------------------------
 
     def getitem(self, source: Any, key: Any) -> Any:
-        source = self._solid(source)
         kind = type(key)
         value = source.value
         if kind is not int:
@@ -380,6 +373,8 @@ class Tape(Trace):
         place = source if source.slot is not None else reference(source)
         if place is None:
             return self.constant(y)
+        if type(place) is View and place.spread:  # of a broadcast array, which has no memory of its own
+            return self.getitem(np.copy(source), key)
         slot = len(self.records)
         self.records.append((slot, None, pull_element if basic else pull_gather, place, key if basic else still(key)))
         return taped(y, self, slot)

@@ -171,16 +171,8 @@ SINC = Elementwise(np.sinc, _sinc_slope)
 CONJUGATE = Primitive(np.conjugate, [lambda _y, _x: np.conjugate], [lambda t, _y, _x: np.conjugate(t)])
 
 
-def _imag(z: Any) -> Any:
-    # NumPy's answer is a view; ours is a copy, since the cotangent of the imaginary part has the other sign. It is
-    # read-only, so that a write that should reach z is an error instead of being lost.
-    y = np.imag(z) if type(z) in TRACED else np.array(np.imag(z))[()]
-    if isinstance(y, np.ndarray) and type(y) is np.ndarray:
-        y.flags.writeable = False
-    return y
-
-
-IMAG = Primitive(_imag, [lambda _y, _z: lambda g: -1j * g], [lambda t, _y, _z: np.imag(t)], name="imag")
+# Of one number. Of an array it is a view, as NumPy's: see ``shape.py``.
+IMAG = Primitive(lambda z: np.imag(z), [lambda _y, _z: lambda g: -1j * g], [lambda t, _y, _z: np.imag(t)], name="imag")
 
 
 def _unit(z: Any, r: Any) -> Any:
@@ -218,12 +210,6 @@ REAL: dict[Any, Elementwise] = {np.absolute: ABSOLUTE, np.conjugate: Elementwise
 UFUNCS[np.absolute] = absolute
 UFUNCS[np.sign] = sign
 UFUNCS[np.conjugate] = conjugate
-
-
-@implements(np.imag)
-def imag(val: Any) -> Any:
-    val = as_traced(val)
-    return IMAG(val) if is_complex(val) else np.imag(plain(val))
 
 
 @implements(np.angle)

@@ -81,12 +81,16 @@ def extract(condition: Any, arr: Any) -> Any:
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     def step(buffer: Any) -> Any:
         part = np.diagonal(buffer, offset, axis1, axis2)
-        if type(part) is np.ndarray and buffer.flags.writeable:
-            part.flags.writeable = True  # of the cotangent's buffer, which is added to; NumPy's own view is for reading
+        if plain(buffer).flags.writeable:
+            plain(part).flags.writeable = True  # of the cotangent's buffer, which is added to
         return part
 
     a = as_traced(a)
-    return view(a, step) if np.diagonal(plain(a), offset, axis1, axis2).size else moved(a, step)
+    if not np.diagonal(plain(a), offset, axis1, axis2).size:
+        return moved(a, step)
+    y = view(a, step)
+    plain(y).flags.writeable = False  # as NumPy's own view
+    return y
 
 
 @implements(np.linalg.diagonal)
@@ -199,10 +203,6 @@ class Windows(Broadcast):
 
     def __call__(self, buffer: Any) -> Any:
         return np.lib.stride_tricks.sliding_window_view(buffer, self.window, self.axis)
-
-    def back(self, d: Any) -> Any:
-        positions = self(np.arange(int(np.prod(self.shape))).reshape(self.shape))
-        return SCATTER(d, key=np.unravel_index(positions, self.shape), shape=self.shape)
 
 
 @implements(np.lib.stride_tricks.sliding_window_view)

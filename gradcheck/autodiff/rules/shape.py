@@ -23,7 +23,8 @@ from gradcheck.autodiff.core import (
     plain_tree,
     shape_of,
 )
-from gradcheck.autodiff.memory import Broadcast
+from gradcheck.autodiff.memory import Broadcast, Imaginary
+from gradcheck.autodiff.rules.elementwise import IMAG
 from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
 
 # -- views ---------------------------------------------------------------------------------------------------------
@@ -50,7 +51,7 @@ def view(x: Any, apply: Callable[[Any], Any]) -> Any:
     trace = innermost((x,))
     if trace is None:
         return apply(plain(x))
-    return x.owner.view(x, Step(apply))
+    return x.owner.view(x, apply if type(apply) is Imaginary else Step(apply))
 
 
 def _reshape(x: Any, *, shape: Any, order: Any) -> Any:
@@ -96,6 +97,8 @@ def ravel(a: Any, order: str = "C") -> Any:
         return reshape(a, -1)
     value = plain(a)
     shared = np.may_share_memory(value.ravel(order), value)
+    if order == "K" and not shared and 0 in value.strides:
+        return _ravel_repeated(a, value)
     if order == "K":
         # The order of the elements in memory, where the axis with the largest stride comes first; an axis that runs
         # backwards in memory runs as it is indexed.
@@ -104,6 +107,14 @@ def ravel(a: Any, order: str = "C") -> Any:
     elif order == "A":
         order = "F" if value.flags.fnc else "C"
     return reshape(a, -1, order) if shared or not value.size else RESHAPE(a, shape=-1, order=order)
+
+
+def _ravel_repeated(a: Any, value: Any) -> Any:
+    """The elements in the order of memory of an array that sees places of memory in many of its own: NumPy decides."""
+    once = a[tuple(slice(0, 1) if s == 0 else slice(None) for s in value.strides)]
+    places = np.empty_like(plain(once), dtype=np.intp)
+    places[...] = np.arange(places.size).reshape(places.shape)
+    return reshape(once, -1)[np.broadcast_to(places, value.shape).ravel("K")]
 
 
 @implements(np.transpose, np.permute_dims)
@@ -186,6 +197,15 @@ def real(val: Any) -> Any:
 
 
 REAL = Primitive(lambda z: np.real(z), [lambda _y, _z: lambda g: g], "linear", name="real")
+
+
+@implements(np.imag)
+def imag(val: Any) -> Any:
+    """A view, as NumPy's; of real numbers zeros."""
+    val = as_traced(val)
+    if not is_complex(val):
+        return np.imag(plain(val))
+    return view(val, Imaginary()) if is_array(val) else IMAG(val)
 
 
 @implements(np.flip)
