@@ -97,7 +97,7 @@ def _captured_changed() -> Iterator[None]:
                 delattr(cls, "value")
 
 
-def _numbers(y: Any) -> Any:
+def numbers(y: Any) -> Any:
     """What a callback returned, as a flat array of floats (or complex numbers)."""
     flat = np.reshape(np.asarray(y), -1)
     return flat if flat.dtype.kind in "fc" else flat.astype(np.float64)
@@ -143,7 +143,7 @@ def _bracketed(evaluate: Callable[[Any], Any], low: Sample, high: Sample, least:
         middle = 0.5 * (x + y)
         if np.all((middle == x) | (middle == y)):
             break
-        value = _numbers(evaluate(middle))
+        value = numbers(evaluate(middle))
         if not np.all(np.isfinite(value)) or value.shape != v.shape:
             return None
         left, right = (float(np.max(np.abs(d))) for d in (value - v, w - value))
@@ -164,7 +164,7 @@ def refuse_moving(evaluate: Callable[[Any], Any], samples: Sequence[Sample], wha
         samples: (argument, value); an argument is a number, or an array whose first component is the time.
         what: the callback, for the error.
     """
-    by_time = {float(np.reshape(x, -1)[0].real): (x, _numbers(v)) for x, v in samples}  # the last one of each time
+    by_time = {float(np.reshape(x, -1)[0].real): (x, numbers(v)) for x, v in samples}  # the last one of each time
     times = np.array(sorted(t for t in by_time if np.isfinite(t)))
     if len(times) < 4:
         return
@@ -176,7 +176,7 @@ def refuse_moving(evaluate: Callable[[Any], Any], samples: Sequence[Sample], wha
     columns = np.concatenate([table.real, table.imag], axis=1) if np.iscomplexobj(table) else table
     for k, least in _suspects(times, columns):
         found = _bracketed(evaluate, ordered[k], ordered[k + 1], least)
-        if found is not None and _moves(evaluate, *found):
+        if found is not None and moves(evaluate, *found):
             x = np.reshape(found[0][0], -1)
             place = f"{float(x[0].real):.6g}"
             raise unsupported(
@@ -187,13 +187,13 @@ def refuse_moving(evaluate: Callable[[Any], Any], samples: Sequence[Sample], wha
             )
 
 
-def _moves(evaluate: Callable[[Any], Any], low: Sample, high: Sample) -> bool:
+def moves(evaluate: Callable[[Any], Any], low: Sample, high: Sample) -> bool:
     """Whether a jump is no longer there, or is another one, when captured values change a little."""
     (x, v), (y, w) = low, high
     sides = []
     for at in (x, y):
         with _captured_changed():
-            sides.append(np.array(_numbers(evaluate(at))))
+            sides.append(np.array(numbers(evaluate(at))))
     was, now = w - v, sides[1] - sides[0]
     if was.shape != now.shape or not np.all(np.isfinite(now)):
         return True
@@ -211,14 +211,14 @@ def refuse_sign_change(evaluate: Callable[[Any], Any], samples: Sequence[Sample]
     """
     nearest: dict[bool, Sample] = {}
     for x, v in sorted(samples, key=lambda s: -abs(float(np.reshape(s[0], ())) - root)):
-        value = _numbers(v)
+        value = numbers(v)
         if value.size == 1 and value[0] != 0:
             nearest[bool(value[0] > 0)] = (float(np.reshape(x, ())), value)
     if len(nearest) < 2:
         return
     low, high = nearest[False], nearest[True]
     found = _bracketed(evaluate, low, high, PART * float(np.abs(high[1][0] - low[1][0])))
-    if found is not None and _moves(evaluate, *found):
+    if found is not None and moves(evaluate, *found):
         raise unsupported(
             f"{what}: the function changes sign at {found[0][0]:.6g}, but has no root there: it jumps, and the place "
             "of the jump moves with differentiated values",

@@ -13,6 +13,7 @@ import scipy.interpolate
 import scipy.optimize
 import scipy.stats as stats
 from scipy.integrate import nquad, odeint, quad, quad_vec, solve_ivp
+from scipy.optimize import elementwise
 
 from gradcheck import AutodiffError, grad, jvp
 
@@ -166,3 +167,12 @@ def test_a_change_of_sign_without_a_root_is_refused(name: str) -> None:
     assert grad(plain)(0.71) == pytest.approx(1.3, abs=1e-8)
     smooth = lambda x: x * bracketed(name, lambda t: t * t - 2.0)  # noqa: E731
     assert grad(smooth)(0.71) == pytest.approx(math.sqrt(2), abs=1e-8)
+
+
+def test_an_elementwise_root_that_is_a_jump_is_refused() -> None:
+    f = lambda x: elementwise.find_root(lambda t: np.where(t < x, -1.0, 1.0), (0.0, 5.0)).x  # noqa: E731
+    for call in (lambda: grad(f)(0.71), lambda: jvp(f, (0.71,), (1.0,))):
+        with pytest.raises(AutodiffError, match="changes sign, but has no root"):
+            call()
+    plain = lambda x: x * elementwise.find_root(lambda t: t**3 - 8.0, (0.0, 5.0)).x  # noqa: E731
+    assert grad(plain)(0.71) == pytest.approx(2.0)

@@ -16,6 +16,7 @@ from gradcheck.autodiff.closures import Callback, cutting, enough, order
 from gradcheck.autodiff.core import any_active, plain, plain_tree
 from gradcheck.autodiff.decisions import guard
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.jumps import moves, numbers
 from gradcheck.autodiff.products import jvp
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.optimize.implicit import completed
@@ -54,6 +55,17 @@ def _solution(F: Function, x0: Any, name: str) -> Any:
     return z + (x0 - x)
 
 
+def _steady(f: Function, result: Any, name: str) -> None:
+    """An error where a change of sign that was found is a jump that moves: no value of f carries a derivative."""
+    low, high = ((np.asarray(x), numbers(f(x))) for x in result.bracket)
+    if np.all(np.isfinite(low[1])) and np.all(np.isfinite(high[1])) and moves(f, low, high):
+        raise unsupported(
+            f"{name}: the function changes sign, but has no root there: it jumps, and the place of the jump moves with "
+            "differentiated values",
+            "return the place of the jump itself",
+        )
+
+
 def _solver(name: str) -> Function:
     whole = f"scipy.optimize.elementwise.{name}"
 
@@ -66,7 +78,10 @@ def _solver(name: str) -> Function:
             args=tuple(plain_tree(as_traced(a)) for a in args),
             **{k: v if k == "callback" else plain_tree(v) for k, v in keywords.items()},
         )
-        if enough(callback.active or any_active(list(args))):
+        moving = callback.active or any_active(list(args))
+        if name == "find_root" and not moving:
+            _steady(lambda x: callback(x, *args), result, whole)
+        if enough(moving):
             return result
         if not np.all(result.success):
             raise unsupported(f"{whole} did not converge")
