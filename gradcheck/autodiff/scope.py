@@ -150,9 +150,17 @@ def _bindings(namespace: Namespace) -> dict[str, Any]:
     for name, value in list(namespace.items()):
         if compiled.python_of(value) is not None:
             found[name] = compiled.stand_in(value, name, suspended)
-        elif isinstance(value, types.MethodType) and id(value.__func__) in by_id:  # logpdf = stats.norm.logpdf
-            found[name] = types.MethodType(by_id[id(value.__func__)], value.__self__)
+        elif isinstance(value, types.MethodType):
+            new = _method(value, by_id)
+            if new is not None:
+                found[name] = new
     return found
+
+
+def _method(value: types.MethodType, by_id: dict[int, Any]) -> Any:
+    """The stand-in of a bound method (``logpdf = stats.norm.logpdf``); None if it has none."""
+    new = by_id.get(id(value.__func__))
+    return None if new is None else types.MethodType(new, value.__self__)
 
 
 _stand_ins: dict[int, Any] = {}
@@ -194,6 +202,8 @@ def _replacement_of(value: Any) -> Any:
     """What takes the place of a function to which a user's name is bound; None if nothing does."""
     if compiled.python_of(value) is not None:
         return compiled.stand_in(value, getattr(value, "__name__", "function"), suspended)
+    if isinstance(value, types.MethodType):
+        return _method(value, {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()})
     try:
         new = stand_in(value)
     except TypeError:  # it cannot be asked

@@ -118,7 +118,10 @@ class Bound(Swap):
         super().__init__(space, new)
 
     def extend(self, more: dict[str, Any]) -> None:
-        self.watched |= {name: value.__wrapped__ for name, value in more.items() if name not in self.watched}
+        for name, value in more.items():
+            if name not in self.watched:
+                now = self.space.get(name, ABSENT)
+                self.watched[name] = value.__wrapped__ if now is value else now
         super().extend(more)
 
     def install(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 import scipy
 import scipy.fft
 import scipy.linalg
-from scipy import integrate, signal
+from scipy import integrate, signal, stats
 from scipy.linalg import expm
 from scipy.linalg import solve as solve_it
 
@@ -66,6 +66,15 @@ def test_every_binding_is_followed(name: str) -> None:
     assert np.einsum("ijkl,ij,kl", second, v, v) == pytest.approx(
         (f(A + 1e-4 * v) - 2 * f(A) + f(A - 1e-4 * v)) / 1e-8, rel=1e-4
     )
+
+
+N = stats.norm.cdf
+
+
+def test_a_bound_method_under_a_name() -> None:
+    for _ in range(2):
+        assert grad(lambda x: np.sum(N(x)))(A) == pytest.approx(stats.norm.pdf(A))
+    assert type(N(0.3)) is np.float64
 
 
 def test_functions_are_their_own_again() -> None:
