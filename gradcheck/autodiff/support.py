@@ -82,8 +82,8 @@ class Support:
             if entry.name == name:
                 return entry
         raise KeyError(
-            f"{name} is not in the catalogue, which has functions (methods of SciPy's distributions and classes are not "
-            "listed), of SciPy those of the parts that are loaded: support('scipy.stats')"
+            f"{name} is not in the catalogue, which has functions (no methods of SciPy's classes and distributions), of "
+            "SciPy those of the parts that are loaded: support('scipy.stats')"
         )
 
     def __contains__(self, name: object) -> bool:
