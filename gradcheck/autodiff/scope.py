@@ -418,6 +418,30 @@ def replace_compiled(error: BaseException) -> bool:
 
 # The swap of a library function's code, by the function's id.
 _code_swaps: dict[int, Swap] = {}
+# Functions with callbacks, by id, and their stand-ins. A callback that decides by a traced value and returns a plain
+# number raises no error that would have them replaced: a closure that holds one is looked for beforehand.
+ALWAYS: dict[int, tuple[types.FunctionType, Any]] = {}
+
+
+def _replace_code(function: types.FunctionType, new: Any) -> None:
+    with LOCK:
+        swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
+        _code_swaps[id(function)] = swap
+        _escalated.append(swap)
+
+
+def _look_into_closure(function: types.FunctionType, depth: int = 0) -> None:
+    for cell in function.__closure__ or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:  # nothing in it yet
+            continue
+        if type(value) is types.FunctionType:
+            if id(value) in ALWAYS:
+                if id(value) not in _code_swaps:
+                    _replace_code(*ALWAYS[id(value)])
+            elif value.__closure__ and depth < 3:
+                _look_into_closure(value, depth + 1)
 
 
 def replace_called(error: BaseException) -> bool:
@@ -443,10 +467,7 @@ def replace_called(error: BaseException) -> bool:
         for new in names.values() if isinstance(space, types.ModuleType) else ():
             function = getattr(new, "__wrapped__", None)
             if type(function) is types.FunctionType and function.__code__ in codes and id(function) not in _code_swaps:
-                with LOCK:
-                    swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
-                    _code_swaps[id(function)] = swap
-                    _escalated.append(swap)
+                _replace_code(function, new)
                 found = True
     return found
 
@@ -482,6 +503,8 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             if not isinstance(function, types.FunctionType):
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if isinstance(function, types.FunctionType):
+            if ALWAYS and function.__closure__:
+                _look_into_closure(function)
             known = _known.get((function.__code__, False))
             if known is None or known.swaps or known.length != len(function.__globals__):
                 with LOCK:

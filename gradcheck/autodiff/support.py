@@ -82,7 +82,7 @@ class Support:
             if entry.name == name:
                 return entry
         raise KeyError(
-            f"{name} is not in the catalogue, which has functions (no methods of SciPy's classes and distributions), of "
+            f"{name} is not in the catalogue, which has functions (no methods of SciPy's classes), of "
             "SciPy those of the parts that are loaded: support('scipy.stats')"
         )
 

@@ -14,7 +14,7 @@ from scipy import integrate, signal, stats
 from scipy.linalg import expm
 from scipy.linalg import solve as solve_it
 
-from gradcheck.autodiff import grad, hessian, jvp
+from gradcheck.autodiff import AutodiffError, grad, hessian, jvp
 
 A = np.array([[2.0, 0.3], [0.1, 1.5]])
 TABLE = {"solve": scipy.linalg.solve, "expm": scipy.linalg.expm}
@@ -106,3 +106,22 @@ def test_a_name_that_is_bound_anew() -> None:
             rule = function if expected is not None else (lambda y, dx: np.sum(y) * dx)
             got = grad(by_a_name_that_moves)(y)
             assert got == pytest.approx(expected if expected is not None else np.full(5, 0.5))
+
+
+def test_a_callback_of_plain_numbers_in_a_closure() -> None:
+    def made() -> tuple[Callable[[Any], Any], ...]:
+        from scipy.integrate import quad
+        from scipy.optimize import brentq
+
+        def helper(x: Any) -> Any:
+            return quad(lambda t: -1.0 if t < x else 1.0, 0, 5)[0]
+
+        return (
+            lambda x: quad(lambda t: -1.0 if t < x else 1.0, 0, 5)[0],
+            lambda x: brentq(lambda t: -1.0 if t < x else 1.0, 0, 5),
+            lambda x: helper(x) * 2.0,
+        )
+
+    for f in made():
+        with pytest.raises(AutodiffError, match=r"jumps|has no root"):
+            grad(f)(1.3)

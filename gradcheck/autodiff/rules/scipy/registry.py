@@ -23,7 +23,7 @@ from gradcheck.autodiff.entrypoints import called_by_user
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import through
 from gradcheck.autodiff.rules.scipy.accuracy import ACCURACY
-from gradcheck.autodiff.scope import shadow, shadow_class
+from gradcheck.autodiff.scope import ALWAYS, shadow, shadow_class
 from gradcheck.autodiff.swaps import twin
 
 Handler = Callable[..., Any]
@@ -136,6 +136,8 @@ def _register(module: types.ModuleType, handlers: Mapping[str, Handler], always:
                 handler = _noted(handler, f"{module.__name__}.{name}", accuracy)
             names[name] = _stand_in(_ORIGINAL[module, name], handler, name in always)
             names[name].__wrapped__ = getattr(module, name)
+            if name in always and type(names[name].__wrapped__) is types.FunctionType:
+                ALWAYS[id(names[name].__wrapped__)] = (names[name].__wrapped__, names[name])
     if names:
         shadow(module, names)
 
