@@ -17,6 +17,9 @@ from scipy.optimize import elementwise
 
 from gradcheck import AutodiffError, grad, jvp
 
+# NumPy 2.5 has deprecated it.
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
+
 MOVING: dict[str, tuple[Callable[[Any, Any], Any], float, float]] = {
     "expon": (lambda t, c: stats.expon.pdf(t, loc=c), 0.3, 0.9),
     "uniform": (lambda t, c: stats.uniform.pdf(t, c, 1), 0.3, 0.9),
