@@ -718,3 +718,22 @@ def test_a_wrong_rule_of_a_primitive_is_named() -> None:
     assert finding.hint is not None
     assert "softplus" in finding.hint
     assert "test_check.py" in finding.hint
+
+
+def test_where_autodiff_is_nan_the_measurement_decides() -> None:
+    """At equal eigenvalues the derivative of a matrix function exists, but the chain rule does not find it."""
+    m = np.array([[1.0, 2.0], [3.0, 4.0]])
+
+    def f(a: Any) -> Any:
+        w, v = np.linalg.eigh(a)
+        return np.sum(((v * np.exp(w)) @ v.T) * m)
+
+    def f_jac(a: Any) -> Any:  # eigh reads the lower triangle
+        return np.exp(a[0, 0]) * np.array([[1.0, 0.0], [5.0, 4.0]])
+
+    right = check(f, np.eye(2), grad=f_jac)
+    assert right.verdict is Verdict.PASS
+    assert [x.code for x in right.findings] == ["GC304"]
+    assert "autodiff where it is nan, in 3 of 4" in right.findings[0].message
+    wrong = check(f, np.eye(2), grad=lambda a: f_jac(a) * [[1.0, 1.0], [-1.0, 1.0]])
+    assert [e.index for e in wrong.entries if e.verdict is Verdict.FAIL] == [(1, 0)]

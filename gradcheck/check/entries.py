@@ -128,7 +128,8 @@ def _note(m: Measured, row: int) -> str:
         judge.NAN: "not finite, although f has a derivative here",
     }
     note = notes.get(state, "")
-    if state == judge.UNDECIDED and m.trial.witness is not None and not m.trial.witness_agrees[row]:
+    witness = m.trial.witness
+    if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
     side = {0: "", 1: "measured from the right only", -1: "measured from the left only"}[m.line.side]
     return "; ".join(t for t in (note, side) if t)

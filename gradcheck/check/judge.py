@@ -58,7 +58,8 @@ class Trial:
 
     Attributes:
         claim: the derivative on trial.
-        witness: autodiff's, where the one on trial is hand-written and autodiff has one; else None.
+        witness: autodiff's, where the one on trial is hand-written and autodiff has one; nan where it has none; else
+            None.
         witness_agrees: where the two are the same up to rounding.
         size: the magnitude that "relative" refers to: |claim|, or for a direction the root of the sum of
             squares.
@@ -119,12 +120,13 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         near = difference <= np.maximum(e.bar, allowed)
         sharp = e.bar <= np.maximum(trial.sharp * size, allowed - trial.floor * size)
         witnessed = trial.witness_agrees & (difference <= np.maximum(BARS * e.bar, allowed))
-        alone = np.zeros_like(near)
+        alone, unwitnessed = np.zeros_like(near), np.ones_like(near)
         if trial.witness is not None:
             apart = np.abs(trial.claim - trial.witness)
             told_apart = ~trial.witness_agrees & (BARS * e.bar < np.abs(trial.witness - e.value))
             alone = near & (sharp | (BARS * e.bar < apart)) & told_apart
-        passed = calm & ~off & (witnessed | (near & sharp & (trial.witness is None)))
+            unwitnessed = np.isnan(trial.witness)
+        passed = calm & ~off & (witnessed | (near & sharp & unwitnessed))
         if trial.witness is not None:  # the user's own tolerance needs no second opinion
             widened = trial.rtol * np.abs(trial.claim) + trial.atol
             passed |= calm & (difference + e.bar <= widened)
@@ -180,7 +182,7 @@ def _at_the_limit(trial: Trial, e: Estimate, last: bool) -> Mask:
     truncation = np.zeros_like(e.plain)
     truncation[:-1] = 0.15 * np.abs(np.diff(e.plain, axis=0))
     room = BARS * e.bar + VISIBLE * e.plain_noise + np.nan_to_num(truncation) + 1e-3 * gap
-    otherwise = np.sum(visible & (np.abs(e.plain - e.value) > room), axis=0)
+    otherwise = np.any(visible & (np.abs(e.plain - e.value) > room), axis=0)
     # Two short ones that say what is claimed do so by no chance, however much noise they are thought to have.
     claimed = (np.abs(trial.claim - e.plain) < 1e-3 * gap) & (e.plain_rounding < 1e-3 * gap)
     says_so = np.sum(claimed[:SHORTEST], axis=0) >= 2
@@ -189,7 +191,7 @@ def _at_the_limit(trial: Trial, e: Estimate, last: bool) -> Mask:
     flat &= np.sum(np.abs(e.plain - trial.claim) <= 0.3 * np.abs(trial.claim), axis=0) >= 2
     # They count where autodiff is on the side of what would fail: without it, noise that changes from step to step (of
     # what rounds its argument) would hide many mistakes.
-    doubts = (otherwise > 0) | flat
+    doubts = otherwise | flat
     if not last:  # what is plain to see at every step needs no more of them
         doubts |= np.any(np.abs(e.plain - e.value) > np.fmax(room, 0.1 * gap), axis=0)
     doubts = (doubts & (trial.witness_agrees | (trial.sharp == SHARP_AUTODIFF))) | (says_so & last)

@@ -111,7 +111,7 @@ class Witnesses:
             return ad is not None
         if self.disagree is not None:
             return bool(np.any(self.disagree))
-        return not np.all(agreement(own, ad, self.floor))
+        return not np.all(agreement(own, ad, self.floor) | np.isnan(ad))
 
     def _try_modes(self, findings: list[Finding]) -> None:
         """Autodiff is no witness where its two modes disagree."""
@@ -138,10 +138,13 @@ class Witnesses:
         return {"yours": own, "autodiff": ad}
 
     def _disagreement(self) -> np.ndarray | None:
-        """Where the two derivatives differ by more than rounding, (width, n); None if there is only one."""
+        """Where the two derivatives differ by more than rounding, (width, n); None if there is only one.
+
+        Where autodiff's is nan it is no witness, and disagrees with nothing.
+        """
         if self.own is None or self.ad is None:
             return None
-        differ = ~agreement(self.own, self.ad, self.floor)
+        differ = ~agreement(self.own, self.ad, self.floor) & ~np.isnan(self.ad)
         return differ & ~self._only_rounding(differ) if np.any(differ) else differ
 
     def _only_rounding(self, differ: np.ndarray) -> np.ndarray:
@@ -156,7 +159,7 @@ class Witnesses:
         scales = coordinate_scales(self.scene.x)
         with np.errstate(all="ignore"):
             gaps = [np.abs(own - ad)]
-            largest = np.nanmax(np.abs(ad) * scales, axis=1, keepdims=True)
+            largest = np.max(np.nan_to_num(np.abs(ad) * scales), axis=1, keepdims=True)
             unit = 64 * np.finfo(np.float64).eps * largest / scales
         unit = np.maximum(unit, 4 * self.noise[:, None] / scales)
         tiny = differ & (gaps[0] <= unit)
@@ -210,7 +213,13 @@ class Witnesses:
         if trouble is not None:
             text = f"no autodiff: {trouble.message}"
             findings.append(Finding("GC304", kind("GC304"), text, trouble.where, trouble.hint))
-        elif self.request.autodiff and self._value_differs():
+            return
+        own, ad = self.claims["yours"], self.claims["autodiff"]
+        if own is not None and ad is not None and np.any(np.isnan(ad)):
+            text = f"no autodiff where it is nan, in {np.sum(np.isnan(ad))} of {ad.size} comparisons"
+            hint = "the chain rule meets 0·inf, 0/0 or equal eigenvalues inside f at this point"
+            findings.append(Finding("GC304", kind("GC304"), text, scene.f.where, hint))
+        if self.request.autodiff and self._value_differs():
             text = f"{scene.f.name} returns another value while it is traced"
             findings.append(Finding("GC305", kind("GC305"), text, scene.f.where))
 
@@ -262,7 +271,7 @@ class Witnesses:
                     agrees[i] = ~self.disagree[:, line.column]
                 else:
                     agrees[i] = ~np.any(self.disagree[:, line.direction != 0], axis=1)
-        return agrees
+        return agrees & ~np.isnan(witness)
 
     def _sizes(self, lines: Sequence[Line], claim: Array) -> Array:
         """What "relative" refers to: |claim|, or along a direction the root of the sum of squares."""

@@ -318,13 +318,3 @@ def add_reduceat(array: Any, indices: Any, axis: int = 0, dtype: Any = None, out
 
 
 FUNCTIONS[np.add, "reduceat"] = add_reduceat
-
-
-# -- a ufunc under the name of a function ----------------------------------------------------------------------------
-
-
-def _clip(a: Any, low: Any, high: Any, **keywords: Any) -> Any:
-    return FUNCTIONS[np.clip](a, low, high, **keywords)
-
-
-UFUNCS[np._core.umath.clip] = _clip  # type: ignore[attr-defined]  # what the method of a plain array calls: w.clip(x, y)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import core
-from gradcheck.autodiff.core import has_traced, is_active
+from gradcheck.autodiff.core import any_active
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.scope import shadow
 
@@ -23,18 +23,12 @@ _ADVICE = {
 }
 
 
-def _active(x: Any) -> bool:
-    if type(x) in core.TRACED:
-        return is_active(x)
-    return isinstance(x, list | tuple) and has_traced(x) and any(_active(e) for e in x)
-
-
 def _stand_in(value: Any, home: str) -> Any:
     """A function or class that refuses traced values by name."""
     kind, hint = _ADVICE[home]
 
     def call(*args: Any, **keywords: Any) -> Any:
-        if core.stack() and any(_active(a) for a in (*args, *keywords.values())):
+        if core.stack() and any_active((args, keywords)):
             raise unsupported(f"{home}.{value.__name__}: {kind} cannot hold traced values", hint)
         return value(*args, **keywords)
 

@@ -12,7 +12,7 @@ import scipy.linalg as la
 from scipy import linalg
 from scipy.linalg import cho_factor, cho_solve, expm, solve  # noqa: F401  (in the tables)
 
-from gradcheck.autodiff import AutodiffError, grad, hessian, jacobian
+from gradcheck.autodiff import AutodiffError, grad, hessian, jacobian, jvp
 from gradcheck.autodiff.core import noting
 from tests.autodiff.checking import Case, verify
 from tests.autodiff.scipy.written import Written
@@ -347,6 +347,48 @@ def test_repeated_values() -> None:
     verify(Case(("polar",), lambda x: la.polar(x)[0], (np.eye(3),), "second order of polar at equal singular values"))
     with pytest.raises(AutodiffError, match="second derivative"):
         hessian(lambda x: np.sum(la.eigvalsh(x) ** 2))(a)
+
+
+def exponential(spectrum: Any) -> Any:
+    """A function of a matrix by its spectrum, which does not depend on the basis."""
+
+    def f(x: Any) -> Any:
+        w, v, inverse = spectrum(x)
+        return np.sum(np.arange(9.0).reshape(3, 3) * np.real((v * np.exp(w)) @ inverse))
+
+    return f
+
+
+def by_eigh(x: Any, **keywords: Any) -> Any:
+    w, v = la.eigh(x, **keywords)
+    return w, v, v.T
+
+
+def by_eig(x: Any) -> Any:
+    w, v = la.eig(x)
+    return w, v, la.inv(v)
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        by_eigh,
+        lambda x: by_eigh(x, b=np.eye(3)),
+        lambda x: by_eigh(x, subset_by_index=[0, 1]),
+        lambda x: by_eigh(x, subset_by_index=[0, 0]),
+        by_eig,
+    ],
+    ids=["eigh", "general", "subset", "half of a pair", "eig"],
+)
+def test_what_equal_eigenvalues_hide_is_nan_and_never_a_wrong_number(spectrum: Any) -> None:
+    f, twice = exponential(spectrum), np.diag([2.0, 2.0, 3.0])
+    t = np.array([[0.3, 0.7, 0.2], [0.7, -0.4, 0.9], [0.2, 0.9, 0.5]])
+    assert np.isnan(grad(f)(twice)).any()
+    assert np.isnan(jvp(f, (twice,), (t,))[1])
+    assert np.isfinite(grad(lambda x: np.real(np.sum(spectrum(x)[0])))(twice)).all()
+    near = np.diag([2.0, 2.01, 3.0])
+    slope = (f(near + 1e-5 * t) - f(near - 1e-5 * t)) / 2e-5
+    assert np.sum(grad(f)(near) * t) == pytest.approx(slope, rel=1e-4)
 
 
 def test_however_the_name_was_bound() -> None:

@@ -94,6 +94,7 @@ C("ConvexHull(x).volume", x=normal(6, 2), second=False, single=False)
 C("ConvexHull(x).area", x=normal(6, 2), second=False, single=False)
 C("np.sum(x[Delaunay(x).simplices] ** 2)", x=normal(5, 2), second=False, single=False)
 C("Voronoi(x).vertices", x=normal(5, 2), second=False, single=False, rtol=1e-6)
+C.each("%s(x).max_bound", "ConvexHull", "Delaunay", "Voronoi", x=normal(5, 2), second=False, single=False)
 
 
 @pytest.mark.parametrize("case", C.all, ids=lambda case: case.id)

@@ -4,7 +4,8 @@ Eigenvectors are determined up to a factor of modulus one. A sign is constant al
 not, and the derivative of a vector's entries depends on how it is chosen. Where LAPACK chooses it by making one
 component real, the rule keeps that component real, so that its tangents are those of LAPACK's own vectors; where the
 choice cannot be seen, the vectors' derivative is refused. Where eigenvalues coincide the vectors within their space
-have no derivative: those terms are left out, which is exact for functions that do not depend on the basis.
+have no derivative, and what is made of them may have one that cannot be found from it (V·exp(w)·Vᴴ has): nan, if those
+vectors turn within their space (forward mode) or anything depends on them (reverse mode).
 
 Formulas: M. Giles, *An extended collection of matrix derivative results for forward and reverse mode algorithmic
 differentiation*, Oxford NA-08/01, 2008, section 3.1; J. Townsend, *Differentiating the singular value
@@ -30,10 +31,18 @@ from gradcheck.autodiff.rules.scipy.linalg.tools import (
     hermitian_transpose,
     mm,
     primitive,
+    pulled,
 )
 from gradcheck.autodiff.rules.scipy.registry import original
 
 EPS = float(np.finfo(float).eps)
+
+
+def _coincide(rows: Any, columns: Any) -> Any:
+    """Which of ``rows`` (..., n) and ``columns`` (..., m) are equal up to rounding: (..., n, m)."""
+    rows, columns = plain(rows), plain(columns)
+    size = np.max(np.abs(rows), axis=-1, initial=0.0)[..., None, None]
+    return np.abs(columns[..., None, :] - rows[..., :, None]) <= 64 * np.finfo(rows.dtype).eps * size
 
 
 def inverse_gaps(rows: Any, columns: Any) -> Any:
@@ -42,12 +51,49 @@ def inverse_gaps(rows: Any, columns: Any) -> Any:
     Second derivatives of what does not depend on the basis do exist where eigenvalues coincide, but not from here.
     """
     gap = columns[..., None, :] - rows[..., :, None]
-    size = np.max(np.abs(plain(rows)), axis=-1, initial=0.0)[..., None, None]
-    eps = np.finfo(plain(gap).dtype).eps
-    equal = np.abs(plain(gap)) <= 64 * eps * size
+    equal = _coincide(rows, columns)
     if any_active((rows, columns)) and np.any(np.sum(equal, axis=-2) > 1):
         raise unsupported("a second derivative of eigenvalues or singular values where some of them coincide")
     return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, gap))
+
+
+def _shared(all_w: Any, w: Any) -> Any:
+    """Which eigenvalues ``w`` (..., m) coincide with another of all of them, ``all_w`` (..., n): (..., 1, m)."""
+    return np.sum(_coincide(all_w, w), axis=-2, keepdims=True) > 1
+
+
+def _large(x: Any) -> Any:
+    """Which entries are more than the rounding errors of others."""
+    size = np.abs(plain(x))
+    return size > 1e-10 * np.max(size, axis=(-2, -1), initial=0.0, keepdims=True)
+
+
+def _turned(p: Any, all_w: Any, w: Any) -> Any:
+    """p_ij/(w_j − all_w_i), 0 on the diagonal, nan where it is hidden."""
+    turn = inverse_gaps(all_w, w) * p
+    hidden = _coincide(all_w, w) & _shared(all_w, w) & _large(p)
+    if hidden.shape[-2] == hidden.shape[-1]:
+        hidden &= ~np.eye(hidden.shape[-1], dtype=bool)
+    return np.where(hidden, np.nan, turn) if np.any(hidden) else turn
+
+
+def _pullback(k: int, jvp: Any, everything: Any = lambda y, *_operands, **_static: y) -> Any:
+    """The pullback for operand k: the transpose of the tangent rule, or nan where that would leave out what is hidden.
+
+    ``everything(y, *operands, **static)`` are all eigenvalues and vectors where y may be some of them.
+    """
+
+    def vjp(y: Any, *operands: Any, **static: Any) -> Any:
+        def pull(g: Any) -> Any:
+            d = pulled(lambda t: jvp(t, y, *operands, **static), operands[k], g)
+            if not np.any(plain(g[1])):
+                return d
+            all_w, _ = everything(y, *operands, **static)
+            return d * np.nan if np.any(_shared(all_w, y[0]) & _large(g[1])) else d
+
+        return pull
+
+    return vjp
 
 
 def diagonal_of(x: Any) -> Any:
@@ -111,7 +157,7 @@ def _spectral_tangents(da: Any, db: Any, w: Any, v: Any, all_w: Any, all_v: Any)
     vector = hermitian_transpose(v)
     own = mm(vector, da, v) if db is None else mm(vector, da, v) - mm(vector, db, v) * w[..., None, :]
     dw = np.real(diagonal_of(own))
-    dv = mm(all_v, inverse_gaps(all_w, w) * p)
+    dv = mm(all_v, _turned(p, all_w, w))
     if db is not None:
         dv = dv - 0.5 * v * np.real(diagonal_of(mm(vector, db, v)))[..., None, :]
     if is_complex(v):
@@ -121,35 +167,45 @@ def _spectral_tangents(da: Any, db: Any, w: Any, v: Any, all_w: Any, all_v: Any)
     return dw, dv
 
 
+def _all_of_eigh(y: Any, a: Any, *, lower: bool, options: Any) -> Any:
+    return y if shape_of(y[1])[-1] == shape_of(a)[-1] else EIGH(a, lower=lower, options=())
+
+
 def _eigh_jvp(t: Any, y: Any, a: Any, *, lower: bool, options: Any) -> Any:
-    w, v = y
-    all_w, all_v = y if shape_of(v)[-1] == shape_of(a)[-1] else EIGH(a, lower=lower, options=())
-    return _spectral_tangents(hermitian(t, lower), None, w, v, all_w, all_v)
+    everything = _all_of_eigh(y, a, lower=lower, options=options)
+    return _spectral_tangents(hermitian(t, lower), None, *y, *everything)
 
 
 EIGH = primitive(
     "scipy.linalg.eigh",
     lambda a, *, lower, options: original(la, "eigh")(a, lower=lower, **dict(options)),
     [_eigh_jvp],
+    [_pullback(0, _eigh_jvp, _all_of_eigh)],
     outputs=2,
 )
 
 
+def _all_of_general(y: Any, a: Any, b: Any, *, lower: bool, kind: int, options: Any) -> Any:
+    return y if shape_of(y[1])[-1] == shape_of(a)[-1] else EIGH_GENERAL(a, b, lower=lower, kind=kind, options=())
+
+
 def _eigh_general_jvp(k: int) -> Any:
     def jvp(t: Any, y: Any, a: Any, b: Any, *, lower: bool, kind: int, options: Any) -> Any:
-        w, v = y
-        complete = shape_of(v)[-1] == shape_of(a)[-1]
-        all_w, all_v = y if complete else EIGH_GENERAL(a, b, lower=lower, kind=kind, options=())
+        everything = _all_of_general(y, a, b, lower=lower, kind=kind, options=options)
         da, db = _reduced(k, hermitian(t, lower), hermitian(a, lower), hermitian(b, lower), kind)
-        return _spectral_tangents(da, db, w, v, all_w, all_v)
+        return _spectral_tangents(da, db, *y, *everything)
 
     return jvp
+
+
+_GENERAL_JVPS = [_eigh_general_jvp(0), _eigh_general_jvp(1)]
 
 
 EIGH_GENERAL = primitive(
     "scipy.linalg.eigh",
     lambda a, b, *, lower, kind, options: original(la, "eigh")(a, b, lower=lower, type=kind, **dict(options)),
-    [_eigh_general_jvp(0), _eigh_general_jvp(1)],
+    _GENERAL_JVPS,
+    [_pullback(k, jvp, _all_of_general) for k, jvp in enumerate(_GENERAL_JVPS)],
     outputs=2,
 )
 
@@ -285,7 +341,7 @@ def _eig_jvp(k: int) -> Any:
         else:
             t = mm(t, v)
         p = np.linalg.solve(mm(b[0], v) if b else v, t)
-        return diagonal_of(p) + 0j, _normalised(mm(v, inverse_gaps(w, w) * p), v)
+        return diagonal_of(p) + 0j, _normalised(mm(v, _turned(p, w, w)), v)
 
     return jvp
 
@@ -295,8 +351,10 @@ def _eig(*matrices: Any) -> Any:
     return w, v
 
 
-EIG = primitive("scipy.linalg.eig", _eig, [_eig_jvp(0)], outputs=2)
-EIG_GENERAL = primitive("scipy.linalg.eig", _eig, [_eig_jvp(0), _eig_jvp(1)], outputs=2)
+_EIG_JVPS = [_eig_jvp(0), _eig_jvp(1)]
+_EIG_VJPS = [_pullback(k, jvp) for k, jvp in enumerate(_EIG_JVPS)]
+EIG = primitive("scipy.linalg.eig", _eig, _EIG_JVPS[:1], _EIG_VJPS[:1], outputs=2)
+EIG_GENERAL = primitive("scipy.linalg.eig", _eig, _EIG_JVPS, _EIG_VJPS, outputs=2)
 
 
 def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, overwrite_a: bool = False,

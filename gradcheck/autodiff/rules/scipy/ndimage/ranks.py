@@ -135,16 +135,21 @@ def _extreme(rank: int, name: str) -> Callable[..., Any]:
 # -- ranks ----------------------------------------------------------------------------------------------------
 
 
+def _window(size: Any, footprint: Any, axes: Any, ndim: int) -> Any:
+    """The footprint over all axes, of the given one or of the size."""
+    if footprint is None:
+        if size is None:
+            raise RuntimeError("no footprint or filter size provided")
+        footprint = np.ones([int(k) for k in sequence(size, len(axes))], dtype=bool)
+    return expanded(np.asarray(footprint, dtype=bool), axes, ndim, "footprint")
+
+
 def _ranked(x: Any, rank_of: Callable[[int], int], size: Any, footprint: Any, mode: Any, cval: Any, origin: Any,
             axes: Any) -> Any:  # fmt: skip
     _warned(size, footprint)
     ndim = len(shape_of(x))
     chosen = checked_axes(axes, ndim)
-    if footprint is None:
-        if size is None:
-            raise RuntimeError("no footprint or filter size provided")
-        footprint = np.ones([int(k) for k in sequence(size, len(chosen))], dtype=bool)
-    footprint = expanded(np.asarray(footprint, dtype=bool), chosen, ndim, "footprint")
+    footprint = _window(size, footprint, chosen, ndim)
     count = int(np.count_nonzero(footprint))
     rank = rank_of(count)
     if rank < 0:
@@ -258,11 +263,7 @@ def generic_filter(input: Any, function: Any, size: Any = None, footprint: Any =
     x = _real(floating(input))
     ndim = len(shape_of(x))
     chosen = checked_axes(axes, ndim)
-    if footprint is None:
-        if size is None:
-            raise RuntimeError("no footprint or filter size provided")
-        footprint = np.ones([int(k) for k in sequence(size, len(chosen))], dtype=bool)
-    footprint = expanded(np.asarray(footprint, dtype=bool), chosen, ndim, "footprint")
+    footprint = _window(size, footprint, chosen, ndim)
     where = windows(shape_of(x), footprint, along_axes(origin, chosen, ndim, 0), [mode] * ndim)
     buffers = values_at(x.astype(np.float64), where.reshape(-1, where.shape[-1]), cval)
     results = [function(b, *extra_arguments, **(extra_keywords or {})) for b in buffers]

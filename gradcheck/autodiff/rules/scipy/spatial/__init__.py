@@ -205,6 +205,14 @@ class _Corners:
         value = getattr(self.plain, name)
         return value if not callable(value) else lambda *args, **keywords: value(*plain_tree(args), **keywords)
 
+    @property
+    def max_bound(self) -> Any:
+        return np.max(self.points, axis=0)
+
+    @property
+    def min_bound(self) -> Any:
+        return np.min(self.points, axis=0)
+
 
 class TracedHull(_Corners):
     """A ``ConvexHull`` of traced points: volume and area as functions of the corners."""
@@ -232,28 +240,12 @@ class TracedHull(_Corners):
         y = np.sum(np.sqrt(np.linalg.det(gram))) / math.factorial(shape_of(self.points)[1] - 1)
         return same(y, np.float64(self.plain.area), "scipy.spatial.ConvexHull.area")
 
-    @property
-    def max_bound(self) -> Any:
-        return np.max(self.points, axis=0)
-
-    @property
-    def min_bound(self) -> Any:
-        return np.min(self.points, axis=0)
-
 
 class TracedDelaunay(_Corners):
     """A ``Delaunay`` triangulation of traced points: who belongs to whom is locally constant."""
 
     name = "Delaunay"
     refused = ("transform", "equations", "add_points", "paraboloid_scale", "paraboloid_shift", "lift_points")
-
-    @property
-    def max_bound(self) -> Any:
-        return np.max(self.points, axis=0)
-
-    @property
-    def min_bound(self) -> Any:
-        return np.min(self.points, axis=0)
 
 
 class TracedVoronoi(_Corners):

@@ -119,26 +119,25 @@ def _nct(z: Any, df: Any, nc: Any) -> Any:
 NORMAL_SKEW = 1.6e-5
 
 
-def _pearson3(z: Any, skew: Any) -> Any:
+def _as_gamma(z: Any, skew: Any) -> tuple[Any, Any, Any, Any]:
+    """Where it is normal, the rate and the shape of the gamma distribution, and its variable."""
     near = np.abs(plain(skew)) < NORMAL_SKEW
-    s = np.where(near, 1.0, skew)
-    beta = 2.0 / s
+    beta = 2.0 / np.where(near, 1.0, skew)
     alpha = beta * beta
     u = beta * z + alpha
-    u = np.where(plain(u) > 0, u, 1.0)
+    return near, beta, alpha, np.where(plain(u) > 0, u, 1.0)
+
+
+def _pearson3(z: Any, skew: Any) -> Any:
+    near, beta, alpha, u = _as_gamma(z, skew)
     y = np.log(np.abs(beta)) + sp.xlogy(alpha - 1.0, u) - u - sp.gammaln(alpha)
     return np.where(near, _normal(z) + skew * (z * z * z - 3.0 * z) / 6.0, y) if np.any(near) else y
 
 
 def _pearson3_below(lower: bool) -> Callable[..., Any]:
     def distribution(z: Any, skew: Any) -> Any:
-        near = np.abs(plain(skew)) < NORMAL_SKEW
-        s = np.where(near, 1.0, skew)
-        beta = 2.0 / s
-        alpha = beta * beta
-        u = beta * z + alpha
-        u = np.where(plain(u) > 0, u, 1.0)
-        below = (plain(s) > 0) == lower
+        near, beta, alpha, u = _as_gamma(z, skew)
+        below = (plain(beta) > 0) == lower
         y = np.where(below, sp.gammainc(alpha, u), sp.gammaincc(alpha, u))
         if not np.any(near):
             return y
