@@ -472,6 +472,10 @@ def replace_called(error: BaseException) -> bool:
     return found
 
 
+# How many modules there were when rules for them were last looked for.
+_modules_seen = 0
+
+
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     """Make a trace live, with the names replaced that ``function`` needs replaced, for the time of one run of it.
 
@@ -493,8 +497,14 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         self.swaps: tuple[Swap, ...] = ()
 
     def __enter__(self) -> tracing:
-        if not WAITING.keys().isdisjoint(sys.modules.keys()):
-            load_for_loaded_modules()
+        global _modules_seen
+        self.modules = len(sys.modules)
+        if self.modules != _modules_seen:  # a trace is too short to look through all names each time
+            if WAITING.keys().isdisjoint(sys.modules.keys()):
+                _modules_seen = self.modules
+            else:
+                load_for_loaded_modules()
+                self.modules = len(sys.modules)
         function = self.function
         if type(function) is not types.FunctionType:
             while isinstance(function, functools.partial):
@@ -521,7 +531,6 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             with LOCK:
                 for swap in self.swaps:
                     swap.install()
-        self.modules = len(sys.modules)
         self.trace.__enter__()
         return self
 
