@@ -94,6 +94,13 @@ def compare(
     return measured
 
 
+def glance(sampler: Sampler, line: Line, trial: Trial, noise: Array) -> Estimate:
+    """What one difference says: two evaluations."""
+    ladder = Ladder(line, _base(line, noise, trial, sampler.center, False), noise, bottom=_bottom(trial, noise))
+    climb(sampler, [ladder], [[0]])
+    return estimate(sampler, ladder)
+
+
 def _bottom(trial: Trial, noise: Array) -> float:
     """The step at which noise hides any slope that is to be expected here, whatever is claimed."""
     with np.errstate(all="ignore"):

@@ -1,95 +1,150 @@
-"""From a direction that fails to the entries that make it fail, by binary splitting.
+"""Many inputs: directions that cover them all, and the way from one that fails to the entries that make it fail.
 
-Part of the check floor, for many inputs. Half of the components of a failing direction are measured, then
-the other half, and so on down to single coordinates: one wrong entry of n costs about 2·log2(n) lines and not n.
+Part of the check floor. The directions are taken one after another. Where one is off, halves of it are measured by two
+evaluations each, and what the other half is off by is the rest, since derivatives along directions add up; so on down
+to single coordinates, which are judged like all others. One wrong entry of n costs about 2·log2(n) evaluations and not
+n. Entries that are found wrong are taken out of all directions, so that these tell of the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.compare import Measured
-from gradcheck.check.sampling import all_coordinates
+from gradcheck.check.sampling import SUSPECTS, all_coordinates
 from gradcheck.numeric.lines import Line, along
 from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Witnesses
 
-#: Lines that may be spent on splitting, for all directions together.
-BUDGET = 160
+#: Halves that may be measured, for all directions together.
+BUDGET = 1200
+#: Errors are dense, and not looked for one by one, where more than this part of the sampled entries is wrong.
+DENSE = 0.25
+#: What is said of an error by subtraction is measured where its error bar is no longer small beside it.
+CLEAR = 10.0
 
 
-def locate(measured: Sequence[Measured], witnesses: Witnesses) -> list[Measured]:
-    """Find the coordinates behind failing directions; pass directions whose coordinates turn out to be right.
+@dataclass
+class Part:
+    """Some components of a direction.
 
-    Args:
-        measured: directions and coordinates, judged.
-        witnesses: who measures more lines.
-
-    Returns:
-        The same with further coordinates appended. A direction that fails by less than the precision floor of
-        single entries, and whose coordinates are all right to that floor, passes: that is rounding, of
-        float32 say.
+    Attributes:
+        vector: the direction, zero elsewhere.
+        off: claim − derivative along it, (m,).
+        bar: error bar of that.
     """
-    directions = [m for m in measured if m.line.direction is not None]
-    singles = {int(m.line.column): m for m in measured if m.line.column is not None}
-    budget = BUDGET
-    for m in directions:
-        if np.any(m.state == judge.FAIL) and not _explained(m, singles):
-            budget = _split(m.line, singles, witnesses, budget)
-    for m in directions:
+
+    vector: Array
+    off: Array
+    bar: Array
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something in it must be."""
+        with np.errstate(all="ignore"):
+            return bool(np.any(np.abs(self.off) > judge.BARS * self.bar))
+
+    @property
+    def clear(self) -> bool:
+        """Whether that is plain, either way."""
+        with np.errstate(all="ignore"):
+            size = np.abs(self.off)
+            return bool(np.all((size > CLEAR * self.bar) | (size <= 0.1 * self.bar)))
+
+
+class Search:
+    """Judges a sampled argument.
+
+    Attributes:
+        singles: column -> what was found of it.
+        wrong: the columns found wrong.
+    """
+
+    def __init__(self, witnesses: Witnesses) -> None:
+        self.witnesses = witnesses
+        self.x, self.dtype = witnesses.scene.x, witnesses.scene.space.dtype
+        self.singles: dict[int, Measured] = {}
+        self.budget = BUDGET
+
+    def run(self, lines: Sequence[Line]) -> list[Measured]:
+        """Judge coordinates, then directions without those that are wrong; directions first in what is returned."""
+        coordinates = [line for line in lines if line.direction is None]
+        for line, m in zip(coordinates, self.witnesses.judged(coordinates), strict=True):
+            self.singles[int(line.column or 0)] = m
+        suspects = set(self.witnesses.suspects.tolist())
+        sampled = set(self.singles) - suspects
+        dense = len(sampled & set(self.wrong)) > DENSE * len(sampled) or len(suspects) > SUSPECTS
+        vectors = [line.direction for line in lines if line.direction is not None]
+        if dense:
+            vectors = vectors[:1]
+        directions = [self._direction(v, dense) for v in vectors]
+        for m in directions:
+            self._forgive(m)
+        return [*directions, *(self.singles[column] for column in sorted(self.singles))]
+
+    @property
+    def wrong(self) -> list[int]:
+        against = (judge.FAIL, judge.NAN, judge.OUTSIDE)
+        return [column for column, m in self.singles.items() if np.any(np.isin(m.state, against))]
+
+    def _direction(self, vector: Array, dense: bool) -> Measured:
+        """One direction without the entries that are wrong, once all of those are found that it tells of."""
+        while True:
+            vector = vector.copy()
+            known = self.wrong
+            if not dense:
+                vector[known] = 0.0
+            line = along(self.x, vector, self.dtype) if np.any(vector) else None
+            if line is None:  # nothing else is in it: say so of what is wrong
+                restored = np.zeros_like(vector)
+                restored[known] = 1.0
+                return self.witnesses.judged([along(self.x, restored, self.dtype)], settle=False)[0]
+            if not dense and self.budget > 0:
+                part = self._seen(line)
+                if part.wrong:
+                    self._split(part)
+                    if len(self.wrong) > len(known):
+                        continue
+            return self.witnesses.judged([line])[0]
+
+    def _seen(self, line: Line) -> Part:
+        """What one difference says of a direction."""
+        assert line.direction is not None
+        self.budget -= 1
+        trial, e = self.witnesses.glance(line)
+        return Part(line.direction, trial.claim - e.value, e.bar)
+
+    def _split(self, whole: Part) -> None:
+        """Halve what is wrong until its coordinates are known or the budget is spent."""
+        queue = [whole]
+        while queue and self.budget > 0:
+            part = queue.pop()
+            moving = np.flatnonzero(part.vector)
+            if moving.size == 1:
+                column = int(moving[0])
+                if column not in self.singles:
+                    self.singles[column] = self.witnesses.judged(all_coordinates(self.x, self.dtype, [column]))[0]
+                continue
+            left, right = np.zeros_like(part.vector), part.vector.copy()
+            half = moving[: moving.size // 2]
+            left[half], right[half] = part.vector[half], 0.0
+            first = self._seen(along(self.x, left, self.dtype))
+            second = Part(right, part.off - first.off, part.bar + first.bar)
+            if not second.clear:
+                second = self._seen(along(self.x, right, self.dtype))
+            queue += [p for p in (first, second) if p.wrong]
+
+    def _forgive(self, m: Measured) -> None:
+        """Pass a direction that is off by less than the precision floor of single entries: rounding, of float32 say."""
         failing = m.state == judge.FAIL
         with np.errstate(all="ignore"):
-            slight = np.abs(m.trial.claim - m.estimate.value) <= witnesses.floor * judge.magnitude(
-                m.trial, m.estimate.value
-            )
-        wrong = np.zeros(failing.shape, dtype=bool)
-        for column, single in singles.items():
-            if m.line.direction is not None and m.line.direction[column] != 0:
-                wrong |= single.state == judge.FAIL
-        m.state[failing & slight & ~wrong] = judge.PASS
-    return directions + [singles[column] for column in sorted(singles)]
-
-
-def _split(line: Line, singles: dict[int, Measured], witnesses: Witnesses, budget: int) -> int:
-    """Split a failing direction until the budget is spent or its wrong coordinates are known; budget left."""
-    assert line.direction is not None
-    x, dtype = witnesses.scene.x, witnesses.scene.space.dtype
-    queue: list[Array] = [line.direction]
-    while queue and budget > 0:
-        v = queue.pop()
-        moving = np.flatnonzero(v)
-        for part in np.array_split(moving, 2):
-            if not part.size or budget <= 0:
-                continue
-            if part.size == 1:
-                column = int(part[0])
-                if column not in singles:
-                    budget -= 1
-                    singles[column] = witnesses.judged(all_coordinates(x, dtype, [column]))[0]
-                continue
-            half = np.zeros_like(v)
-            half[part] = v[part]
-            budget -= 1
-            found = witnesses.judged([along(x, half, dtype)], settle=False)[0]
-            if np.any(found.state == judge.FAIL) and not _explained(found, singles):
-                queue.append(half)
-    return budget
-
-
-def _explained(m: Measured, singles: dict[int, Measured]) -> bool:
-    """Whether the wrong coordinates known so far account for what a direction is off by."""
-    assert m.line.direction is not None
-    rest, bar = m.trial.claim - m.estimate.value, m.estimate.bar.copy()
-    with np.errstate(all="ignore"):
-        for column, single in singles.items():
-            weight = m.line.direction[column]
-            if weight != 0 and np.any(single.state == judge.FAIL):
-                rest = rest - weight * (single.trial.claim - single.estimate.value)
-                bar = bar + abs(weight) * single.estimate.bar
-        return bool(np.all((np.abs(rest) <= judge.BARS * bar) | (m.state != judge.FAIL)))
+            size = judge.magnitude(m.trial, m.estimate.value)
+            slight = np.abs(m.trial.claim - m.estimate.value) <= self.witnesses.floor * size
+        m.state[failing & slight] = judge.PASS

@@ -11,10 +11,11 @@ stratum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.numeric.lines import Line, along, coordinate
 from gradcheck.numeric.scale import Array, coordinate_scales, typical_scale
@@ -25,7 +26,9 @@ ALL_COLUMNS = 256
 DIRECTIONS, STRATA = 4, 4
 #: Single coordinates measured of a larger argument: this many at random, and this many of the largest and of
 #: the smallest.
-SAMPLED, EXTREME = 24, 8
+SAMPLED, EXTREME = 4, 4
+#: Coordinates at which two derivatives disagree: so many of them are measured.
+SUSPECTS = 64
 #: Lines of a sampled argument, before any splitting.
 MOST_LINES = DIRECTIONS + STRATA + SAMPLED + 2 * EXTREME
 
@@ -38,7 +41,7 @@ def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | Non
 
 
 def sample(
-    x: Array, weight: Array, dtype: np.dtype[Any], seed: int, suspects: Iterable[int] = ()
+    x: Array, weight: Array, dtype: np.dtype[Any], seed: int, suspects: NDArray[np.intp]
 ) -> tuple[list[Line], list[Line]]:
     """Directions and coordinates for a large argument.
 
@@ -47,7 +50,7 @@ def sample(
         weight: magnitude of each entry of the derivative on trial times its scale, (n,).
         dtype: in which f sees its argument.
         seed: of the choice.
-        suspects: coordinates to be taken in any case.
+        suspects: coordinates to be taken as well, up to :data:`SUSPECTS` of them.
 
     Returns:
         directions, coordinates.
@@ -62,6 +65,7 @@ def sample(
         v[group] = rng.choice([-1.0, 1.0], group.size) * rng.uniform(0.5, 1.0, group.size) * scales[group]
         directions.append(along(x, v, dtype))
     chosen = {*order[-EXTREME:].tolist(), *order[:EXTREME].tolist()}
-    chosen |= {int(j) for j in suspects}
+    few = suspects if suspects.size <= SUSPECTS else rng.choice(suspects, SUSPECTS, replace=False)
+    chosen |= set(few.tolist())
     chosen |= set(rng.choice(x.size, SAMPLED, replace=False).tolist())
     return directions, all_coordinates(x, dtype, sorted(chosen))

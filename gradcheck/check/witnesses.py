@@ -15,13 +15,14 @@ import numpy as np
 from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
-from gradcheck.check.compare import Measured, compare
+from gradcheck.check.compare import Measured, compare, glance
 from gradcheck.check.judge import Trial
-from gradcheck.check.locate import locate
+from gradcheck.check.locate import Search
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Finding
-from gradcheck.check.sampling import ALL_COLUMNS, EXTREME, all_coordinates, sample
+from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
+from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.scale import Array, coordinate_scales
 
@@ -74,6 +75,7 @@ class Witnesses:
         floor: relative precision floor of single entries.
         tried: whether autodiff's two modes were compared.
         broken: they disagree, so that autodiff is no witness.
+        suspects: of many inputs those at which the two derivatives disagree, or are not finite.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Witnesses:
             found = self.autodiff.dense(scene.args)
             self.ad = None if found is None else self._matrix(found)
         self.disagree = self._disagreement()
+        self.suspects = np.empty(0, dtype=np.intp)
         self.lines = self._choose()
         self.claims = self.claims_along(self.lines)
         if self._doubtful():
@@ -189,15 +192,15 @@ class Witnesses:
         if scene.x.size <= ALL_COLUMNS:
             return all_coordinates(scene.x, scene.space.dtype)
         matrix = self.own if self.own is not None else self.ad
-        weight, suspects = np.ones(scene.x.size), np.empty(0, dtype=np.intp)
+        weight = np.ones(scene.x.size)
         if matrix is not None:
             weight = np.nan_to_num(np.abs(matrix)).max(axis=0)
             odd = ~np.isfinite(matrix).all(axis=0)
             if self.disagree is not None:
                 odd |= self.disagree.any(axis=0)
-            suspects = np.flatnonzero(odd)[: 4 * EXTREME]
+            self.suspects = np.flatnonzero(odd)
         weight = weight * coordinate_scales(scene.x)
-        directions, coordinates = sample(scene.x, weight, scene.space.dtype, self.request.seed, suspects)
+        directions, coordinates = sample(scene.x, weight, scene.space.dtype, self.request.seed, self.suspects)
         return directions + coordinates
 
     def _report_autodiff(self, findings: list[Finding]) -> None:
@@ -304,7 +307,7 @@ class Witnesses:
 
     def compare(self, findings: list[Finding]) -> list[Measured]:
         """Measure and judge every line; where a direction fails, find the entries that make it fail."""
-        measured = self.judged(self.lines, self.claims)
+        measured = self._measure()
         against = (judge.FAIL, judge.NAN, judge.OUTSIDE, judge.ALONE)
         if (
             self.claims["autodiff"] is not None
@@ -316,11 +319,21 @@ class Witnesses:
             differs = (*against, judge.UNDECIDED)
             if any(np.any(np.isin(m.state, differs)) for m in measured):
                 measured = self._without_text(findings)
-        if any(line.direction is not None for line in self.lines):
-            measured = locate(measured, self)
-            self.lines = [m.line for m in measured]
-            self.claims = self.claims_along(self.lines)
         return measured
+
+    def _measure(self) -> list[Measured]:
+        """Measure and judge all lines; where directions are among them, find the entries that make them fail."""
+        if all(line.direction is None for line in self.lines):
+            return self.judged(self.lines, self.claims)
+        measured = Search(self).run(self.lines)
+        self.lines = [m.line for m in measured]
+        self.claims = self.claims_along(self.lines)
+        return measured
+
+    def glance(self, line: Line) -> tuple[Trial, Estimate]:
+        """What is on trial along a line, and what one difference says of it."""
+        trial = self.trials([line], self.claims_along([line]))[0]
+        return trial, glance(self.sampler, line, trial, self.noise)
 
     def _without_text(self, findings: list[Finding]) -> list[Measured]:
         """Judge again without autodiff: f has turned numbers into text, and so may have lost their derivative."""
@@ -333,7 +346,7 @@ class Witnesses:
         self.ad = self.disagree = None
         self.broken = True
         self.claims["autodiff"] = None
-        return self.judged(self.lines, self.claims)
+        return self._measure()
 
     def judged(
         self, lines: Sequence[Line], claims: dict[str, Array | None] | None = None, *, settle: bool = True
