@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.judge import BARS, FAIL, OPEN, SCALES, Opinion, Trial
+from gradcheck.check.judge import BARS, FAIL, OPEN, PASS, SCALES, Opinion, Trial
 from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_step
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import half_ulp
@@ -99,6 +99,26 @@ def glance(sampler: Sampler, line: Line, trial: Trial, noise: Array) -> Estimate
     ladder = Ladder(line, _base(line, noise, trial, sampler.center, False), noise, bottom=_bottom(trial, noise))
     climb(sampler, [ladder], [[0]])
     return estimate(sampler, ladder)
+
+
+def at_first_sight(sampler: Sampler, lines: Sequence[Line], trials: Sequence[Trial], noise: Array) -> list[Measured]:
+    """The lines that pass after two evaluations, where the noise of f is thought to be the least possible.
+
+    That is sound where autodiff agrees with what is on trial up to rounding: they are two, and a measurement that
+    comes out the same by chance is none. The error bar covers what they agree on. The first line that does not pass
+    ends it: f may be noisy.
+    """
+    passed = []
+    for line, trial in zip(lines, trials, strict=True):
+        if not np.all(trial.witness_agrees):
+            continue
+        e = glance(sampler, line, trial, noise)
+        o = judge.opinion(trial, e, last=False, confirmed=False)
+        if not np.all(o.state == PASS):
+            break
+        e = replace(e, bar=np.fmax(e.bar, np.abs(trial.claim - e.value)))
+        passed.append(Measured(line, trial, e, o.state.copy(), o))
+    return passed
 
 
 def _bottom(trial: Trial, noise: Array) -> float:

@@ -56,6 +56,11 @@ class Scene:
         """All arguments with the differentiated one moved to the vector x."""
         return promoted_args(self.args, self.argnum, self.space.build(x))
 
+    @property
+    def least_noise(self) -> Array:
+        """What f's values are off by at least, (m,): their rounding, and what two calls differed by."""
+        return np.maximum(self.spread, self.value.rounding(self.center))
+
     def noise(self, seed: int) -> tuple[Array, Array]:
         """How well f's values are known, from samples along a random line through the point.
 
@@ -80,7 +85,7 @@ class Scene:
 
         level = noise_level(sample, self.center, shortest)
         rounding = self.value.rounding(self.center, np.stack(values))
-        return np.maximum(np.maximum(level, self.spread), self.value.rounding(self.center)), rounding
+        return np.maximum(level, self.least_noise), rounding
 
     def evaluate(self, x: Array) -> Array:
         """f at the vector x, shape (m,); nan where f raises there: the edge of its domain."""
@@ -194,5 +199,6 @@ def call_order(
 
 
 def _alike(a: np.ndarray, b: np.ndarray, rtol: float = 1e-12) -> bool:
-    """Equal up to the rounding of a threaded sum, nan equal to nan."""
-    return bool(np.allclose(a, b, rtol=rtol, atol=0.0, equal_nan=True))
+    """Equal up to the rounding of a threaded sum, in which large terms may have cancelled; nan equal to nan."""
+    largest = np.max(np.abs(a), where=np.isfinite(a), initial=0.0)
+    return bool(np.allclose(a, b, rtol=rtol, atol=0.1 * rtol * largest, equal_nan=True))

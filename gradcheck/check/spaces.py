@@ -166,7 +166,8 @@ def numbers(value: Any, name: str, code: str = "GC011", where: Location | None =
     """What a user's function returned, as an array of real or complex numbers.
 
     Raises:
-        CheckError: it is None, text, a ragged list, an array of objects or of bools.
+        CheckError: it is None, text, a ragged list, an array of objects or of bools; a derivative (``code`` GC014) may
+            be bools, as in ``return x > 0``: zeros and ones.
 
     >>> numbers([1.0, 2.0], "f")
     array([1., 2.])
@@ -182,6 +183,8 @@ def numbers(value: Any, name: str, code: str = "GC011", where: Location | None =
         array = np.asarray(None)
         if isinstance(value, tuple) and code == "GC011":
             hint = "if it returns value and gradient, say so: grad='returned'"
+    if array.dtype.kind == "b" and code == "GC014":
+        array = array.astype(np.float64)
     if array.dtype.kind not in "iufc":
         what = type(value).__name__ if array.dtype.kind == "O" else f"{type(value).__name__} of {array.dtype}"
         what = "None" if value is None else f"a {what}"

@@ -6,6 +6,7 @@ measurement (``compare.py``).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
-from gradcheck.check.compare import Measured, compare, glance
+from gradcheck.check.compare import Measured, at_first_sight, compare, glance
 from gradcheck.check.judge import Trial
 from gradcheck.check.locate import Search
 from gradcheck.check.preflight import Scene
@@ -70,8 +71,6 @@ class Witnesses:
         lines: what is measured.
         claims: "yours" and "autodiff" -> values along the lines, (lines, m), or None.
         sampler: f's values.
-        rounding: half a unit in the last place of f's values in the precision it computes in, (m,).
-        noise: of f, (m,).
         floor: relative precision floor of single entries.
         tried: whether autodiff's two modes were compared.
         broken: they disagree, so that autodiff is no witness.
@@ -87,8 +86,7 @@ class Witnesses:
         findings: list[Finding],
     ) -> None:
         self.scene, self.request, self.yours = scene, request, yours
-        self.noise, self.rounding = scene.noise(request.seed)
-        self.sampler = Sampler(scene.evaluate, scene.x, scene.center, self.rounding)
+        self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
@@ -106,6 +104,12 @@ class Witnesses:
         if self._doubtful():
             self._try_modes(findings)
         self._report_autodiff(findings)
+
+    @functools.cached_property
+    def noise(self) -> Array:
+        """The noise of f, (m,); measured when it is first asked for."""
+        noise, self.sampler.rounding = self.scene.noise(self.request.seed)
+        return noise
 
     def _doubtful(self) -> bool:
         """Whether autodiff is on trial alone, or differs from the hand-written derivative."""
@@ -235,7 +239,8 @@ class Witnesses:
         value = split(traced.reshape(-1), scene.value.complex, 0)
         if value.shape != scene.center.shape:
             return True
-        return bool(np.any(np.abs(value - scene.center) > 8 * self.noise + 1e-12 * np.abs(scene.center)))
+        beyond = np.abs(value - scene.center) - 1e-12 * np.abs(scene.center)
+        return bool(np.any(beyond > 8 * scene.least_noise) and np.any(beyond > 8 * self.noise))
 
     def trials(self, lines: Sequence[Line], claims: dict[str, Array | None]) -> list[Trial]:
         """What is on trial along each line."""
@@ -353,8 +358,17 @@ class Witnesses:
     ) -> list[Measured]:
         """Measure and judge lines; without ``settle`` small failures stand as they are."""
         trials = self.trials(lines, self.claims_along(lines) if claims is None else claims)
-        largest = self.largest() if settle else None
-        return compare(self.sampler, lines, trials, self.noise, largest=largest, slack=self.request.log.slack)
+        slack = self.request.log.slack
+        passed = [] if slack else at_first_sight(self.sampler, lines, trials, self.scene.least_noise)
+        done = {id(m.line): m for m in passed}
+        left = [i for i, line in enumerate(lines) if id(line) not in done]
+        if left:
+            noise, largest = self.noise, self.largest() if settle else None
+            rest = compare(
+                self.sampler, [lines[i] for i in left], [trials[i] for i in left], noise, largest=largest, slack=slack
+            )
+            done |= {id(m.line): m for m in rest}
+        return [done[id(line)] for line in lines]
 
     def largest(self) -> Array:
         """The largest contribution to f of a natural step in any one coordinate, shape (m,)."""
@@ -368,12 +382,13 @@ class Witnesses:
         rng = np.random.default_rng([self.request.seed, 2])
         v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
         line = along(x, v, self.scene.space.dtype)
-        sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x), self.rounding)
+        noise = self.noise
+        sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x), self.sampler.rounding)
         claims: dict[str, Array | None] = {
             "yours": columns_along(self._matrix(derivative), [line]),
             "autodiff": None,
         }
-        measured = compare(sampler, [line], self.trials([line], claims), self.noise, slack=self.request.log.slack)
+        measured = compare(sampler, [line], self.trials([line], claims), noise, slack=self.request.log.slack)
         trial, value = measured[0].trial, measured[0].estimate.value
         gross = np.abs(trial.claim - value) > STALE * judge.magnitude(trial, value)
         return not bool(np.any((measured[0].state == judge.FAIL) & gross))
