@@ -737,3 +737,66 @@ def test_where_autodiff_is_nan_the_measurement_decides() -> None:
     assert "autodiff where it is nan, in 3 of 4" in right.findings[0].message
     wrong = check(f, np.eye(2), grad=lambda a: f_jac(a) * [[1.0, 1.0], [-1.0, 1.0]])
     assert [e.index for e in wrong.entries if e.verdict is Verdict.FAIL] == [(1, 0)]
+
+
+def test_a_branch_on_equality_is_no_witness() -> None:
+    def f(x: float) -> float:
+        if x == 2.0:  # a cached value for a common argument
+            return math.exp(2.0)
+        return math.exp(x)
+
+    right = check(f, 2.0, grad=math.exp)
+    assert right.verdict is Verdict.PASS
+    assert codes(right) == ["GC304"]
+    assert "asks whether numbers are equal" in right.findings[0].message
+    assert check(f, 2.0, grad=lambda x: 1.001 * math.exp(x)).verdict is Verdict.FAIL
+    with pytest.raises(CheckError, match="asks whether numbers are equal"):
+        check(f, 2.0)
+
+
+def test_right_sensitivities_at_an_equilibrium_do_not_fail() -> None:
+    """Below its tolerances an integrator does not see that the parameters leave the equilibrium."""
+    from scipy.integrate import odeint
+
+    times = np.concatenate([[0.0], np.linspace(0.2, 3.0, 4)])
+
+    def rates(y: Any, _t: float, p: Any) -> Any:
+        return [p[0] * y[0] - p[1] * y[0] * y[1], -p[2] * y[1] + p[3] * y[0] * y[1]]
+
+    def f(p: np.ndarray) -> Any:
+        return odeint(rates, [2.0, 2.0], times, args=(p,))[1:]
+
+    def sensitivities(z: Any, t: float, p: Any) -> Any:
+        y, s = z[:2], z[2:].reshape(2, 4)
+        by_y = np.array([[p[0] - p[1] * y[1], -p[1] * y[0]], [p[3] * y[1], -p[2] + p[3] * y[0]]])
+        by_p = np.array([[y[0], -y[0] * y[1], 0, 0], [0, 0, -y[1], y[0] * y[1]]])
+        return np.concatenate([rates(y, t, p), (by_y @ s + by_p).ravel()])
+
+    def jacobian(p: np.ndarray) -> np.ndarray:
+        start = np.concatenate([[2.0, 2.0], np.zeros(8)])
+        return odeint(sensitivities, start, times, args=(p,))[1:, 2:].reshape(4, 2, 4)  # type: ignore[no-any-return]
+
+    result = check(f, np.array([2.0, 1.0, 3.0, 1.5]), grad=jacobian)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert codes(result) == ["GC202", "GC207"]
+
+
+def test_truth_values_are_numbers_in_a_derivative() -> None:
+    x = np.array([-1.0, 2.0, 3.0])
+    result = check(lambda v: v * (v > 0), x, grad=lambda v: v > 0)
+    assert result.verdict is Verdict.PASS
+    assert check(lambda v: v * (v > 0), x, grad=lambda v: v < 0).verdict is Verdict.FAIL
+
+
+def test_rounding_between_calls_is_no_state() -> None:
+    w = np.random.default_rng(0).normal(size=2000)
+    w -= w.mean() - 1e-8
+    calls = []
+
+    def df(x: np.ndarray) -> np.ndarray:
+        calls.append(x)  # as threads may, it sums in another order each time
+        return 2 * x * np.sum(np.roll(w, 37 * len(calls)))
+
+    result = check(lambda x: np.sum(w) * np.sum(x**2), np.array([1.0, 2.0]), grad=df)
+    assert result.verdict is Verdict.PASS
+    assert not result.findings

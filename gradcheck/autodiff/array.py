@@ -30,6 +30,7 @@ from gradcheck.autodiff.core import (
     is_complex,
     is_living,
     living,
+    note_equal,
     plain,
     plain_tree,
     would_lose,
@@ -235,10 +236,15 @@ class ArrayInterface(RawMemory):
         return plain(self) >= plain(other)
 
     def __eq__(self, other: Any) -> Any:
-        return plain(self) == plain(other)
+        equal = plain(self) == plain(other)
+        note_equal(self, equal)
+        return equal
 
     def __ne__(self, other: Any) -> Any:
-        return plain(self) != plain(other)
+        differ = plain(self) != plain(other)
+        if other is not self:  # a test for nan
+            note_equal(self, np.logical_not(differ))
+        return differ
 
     # -- attributes ------------------------------------------------------------------------------------------------
 

@@ -125,6 +125,7 @@ class Notes:
         strict: whether a numeric derivative of a single call is refused.
         texts: where a traced value was turned into text. Printing is harmless; but text can be read back as a number,
             and then the derivative is lost.
+        equal: where a traced value was found equal to something: a branch on that is taken at single points only.
         numeric: name and place of each call that was differentiated numerically, because it has no rule.
         approximate: name and place of calls whose value is that of an approximation (an adaptive integrator, an
             iteration), while the derivative is that of what is approximated; and how far, relatively, the slopes of
@@ -136,6 +137,7 @@ class Notes:
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
         self.texts: list[Location | None] = []
+        self.equal: list[Location | None] = []
         self.numeric: list[tuple[str, Location | None]] = []
         self.approximate: list[tuple[str, Location | None, float]] = []
         self.zero = 0
@@ -182,6 +184,12 @@ def note_text() -> None:
     """A traced value is being turned into text."""
     if _state.notes is not None:
         _state.notes.texts.append(user_location())
+
+
+def note_equal(x: Any, equal: Any) -> None:
+    """A traced value was compared with something, and this is where the two are equal."""
+    if _state.notes is not None and is_active(x) and np.any(equal):
+        _state.notes.equal.append(user_location())
 
 
 def note_zero() -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -194,7 +193,7 @@ def guard() -> None:
     cls = Taped.__mro__[1:]
     interface = next(c for c in cls if "__lt__" in vars(c))
     for name in COMPARISONS:
-        setattr(interface, name, _guarded_comparison(getattr(operator, name)))
+        setattr(interface, name, _guarded_comparison(vars(interface)[name]))
 
 
 def _guarded_comparison(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -206,6 +205,6 @@ def _guarded_comparison(compare: Callable[[Any, Any], Any]) -> Callable[..., Any
                 "a SciPy function decides by a traced value: it would lose the derivative",
                 "call it as scipy.optimize.<name> in the function that is differentiated",
             )
-        return compare(plain(self), plain(other))
+        return compare(self, other)
 
     return method

@@ -172,6 +172,7 @@ class Autodiff:
         trouble: why it could not be computed, or None.
         value: what f returned while it was traced, or None.
         texts: where f turned traced values into text.
+        equal: where they were found equal to something.
     """
 
     def __init__(
@@ -185,6 +186,7 @@ class Autodiff:
         self.trouble: GradcheckError | None = None
         self.value: Any = None
         self.texts: list[Location | None] = []
+        self.equal: list[Location | None] = []
 
     @property
     def traceable(self) -> Callable[..., Any]:
@@ -205,6 +207,7 @@ class Autodiff:
                 found = compute()
             self.log.rules.update({call.rule.name: call.rule.where(0) for call in calls})
             self.texts += notes.texts
+            self.equal += notes.equal
             self.log.add(notes)
             return found
         except GradcheckError as error:

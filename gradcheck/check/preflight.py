@@ -198,7 +198,7 @@ def call_order(
         findings.append(Finding("GC105", kind("GC105"), text, where, "a cache does not look at its argument"))
 
 
-def _alike(a: np.ndarray, b: np.ndarray, rtol: float = 1e-12) -> bool:
-    """Equal up to the rounding of a threaded sum, in which large terms may have cancelled; nan equal to nan."""
+def _alike(a: np.ndarray, b: np.ndarray, rtol: float = 1e-9) -> bool:
+    """Equal up to rounding, as that of a threaded sum in which large terms have cancelled; nan equal to nan."""
     largest = np.max(np.abs(a), where=np.isfinite(a), initial=0.0)
     return bool(np.allclose(a, b, rtol=rtol, atol=0.1 * rtol * largest, equal_nan=True))

@@ -23,6 +23,7 @@ from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
+from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.scale import Array, coordinate_scales
@@ -35,6 +36,10 @@ BESIDE = 1e-3
 
 #: A derivative that is stale by a step of a hundredth is off by more than this.
 STALE = 1e-5
+
+#: Why autodiff is no witness where it disagrees.
+TEXT = "{} turns numbers into text, through which autodiff cannot follow them"
+EQUAL = "{} asks whether numbers are equal, and at the point they are: autodiff sees the branch of that one point"
 
 
 @dataclass(frozen=True)
@@ -320,10 +325,14 @@ class Witnesses:
             and any(np.any(np.isin(m.state, against)) for m in measured)
         ):
             self._try_modes(findings)
-        if self.claims["autodiff"] is not None and self.autodiff.texts:
-            differs = (*against, judge.UNDECIDED)
-            if any(np.any(np.isin(m.state, differs)) for m in measured):
-                measured = self._without_text(findings)
+        for places, reason, states, hint in (
+            (self.autodiff.texts, TEXT, (*against, judge.UNDECIDED), "keep them numbers"),
+            (self.autodiff.equal, EQUAL, against, "check beside that point"),
+        ):
+            if self.claims["autodiff"] is None or not places:
+                continue
+            if any(np.any(np.isin(m.state, states)) for m in measured):
+                measured = self._without_autodiff(reason, places[0], hint, findings)
         return measured
 
     def _measure(self) -> list[Measured]:
@@ -340,12 +349,13 @@ class Witnesses:
         trial = self.trials([line], self.claims_along([line]))[0]
         return trial, glance(self.sampler, line, trial, self.noise)
 
-    def _without_text(self, findings: list[Finding]) -> list[Measured]:
-        """Judge again without autodiff: f has turned numbers into text, and so may have lost their derivative."""
-        where = self.autodiff.texts[0]
-        text = f"{self.scene.f.name} turns numbers into text, through which autodiff cannot follow them"
+    def _without_autodiff(
+        self, reason: str, where: Location | None, hint: str, findings: list[Finding]
+    ) -> list[Measured]:
+        """Judge again without autodiff, which may have lost the derivative."""
+        text = reason.format(self.scene.f.name)
         if self.claims["yours"] is None:
-            hint = "keep them numbers, or give a hand-written derivative with --grad"
+            hint += ", or give a hand-written derivative with --grad"
             raise CheckError(text, where=where or self.scene.f.where, hint=hint, code="GC016")
         findings.append(Finding("GC304", kind("GC304"), f"no autodiff: {text}", where))
         self.ad = self.disagree = None
@@ -367,6 +377,8 @@ class Witnesses:
             rest = compare(
                 self.sampler, [lines[i] for i in left], [trials[i] for i in left], noise, largest=largest, slack=slack
             )
+            for m in rest if slack else ():
+                _doubt(m, slack)
             done |= {id(m.line): m for m in rest}
         return [done[id(line)] for line in lines]
 
@@ -392,6 +404,15 @@ class Witnesses:
         trial, value = measured[0].trial, measured[0].estimate.value
         gross = np.abs(trial.claim - value) > STALE * judge.magnitude(trial, value)
         return not bool(np.any((measured[0].state == judge.FAIL) & gross))
+
+
+def _doubt(m: Measured, slack: float) -> None:
+    """No failure where f is an approximation and autodiff says the same but for its accuracy."""
+    if m.trial.witness is not None:
+        with np.errstate(all="ignore"):
+            apart = np.abs(m.trial.claim - m.trial.witness)
+            same = apart <= slack * np.maximum(np.abs(m.trial.claim), np.abs(m.trial.witness))
+        m.state[(m.state == judge.FAIL) & (same | m.trial.witness_agrees)] = judge.UNDECIDED
 
 
 def modes_disagree(scene: Scene) -> Finding:
