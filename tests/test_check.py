@@ -610,8 +610,12 @@ def test_entries_that_double_precision_cannot_measure_pass_on_two_analytic_witne
     scale = np.array([1e-12, 1.0, 1e12])
     result = check(lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x))
     assert [e.verdict.value for e in result.entries] == ["pass"] * 3
+    by_step = check(lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x),
+                    autodiff=False)  # fmt: skip
+    assert by_step.entries[0].verdict is Verdict.PASS
+    assert by_step.entries[0].note == "confirmed by a complex step"
     alone = check(
-        lambda x: np.sum(scale * np.sin(x)), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x),
+        lambda x: np.sum(scale * np.sin(np.abs(x))), np.array([0.5, 0.6, 0.7]), grad=lambda x: scale * np.cos(x),
         autodiff=False,
     )  # fmt: skip
     assert alone.entries[0].verdict is Verdict.INCONCLUSIVE
@@ -800,3 +804,29 @@ def test_rounding_between_calls_is_no_state() -> None:
     result = check(lambda x: np.sum(w) * np.sum(x**2), np.array([1.0, 2.0]), grad=df)
     assert result.verdict is Verdict.PASS
     assert not result.findings
+
+
+def test_a_complex_step_tells_what_differences_cannot_see() -> None:
+    """Beside a value of 1e12 differences know three digits of a slope; a complex step all of them."""
+    x = np.array([0.3, -0.7, 1.2])
+    right = check(lambda v: 1e12 + np.sum(np.sin(v)), x, grad=np.cos, autodiff=False)
+    assert right.verdict is Verdict.PASS
+    assert {e.note for e in right.entries} == {"confirmed by a complex step"}
+    wrong = check(lambda v: 1e12 + np.sum(np.sin(v)), x, grad=lambda v: np.cos(v) * (1 + 1e-4))
+    assert wrong.verdict is Verdict.FAIL
+    assert {e.note for e in wrong.entries} == {"autodiff agrees with a complex step"}
+    # By itself it calls nothing wrong: code that takes real parts fools it.
+    alone = check(lambda v: 1e12 + np.sum(np.sin(v)), x, grad=lambda v: np.cos(v) * (1 + 1e-4), autodiff=False)
+    assert alone.verdict is Verdict.INCONCLUSIVE
+
+
+def test_two_witnesses_need_no_third_bar() -> None:
+    """A textbook variance loses half the digits; autodiff and the measurement agree, and the third is wrong."""
+    x = 1e3 + np.random.default_rng(3).normal(size=8)
+
+    def variance(v: np.ndarray) -> Any:
+        return np.mean(v * v) - np.abs(np.mean(v)) ** 2  # np.abs keeps complex steps out
+
+    result = check(variance, x, grad=lambda v: 2 * (v - v.mean()) / v.size * (1 + 2e-6))
+    assert result.verdict is Verdict.FAIL
+    assert check(variance, x, grad=lambda v: 2 * (v - v.mean()) / v.size).verdict is Verdict.PASS

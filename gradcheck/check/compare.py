@@ -41,6 +41,7 @@ class Measured:
         estimate: the last estimate.
         state: per output, a constant of ``judge``.
         opinion: the last opinion.
+        complex_step: the derivative by a complex step, (m,), where it was asked for.
     """
 
     line: Line
@@ -48,6 +49,7 @@ class Measured:
     estimate: Estimate
     state: np.ndarray
     opinion: Opinion
+    complex_step: Array | None = None
 
 
 def compare(

@@ -131,6 +131,11 @@ def _note(m: Measured, row: int) -> str:
     witness = m.trial.witness
     if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
+    if m.complex_step is not None and m.opinion.state[row] == judge.UNDECIDED:
+        by = {judge.PASS: "confirmed by", judge.FAIL: "autodiff agrees with", judge.ALONE: "yours agrees with"}.get(
+            state
+        )
+        note = f"{by} a complex step" if by else note
     side = {0: "", 1: "measured from the right only", -1: "measured from the left only"}[m.line.side]
     return "; ".join(t for t in (note, side) if t)
 

@@ -7,7 +7,8 @@ hand-written derivative, autodiff. The rules, in order:
 1.  Where the slope jumps at the point itself there is no derivative: inconclusive, unless what is on trial
     lies outside the closed interval of the two slopes; then it fails.
 2.  Fail: beyond three error bars, and beyond the precision floor of 5e-7 relative, with the same sign at two
-    steps or more. A short step confirms it first (a derivative is a limit).
+    steps or more. A short step confirms it first (a derivative is a limit). Where autodiff says what the
+    measurement says, that is confirmation enough, and one and a half error bars are.
 3.  Pass, if autodiff agrees with the hand-written derivative to the precision floor and the measurement does
     not contradict them.
 4.  Pass, without a second analytic witness, if it agrees with the measurement and the error bar is small
@@ -42,6 +43,8 @@ SHARP_AUTODIFF = 1e-4
 BARS = 3.0
 #: The same at the longest short step, where the bar is nothing but noise.
 BARS_SHORT = 2.0
+#: The same where autodiff says what the measurement says.
+BARS_OF_TWO = 1.5
 #: A disagreement of so many noise levels is visible in a plain difference.
 VISIBLE = 6.0
 #: The shortest steps are so many.
@@ -142,6 +145,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
             outside = ((trial.claim < low) | (trial.claim > high)) & ~e.vertical & limit
             state[e.kink] = KINK
             state[e.kink & outside] = OUTSIDE
+            state[(state == OPEN) & ~e.kink & _told_by_two(trial, e, difference, allowed)] = FAIL
             state[(state == OPEN) & ~known & ~e.kink] = GONE
             state[state == OPEN] = UNDECIDED
             broken = ~np.isfinite(trial.claim)
@@ -150,6 +154,14 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         bar_relative = np.maximum(BARS * e.bar, trial.floor * size) / size
         resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, max(trial.floor, FLOOR)), bar_relative)
     return Opinion(state, off, resolution)
+
+
+def _told_by_two(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:
+    """Autodiff agrees with the measurement to within its error bar, and what is on trial with neither."""
+    if trial.witness is None:
+        return np.zeros_like(trial.witness_agrees)
+    beside = np.abs(trial.witness - e.value) <= e.bar
+    return np.asarray(beside & ~trial.witness_agrees & (difference > np.maximum(BARS_OF_TWO * e.bar, allowed)))
 
 
 def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:

@@ -17,6 +17,7 @@ from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, at_first_sight, compare, glance
+from gradcheck.check.complexstep import decide
 from gradcheck.check.judge import Trial
 from gradcheck.check.locate import Search
 from gradcheck.check.preflight import Scene
@@ -379,6 +380,8 @@ class Witnesses:
             )
             for m in rest if slack else ():
                 _doubt(m, slack)
+            if settle and not slack:
+                decide(self.scene, rest)
             done |= {id(m.line): m for m in rest}
         return [done[id(line)] for line in lines]
 
