@@ -102,8 +102,10 @@ _being_loaded: set[str] = set()
 def load_for_loaded_modules() -> bool:
     """Load the rules for those parts of SciPy that have been loaded since the last call; whether there were any.
 
-    Called at the start of every trace for as long as there is something in ``WAITING``.
+    Called at the start of every trace.
     """
+    if WAITING.keys().isdisjoint(sys.modules.keys()):
+        return False
     # Another thread that comes meanwhile waits until the rules are there. A thread can take the lock again: to import
     # rules may run code that asks for this.
     with LOCK:
