@@ -50,11 +50,9 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
     linear = not callable(d0) and not callable(d1)  # add and subtract: the partials are constants
     if not linear:
         d0, d1 = _function_of(d0), _function_of(d1)
-    first, second, both = (
-        short.with_number(rule, 0, Taped),
-        short.with_number(rule, 1, Taped),
-        short.binary(rule, Taped),
-    )
+    first, second = short.with_number(rule, 0, Taped), short.with_number(rule, 1, Taped)
+    both = short.binary(rule, Taped)
+    pair = short.pair(rule, Taped) if linear else both
 
     def forward(self: Any, other: Any) -> Any:
         a = self.value
@@ -62,6 +60,8 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if type(a) is np.ndarray:
             if kind in SCALARS and self.owner.live:
                 return first(self, other)
+            if kind is Taped and other.owner is self.owner and self.owner.live:
+                return pair(self, other)
         elif type(a) in SCALARS and self.slot is not None:
             trace = self.owner
             if kind in SCALARS:

@@ -428,6 +428,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
 
     def __enter__(self) -> tracing:
         load_for_loaded_modules()
+        self.modules = len(sys.modules)
         function = self.function
         if type(function) is not types.FunctionType:
             while isinstance(function, functools.partial):
@@ -454,7 +455,6 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             with LOCK:
                 for swap in self.swaps:
                     swap.install()
-        self.modules = len(sys.modules)
         self.trace.__enter__()
         return self
 

@@ -2,13 +2,14 @@
 
 For elementwise functions each function here makes, for one rule, the function that computes the value and appends the
 record, with all that the rule says looked up beforehand. It does what ``Tape.elementwise`` does, and hands over to it
-(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Four kinds of records
+(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Five kinds of records
 are left:
 
 * ``pull_scaled``: one operand, and a number as partial. Nothing is saved: ``2.0 * x``, ``1.0 - x``, all that is linear.
 * ``pull_single``: one operand of the value's shape, and what the partial reads. Squares, of which there are most, have
   ``pull_square``.
-* ``pull_elementwise``: two operands, or broadcasting.
+* ``pull_linear``: the sum or difference of two arrays of one shape. Nothing is saved.
+* ``pull_elementwise``: all other pairs of operands, and broadcasting.
 
 Sums, means and products of matrices have short ways of their own: without keywords they need nothing of the way through
 handler and primitive.
@@ -29,6 +30,7 @@ from gradcheck.autodiff.sweep import (
     pull_elementwise,
     pull_fill,
     pull_general,
+    pull_linear,
     pull_one,
     pull_scaled,
     pull_single,
@@ -49,7 +51,7 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
     keep_v, keep_a = rule.alone[k]
     linear = not keep_v and not keep_a
     constant = partial if type(partial) is float else None
-    power = rule is POWER and k == 0
+    power = k == 0 and partial is POWER.partials[0]
 
     def way(x: Any, number: Any) -> Any:
         a, trace, ref = x.value, x.owner, x.slot
@@ -194,6 +196,42 @@ def binary(rule: Elementwise, taped: type[TapedBase]) -> Way:
         out.slot = slot = len(records)
         out.link = [saved] if keep_v else None
         records.append((slot, None, pull_elementwise, operands, saved))
+        return out
+
+    return way
+
+
+def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
+    """``way(x, y)``: the sum or difference of two values of the same live tape; arrays of one shape save nothing."""
+    function = rule.function
+    general = binary(rule, taped)
+    sign: Any = rule.partials[1]
+
+    def way(x: Any, y: Any) -> Any:
+        a, b, rx, ry = x.value, y.value, x.slot, y.slot
+        if rx is None:
+            rx = reference(x)
+        if ry is None:
+            ry = reference(y)
+        if (
+            rx is None
+            or ry is None
+            or type(a) is not np.ndarray
+            or type(b) is not np.ndarray
+            or a.shape != b.shape
+            or not a.ndim
+            or a.dtype.char != "d"
+            or b.dtype.char != "d"
+        ):
+            return general(x, y)
+        trace: Any = x.owner
+        records = trace.records
+        out = taped()
+        out.value = function(a, b)
+        out.owner = trace
+        out.slot = slot = len(records)
+        out.link = None
+        records.append((slot, None, pull_linear, (rx, ry), sign))
         return out
 
     return way

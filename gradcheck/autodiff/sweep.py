@@ -46,8 +46,8 @@ def _has_nan(g: Any) -> bool:
     if type(g) is not np.ndarray:
         g = plain(g)
     if isinstance(g, np.ndarray):
-        # A product with itself is faster than a sum, but for small arrays.
-        g = np.add.reduce(g, None) if g.size <= LARGE else g.reshape(-1).dot(g.reshape(-1))
+        flat = g if g.ndim == 1 else g.reshape(-1)
+        g = flat.dot(flat)  # faster than a sum
     return bool(g != g)
 
 
@@ -153,7 +153,7 @@ class Sweep:
                 self.cotangents[ref] = d
                 if fresh:
                     self.owned.add(ref)
-            elif type(c) is float and ref in self.shapes:
+            elif c.__class__ is float and ref in self.shapes:
                 self.cotangents[ref] = d + c  # of an array's shape, as d is
                 self.owned.add(ref)
             elif (
@@ -170,15 +170,18 @@ class Sweep:
         elif ref.parent is None and ref.step is None and type(d) is np.ndarray:  # most views: a slice of an array
             root = ref.root
             slot = root.slot
-            if slot not in self.shaped:
-                empty = self.cotangents[slot] is None
-                self._make_buffer(root, slot, d)
-                buffer = self.cotangents[slot]
-                if empty and not self.careful and type(buffer) is np.ndarray and buffer.dtype is d.dtype:
-                    buffer[ref.key] = d
-                    return
-            part = self.cotangents[slot][ref.key]
-            part += d
+            if slot in self.shaped:
+                part = self.cotangents[slot][ref.key]
+                part += d
+                return
+            empty = self.cotangents[slot] is None
+            self._make_buffer(root, slot, d)
+            buffer = self.cotangents[slot]
+            if empty and not self.careful and buffer.dtype is d.dtype:
+                buffer[ref.key] = d
+            else:
+                part = buffer[ref.key]
+                part += d
         elif ref.spread:
             views: list[View] = []
             while not isinstance(ref.step, Broadcast):
@@ -291,6 +294,32 @@ def pull_scaled(sweep: Sweep, slot: int, g: Any, ref: Any, factor: Any) -> None:
         sweep.accumulate(ref, d)
 
 
+def pull_linear(sweep: Sweep, slot: int, g: Any, refs: tuple[Any, Any], sign: float) -> None:
+    """The sum of two operands of the value's shape, or their difference."""
+    first, second = refs
+    cotangents = sweep.cotangents
+    if type(g) is np.ndarray:
+        if g.size > LARGE:
+            pull_large(sweep, slot, g, ((first, 1.0, None), (second, sign, None)), ())
+            return
+    elif type(g) is float and slot in sweep.shapes:
+        cotangents[slot] = None
+        shape = sweep.shapes[slot]
+        sweep.uniform(first, g, shape)
+        sweep.uniform(second, g if sign == 1.0 else -g, shape)
+        return
+    cotangents[slot] = None
+    if type(first) is int and cotangents[first] is None:
+        cotangents[first] = g
+    else:
+        sweep.accumulate(first, g)
+    d = g if sign == 1.0 else -g
+    if type(second) is int and cotangents[second] is None:
+        cotangents[second] = d
+    else:
+        sweep.accumulate(second, d)
+
+
 def pull_single(sweep: Sweep, slot: int, g: Any, operand: Any, saved: Any) -> None:
     """One operand, of the value's shape."""
     ref, partial = operand
@@ -369,12 +398,13 @@ def pull_uniform(sweep: Sweep, slot: int, g: float, operands: Sequence[Any], sav
             sweep.accumulate(ref, d if shape is None else unbroadcast(d, shape))
 
 
-_TAKE_UNIFORM = frozenset({pull_elementwise, pull_scaled, pull_single, pull_square, pull_input})
+_TAKE_UNIFORM = frozenset({pull_elementwise, pull_scaled, pull_linear, pull_single, pull_square, pull_input})
 
 # The kinds of elementwise records as the last two fields of the most general.
 _GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
     pull_elementwise: lambda operands, saved: (operands, saved),
     pull_scaled: lambda ref, factor: (((ref, factor, None),), ()),
+    pull_linear: lambda refs, sign: (((refs[0], 1.0, None), (refs[1], sign, None)), ()),
     pull_single: lambda operand, saved: (((*operand, None),), saved),
     pull_square: lambda ref, saved: (((ref, lambda x: x + x, None),), saved),
 }

@@ -95,6 +95,11 @@ _COMMON = frozenset({np.ndarray, float, np.float64})
 class _Traced:
     """One run of a function on a trace: its inputs (leaves), and what came out."""
 
+    # What is so in most runs: whether arrays outside were copied, whether it raised, and what; the traces around it.
+    copied = raised = False
+    failed: Exception | None = None
+    outer: Sequence[tuple[Any, Any]] = ()
+
     @property
     def where(self) -> Location | None:
         code = getattr(getattr(self.function, "__func__", self.function), "__code__", None)
@@ -114,10 +119,8 @@ class _Traced:
         self.function = f
         self.argnums, self.args, self.keywords = argnums, args, keywords
         self.make, self.start = make, start
-        self.copied = self.raised = False
         # Some functions need it: see outside.py. Those that did once are run that way from the beginning.
         adopting = bool(_ADOPTING) and getattr(f, "__code__", None) in _ADOPTING
-        self.failed: Exception | None = None
         if not self._attempt(False, adopting, adopting):
             self._persist(adopting)
         notes = _state.notes
@@ -131,16 +134,20 @@ class _Traced:
         if bare or generous:
             self.trace.bare, self.trace.generous = bare, generous
         self.inputs: list[Any] = []
-        self.outer = [(trace, trace.lost) for trace in _state.stack] if _state.stack else ()
+        if _state.stack:
+            self.outer = [(trace, trace.lost) for trace in _state.stack]
         try:
             self.output = self._run(adopting)
         except Exception as error:
             self.raised = True
             self.failed = error
             return False
-        self.raised = False
+        if self.raised:
+            self.raised = False
+        if self.trace.lost is None:
+            return True
         self.failed = self.trace.lost
-        return self.failed is None
+        return False
 
     def _persist(self, adopting: bool) -> None:
         """After a run that failed: run the function again, each time with more names and arrays replaced, until
@@ -223,8 +230,9 @@ class _Traced:
         with tracing(f, trace) as names:
             self.swaps = names.swaps
             if len(args) == 1 and type(args[0]) in _COMMON and not self.keywords and not adopting:
-                self.tree = [_numeric(args[0])]
-                x = start(trace, 0, self.tree[0])
+                leaf = _numeric(args[0])
+                self.tree = [leaf]
+                x = start(trace, 0, leaf)
                 self.inputs.append(x)
                 return f(x)
             return self._run_among_others(adopting)
@@ -389,13 +397,14 @@ def _like(g: Any, value: Any) -> Any:
 
 def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     """The cotangents of all inputs for these cotangents of outputs."""
-    seeds = [seed for seed in seeds if run.owns(seed[0])]
+    trace = run.trace
+    seeds = [seed for seed in seeds if (type(seed[0]) in TRACED and seed[0].owner is trace) or run.owns(seed[0])]
     try:
-        cotangents = run.trace.sweep(seeds, run.inputs)
+        cotangents = trace.sweep(seeds, run.inputs)
     except AutodiffError as error:
         error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
-    return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
+    return list(map(_like, cotangents, [x.value for x in run.inputs]))
 
 
 def _gather(run: _Traced, argnum: Argnum, flat: list[Any]) -> Any:

@@ -99,6 +99,8 @@ WAITING: dict[str, str | None] = {
 # For whatever replaces names or adds rules; ``scope.py`` takes it as well (two locks could be taken in two orders).
 LOCK = threading.RLock()
 _being_loaded: set[str] = set()
+# How many modules there were when none of them was waited for.
+_modules_seen = 0
 
 
 def load_for_loaded_modules() -> bool:
@@ -106,7 +108,12 @@ def load_for_loaded_modules() -> bool:
 
     Called at the start of every trace, and for a function of NumPy's without a rule.
     """
+    global _modules_seen
+    count = len(sys.modules)
+    if count == _modules_seen:  # a trace is too short to look through all names each time
+        return False
     if WAITING.keys().isdisjoint(sys.modules.keys()):
+        _modules_seen = count
         return False
     # Another thread that comes meanwhile waits until the rules are there. A thread can take the lock again: to import
     # rules may run code that asks for this.
