@@ -40,6 +40,7 @@ from gradcheck.autodiff.fallback import numeric, numeric_ufunc
 from gradcheck.autodiff.memory import origin
 from gradcheck.autodiff.rawmemory import RawMemory, reshape_in_place
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.rules import load_for_loaded_modules
 from gradcheck.autodiff.rules.functional import python_ufunc
 from gradcheck.autodiff.rules.methods import method_of
 from gradcheck.autodiff.rules.reductions import as_traced
@@ -82,6 +83,9 @@ class ArrayInterface(RawMemory):
 
     def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
         handler = FUNCTIONS.get(function)
+        if handler is None:
+            load_for_loaded_modules()  # the function itself may have imported a part of NumPy
+            handler = FUNCTIONS.get(function)
         if handler is not None:
             return handler(*args, **keywords)
         if any_active(args) or any_active(keywords):

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradcheck.autodiff import scalars
 from gradcheck.autodiff.core import TRACED, plain
+from gradcheck.autodiff.swaps import class_that_calls
 
 # Classes that answer for whatever has a method of a certain name.
 ABSTRACT = frozenset(
@@ -34,28 +35,6 @@ def is_instance(x: Any, classes: Any, /) -> bool:
     return builtins.isinstance(plain(x), classes)
 
 
-class _TypeMeta(type):
-    """Makes a stand-in for ``type`` pass for it in ``isinstance``, ``issubclass`` and comparisons."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, builtins.type)
-
-    def __subclasscheck__(cls, subclass: Any) -> bool:
-        return issubclass(subclass, builtins.type)
-
-    def __eq__(cls, other: Any) -> bool:
-        return other is builtins.type or other is cls
-
-    def __hash__(cls) -> int:
-        return hash(builtins.type)
-
-    def __repr__(cls) -> str:
-        return repr(builtins.type)
-
-    def __getitem__(cls, item: Any) -> Any:
-        return builtins.type[item]
-
-
 def stand_in_for_type(casts: Callable[[], Any]) -> Any:
     """A ``type`` for one of the user's modules.
 
@@ -65,20 +44,19 @@ def stand_in_for_type(casts: Callable[[], Any]) -> Any:
     replaced: dict[Any, Any] = {}
     known = -1
 
-    class Meta(_TypeMeta):
-        def __call__(cls, *args: Any, **keywords: Any) -> Any:
-            nonlocal known
-            if len(args) != 1 or keywords:
-                return builtins.type(*args, **keywords)
-            kind = builtins.type(plain(args[0]) if builtins.type(args[0]) in TRACED else args[0])
-            names = casts()
-            if len(names) != known:
-                known = len(names)
-                replaced.clear()
-                replaced.update(_originals(names))
-            return replaced.get(kind, kind) if kind.__hash__ is not None else kind
+    def call(*args: Any, **keywords: Any) -> Any:
+        nonlocal known
+        if len(args) != 1 or keywords:
+            return builtins.type(*args, **keywords)
+        kind = builtins.type(plain(args[0]) if builtins.type(args[0]) in TRACED else args[0])
+        names = casts()
+        if len(names) != known:
+            known = len(names)
+            replaced.clear()
+            replaced.update(_originals(names))
+        return replaced.get(kind, kind) if kind.__hash__ is not None else kind
 
-    return Meta("type", (), {"__doc__": builtins.type.__doc__})
+    return class_that_calls(builtins.type, call, {"__class_getitem__": lambda _cls, item: builtins.type[item]})
 
 
 def _originals(names: dict[str, Any]) -> dict[Any, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import TRACED, UFUNCS, Elementwise, elementwise, has_traced, is_array, plain, plain_tree
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.swaps import PassesFor, class_that_calls
 
 
 def _scalar(x: Any) -> Any:
@@ -194,25 +195,8 @@ ORIGINALS: dict[Any, Callable[..., Any]] = {getattr(math, name): new for name, n
 # -- float() ---------------------------------------------------------------------------------------------------------
 
 
-class _FloatMeta(type):
-    """Makes the stand-in for ``float`` pass for it in ``isinstance``, ``issubclass`` and comparisons of types."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, builtins.float)
-
-    def __subclasscheck__(cls, subclass: Any) -> bool:
-        return issubclass(subclass, builtins.float)
-
-    def __eq__(cls, other: Any) -> bool:
-        return other is builtins.float or other is cls
-
-    def __hash__(cls) -> int:
-        return hash(builtins.float)
-
-    def __repr__(cls) -> str:
-        return repr(builtins.float)
-
-    def __call__(cls, x: Any = 0.0, /) -> Any:
+class _FloatMeta(PassesFor):
+    def __call__(self, x: Any = 0.0, /) -> Any:
         x = _number(x)
         return elementwise(_FLOAT, [_scalar(x)]) if type(x) in TRACED else builtins.float(x)
 
@@ -220,6 +204,7 @@ class _FloatMeta(type):
 class Float(builtins.float, metaclass=_FloatMeta):
     """Stands in the place of ``float`` in the user's modules: ``Float(x)`` of a traced value keeps its derivative."""
 
+    original = kinds = builtins.float
     dtype = np.dtype(builtins.float)  # so that NumPy takes it where it takes float: ``np.zeros(3, dtype=float)``
 
 
@@ -230,35 +215,16 @@ _FLOAT = Elementwise(Float, 1.0, name="float")
 def _numpy_cast(original: Any) -> Any:
     """``np.float64(x)`` or ``np.float32(x)`` for the user's modules: the class itself but for traced values."""
 
-    class Meta(type):
-        def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, original)
+    def call(*args: Any) -> Any:
+        x = _number(args[0]) if args else None
+        if type(x) in TRACED:
+            if is_array(x):
+                y = table.astype(x, original)
+                return y if y.ndim else y[()]
+            return elementwise(rule, [x])
+        return original(*args)
 
-        def __subclasscheck__(cls, subclass: Any) -> bool:
-            return issubclass(subclass, original)
-
-        def __eq__(cls, other: Any) -> bool:
-            return other is original or other is cls
-
-        def __hash__(cls) -> int:
-            return hash(original)
-
-        def __repr__(cls) -> str:
-            return repr(original)
-
-        def __getattr__(cls, name: str) -> Any:
-            return getattr(original, name)
-
-        def __call__(cls, *args: Any) -> Any:
-            x = _number(args[0]) if args else None
-            if type(x) in TRACED:
-                if is_array(x):
-                    y = table.astype(x, original)
-                    return y if y.ndim else y[()]
-                return elementwise(rule, [x])
-            return original(*args)
-
-    cast = Meta(original.__name__, (), {"dtype": np.dtype(original), "__doc__": original.__doc__})
+    cast = class_that_calls(original, call, {"dtype": np.dtype(original)})
     rule = Elementwise(cast, 1.0, name=f"np.{original.__name__}")
     return cast
 

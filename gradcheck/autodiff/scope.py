@@ -19,9 +19,7 @@ matters.
 from __future__ import annotations
 
 import functools
-import site
 import sys
-import sysconfig
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +30,8 @@ import numpy as np
 from gradcheck.autodiff import compiled, entrypoints, guards, scalars
 from gradcheck.autodiff.core import Trace
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
-from gradcheck.autodiff.rules import LOCK, WAITING, load_for_loaded_modules
+from gradcheck.autodiff.reach import FOLDERS, codes_of, compares_types, names_in, neighbours, same_author
+from gradcheck.autodiff.rules import LOCK, load_for_loaded_modules
 from gradcheck.autodiff.swaps import Bound, Code, Members, Namespace, Swap, code_that_calls
 
 # (module, its replacements): the autodiff rules for SciPy add to this when SciPy's part of them has been loaded.
@@ -96,56 +95,26 @@ def shadow_inside(module: types.ModuleType, names: dict[str, Any]) -> None:
 
 # -- the user's modules ------------------------------------------------------------------------------------------------
 
-_FOLDERS = tuple(
-    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | set(site.getsitepackages())
-)
+
+def _replacements(kind: type = object) -> Iterator[Any]:
+    """The stand-ins for all names that are replaced, or for those of modules only."""
+    return (new for space, names in SHADOWED if isinstance(space, kind) for new in names.values())
 
 
-def _code_of(value: Any, namespace: Namespace) -> types.CodeType | None:
-    """The code of a function, method, property or whatever wraps one, if it was defined in this module."""
-    value = getattr(value, "fget", None) or getattr(value, "__func__", value)
-    value = getattr(value, "__wrapped__", value)
-    return value.__code__ if isinstance(value, types.FunctionType) and value.__globals__ is namespace else None
+def _by_original(kind: type = object) -> dict[int, Any]:
+    """:func:`_replacements` by the id of what they take the place of."""
+    return {id(new.__wrapped__): new for new in _replacements(kind)}
 
 
-# Methods that use self.__class__ for its name.
-_TELLS_NAME = frozenset({"__repr__", "__str__"})
-
-
-def _is_generated(cls: type, name: str, member: Any) -> bool:
-    """Whether a method was written by ``@dataclass`` or attrs: its ``__eq__`` compares ``__class__``, of instances."""
-    if not name.startswith("__") or not isinstance(member, types.FunctionType):
-        return False
-    file = member.__code__.co_filename
-    return (file == "<string>" and "__dataclass_fields__" in vars(cls)) or file.startswith("<attrs generated")
-
-
-def _codes(namespace: Namespace, start: types.CodeType | None) -> Iterator[types.CodeType]:
-    """The code that ``start`` reaches by the names it uses in its module; without it all code of the module."""
-    names = list(namespace) if start is None else []
-    todo = [] if start is None else [start]
-    seen: set[Any] = set()
-    while todo or names:
-        for name in names:
-            value = namespace.get(name)
-            members = [value]
-            if isinstance(value, type):
-                members = [member for name, member in vars(value).items() if not _is_generated(value, name, member)]
-            todo += [c for c in (_code_of(member, namespace) for member in members) if c is not None]
-        names = []
-        if todo:
-            code = todo.pop()
-            if code not in seen:
-                seen.add(code)
-                yield code
-                todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-                names = [name for name in code.co_names if name in namespace and name not in seen]
-                seen.update(names)
+@functools.lru_cache(maxsize=1)
+def _functions(_count: int) -> dict[int, Any]:
+    """The stand-ins for functions of modules when there were so many names to replace."""
+    return _by_original(types.ModuleType)
 
 
 def _bindings(namespace: Namespace) -> dict[str, Any]:
     """Names of a user's module that are bound to originals."""
-    by_id = {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()}
+    by_id = _by_original()
     found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
     for name, value in list(namespace.items()):
         if compiled.python_of(value) is not None:
@@ -163,10 +132,6 @@ def _method(value: types.MethodType, by_id: dict[int, Any]) -> Any:
     return None if new is None else types.MethodType(new, value.__self__)
 
 
-_stand_ins: dict[int, Any] = {}
-_counted = -1
-
-
 def stand_in(function: Any) -> Any:
     """What is called in the place of a library's function that a transform was handed itself: no name leads to it, so
     no name can be replaced. A bound method is looked up again, and a partial looked into.
@@ -175,27 +140,16 @@ def stand_in(function: Any) -> Any:
     >>> stand_in(math.sin) is math.sin, stand_in(len) is len
     (False, True)
     """
-    global _counted
     if isinstance(function, functools.partial):
         inner = stand_in(function.func)
         return function if inner is function.func else functools.partial(inner, *function.args, **function.keywords)
-    if not WAITING.keys().isdisjoint(sys.modules.keys()):
-        load_for_loaded_modules()
+    load_for_loaded_modules()
     if isinstance(function, types.MethodType):
         owner, name = function.__self__, function.__name__
         if (type(owner).__module__ or "").partition(".")[0] in LIBRARIES and hasattr(owner, name):
             return lambda *args, **keywords: getattr(owner, name)(*args, **keywords)
         return function
-    count = sum(len(names) for _, names in SHADOWED)
-    if count != _counted:
-        _stand_ins.update(
-            (id(new.__wrapped__), new)
-            for space, names in SHADOWED
-            if isinstance(space, types.ModuleType)
-            for new in names.values()
-        )
-        _counted = count
-    return _stand_ins.get(id(function), function)
+    return _functions(sum(len(names) for _, names in SHADOWED)).get(id(function), function)
 
 
 def _replacement_of(value: Any) -> Any:
@@ -203,7 +157,7 @@ def _replacement_of(value: Any) -> Any:
     if compiled.python_of(value) is not None:
         return compiled.stand_in(value, getattr(value, "__name__", "function"), suspended)
     if isinstance(value, types.MethodType):
-        return _method(value, {id(new.__wrapped__): new for _, names in SHADOWED for new in names.values()})
+        return _method(value, _by_original())
     try:
         new = stand_in(value)
     except TypeError:  # it cannot be asked
@@ -214,7 +168,7 @@ def _replacement_of(value: Any) -> Any:
 def _casts(namespace: Namespace, used: set[str], demand: bool) -> dict[str, Any]:
     """Types that a module uses as casts; of an installed package only on demand, as it may compare types in ways that
     a script does not."""
-    if not demand and (namespace.get("__file__") or "").startswith(_FOLDERS):
+    if not demand and (namespace.get("__file__") or "").startswith(FOLDERS):
         return {}
     by_id = {id(getattr(np, name)): cast for name, cast in scalars.NUMPY_CASTS.items()}
     found = {name: by_id[id(value)] for name, value in list(namespace.items()) if id(value) in by_id}
@@ -275,11 +229,11 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         return known.swaps
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
         return ()
-    codes = list(_codes(namespace, code))
-    used = {name for c in codes for name in c.co_names}
-    compares_types = any("__class__" in c.co_names and c.co_name not in _TELLS_NAME for c in codes)
+    codes = list(codes_of(namespace, code))
+    used = names_in(codes)
+    compares = compares_types(codes)
     if demand:
-        used |= {name for c in _codes(namespace, None) for name in c.co_names}
+        used |= names_in(codes_of(namespace, None))
     modules = {id(value) for value in list(namespace.values()) if isinstance(value, types.ModuleType)}
     roots = {name.partition(".")[0] for name in used}  # `import scipy.linalg` within a function is one name
     swaps = list(_EAGER)
@@ -293,7 +247,7 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         if needed and swap not in swaps:
             swaps.append(swap)
     # Code that compares x.__class__ would see that the casts are stand-ins. (For type(x) see guards.py.)
-    kinds = (_bindings(namespace), {} if compares_types else _casts(namespace, used, demand))
+    kinds = (_bindings(namespace), {} if compares else _casts(namespace, used, demand))
     for casts, names in enumerate(kinds):
         own = _user_swaps.get((id(namespace), bool(casts)))
         if names and own is None:
@@ -302,10 +256,10 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
             _user_swaps[id(namespace), bool(casts)] = own
         elif names and own is not None:
             own.extend(names)
-        if own is not None and not (casts and compares_types):
+        if own is not None and not (casts and compares):
             swaps.append(own)
     swaps += _guards(namespace, used)
-    _known[key] = _Known(namespace, tuple(swaps), compares_types)
+    _known[key] = _Known(namespace, tuple(swaps), compares)
     return tuple(swaps)
 
 
@@ -330,10 +284,10 @@ def _guards(namespace: Namespace, used: set[str]) -> list[Swap]:
             swap = _guard_swaps.setdefault(id(space), Swap(space, {}))
             swap.extend(new)
             swaps.append(swap)
-        for other in _neighbours(space, names):
-            if id(other) not in seen and _same_author(other, package):
+        for other in neighbours(space, names):
+            if id(other) not in seen and same_author(other, package):
                 seen.add(id(other))
-                todo.append((other, {name for c in _codes(other, None) for name in c.co_names}))
+                todo.append((other, names_in(codes_of(other, None))))
     return swaps
 
 
@@ -343,26 +297,6 @@ def _type_in(namespace: Namespace) -> Any:
         return swap.new if swap is not None and swap.count else {}
 
     return guards.stand_in_for_type(casts)
-
-
-def _neighbours(namespace: Namespace, names: set[str]) -> Iterator[Namespace]:
-    """The namespaces of what these names are in a namespace: modules, functions, classes, objects of classes."""
-    for name in names & namespace.keys():
-        value = namespace[name]
-        if isinstance(value, types.ModuleType):
-            yield vars(value)
-            continue
-        value = getattr(value, "__wrapped__", value)
-        module = sys.modules.get(getattr(value, "__module__", None) or type(value).__module__)
-        if module is not None and vars(module) is not namespace:
-            yield vars(module)
-
-
-def _same_author(namespace: Namespace, package: str) -> bool:
-    name = namespace.get("__name__", "").partition(".")[0]
-    if name in LIBRARIES or name in sys.stdlib_module_names:
-        return False
-    return name == package or not (namespace.get("__file__") or "/").startswith((*_FOLDERS, sys.base_prefix))
 
 
 def escalate(error: AutodiffError, used: tuple[Swap, ...]) -> bool:
@@ -472,10 +406,6 @@ def replace_called(error: BaseException) -> bool:
     return found
 
 
-# How many modules there were when rules for them were last looked for.
-_modules_seen = 0
-
-
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     """Make a trace live, with the names replaced that ``function`` needs replaced, for the time of one run of it.
 
@@ -497,14 +427,8 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         self.swaps: tuple[Swap, ...] = ()
 
     def __enter__(self) -> tracing:
-        global _modules_seen
+        load_for_loaded_modules()
         self.modules = len(sys.modules)
-        if self.modules != _modules_seen:  # a trace is too short to look through all names each time
-            if WAITING.keys().isdisjoint(sys.modules.keys()):
-                _modules_seen = self.modules
-            else:
-                load_for_loaded_modules()
-                self.modules = len(sys.modules)
         function = self.function
         if type(function) is not types.FunctionType:
             while isinstance(function, functools.partial):
@@ -561,7 +485,7 @@ def every_name() -> Iterator[None]:
 
 def _clean_new_modules(count: int) -> None:
     """Modules that were imported in the course of a trace have bound replaced names: give them the originals."""
-    replaced = {id(new): new.__wrapped__ for _, names in SHADOWED for new in names.values()}
+    replaced = {id(new): new.__wrapped__ for new in _replacements()}
     for module in list(sys.modules.values())[-max(count, 0) :]:
         if isinstance(module, types.ModuleType):
             for name, value in list(vars(module).items()):

@@ -142,6 +142,7 @@ def status_of(function: Any, name: str = "") -> tuple[str, str] | None:
     >>> status_of(np.exp), status_of(np.argsort)
     (('exact', ''), ('zero by nature', 'piecewise constant'))
     """
+    load_for_loaded_modules()
     name = name or getattr(function, "__name__", "")
     rule: Any = UFUNCS.get(function) if isinstance(function, np.ufunc) else FUNCTIONS.get(function)
     if rule is None:

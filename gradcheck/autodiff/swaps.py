@@ -1,7 +1,8 @@
 """Names that are replaced for a while, and put back: the mechanics under ``scope.py``.
 
 A swap replaces some names in one namespace: a module's or a function's globals, a class's own attributes, or the code
-of a Python function, which reaches every name, container and closure that the function was bound to.
+of a Python function, which reaches every name, container and closure that the function was bound to. What takes the
+place of a class must pass for it: :func:`class_that_calls`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import operator
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Namespace = dict[str, Any]
@@ -183,6 +184,62 @@ def outer({names}):
     inner = next(c for c in outer.co_consts if isinstance(c, types.CodeType))
     consts = tuple(instead if c == "instead" else c for c in inner.co_consts)
     return inner.replace(co_consts=consts, co_name=function.__code__.co_name)
+
+
+class PassesFor(type):
+    """The metaclass of a stand-in for a class, ``original``: it passes for that in ``isinstance``, ``issubclass``,
+    comparisons of types and attributes. ``kinds`` are the classes whose instances count as the original's."""
+
+    original: Any
+    kinds: Any
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls.kinds)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, cls.kinds)
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls.original or other is cls
+
+    def __hash__(cls) -> int:
+        return hash(cls.original)
+
+    def __repr__(cls) -> str:
+        return repr(cls.original)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls.original, name)
+
+
+def class_that_calls(
+    original: Any, instead: Callable[..., Any], members: dict[str, Any] | None = None, stands: Sequence[type] = ()
+) -> Any:
+    """A stand-in for a class: calling it is ``instead(*args, **keywords)``.
+
+    Args:
+        original: the class.
+        instead: what is called.
+        members: attributes of the stand-in that are not the original's.
+        stands: further classes whose instances pass for the original's.
+
+    >>> half = class_that_calls(float, lambda x: x / 2)
+    >>> half(3), half == float, isinstance(3.0, half), half.fromhex("0x10")
+    (1.5, True, True, 16.0)
+    """
+
+    class Meta(PassesFor):
+        def __call__(cls, *args: Any, **keywords: Any) -> Any:
+            return instead(*args, **keywords)
+
+    space = {
+        "original": original,
+        "kinds": (original, *stands) if stands else original,
+        "__wrapped__": original,
+        "__doc__": original.__doc__,
+        "__module__": original.__module__,
+    }
+    return Meta(original.__name__, (), space | (members or {}))
 
 
 def twin(function: Any) -> Any:

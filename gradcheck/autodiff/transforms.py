@@ -162,38 +162,35 @@ class _Traced:
             failed, self.failed = self.failed, None
             assert failed is not None
             lost = failed if isinstance(failed, AutodiffError) else self.trace.lost
-            if self.raised:
-                if first is not None:
-                    meant = translated(first)
-                    if meant is not None:
-                        raise meant from first
-                    raise first from None
-                if replace_compiled(failed):
-                    self._forget()
-                elif adopting and self.copied and not collected:
-                    # Perhaps what else holds the arrays is garbage of an earlier run.
-                    collected = True
-                    failed.__traceback__ = failed.__context__ = failed.__cause__ = self.trace.lost = None
-                    gc.collect()
-                # Otherwise NumPy, or the user's code, may have put an error of its own in the place of ours.
-                elif lost is None and refused is not None:
-                    raise refused from failed
-                elif lost is None and self._look_where(failed):
-                    # Compiled code may refuse traced values with an error of its own, in a module not looked through.
-                    self._forget()
-                    own = own or failed
-                elif lost is None and not self.trace.made:
-                    meant = translated(own or failed)
-                    if meant is not None:
-                        raise meant from own or failed
-                    raise own or failed
-                elif lost is None:
-                    # Perhaps compiled code that wants real arrays where the function made some: once more, with those.
-                    bare, first = True, own or failed
-                else:
-                    bare, generous, adopting, refused = self._more(lost, first, refused, bare, generous, adopting)
+            if self.raised and first is not None:
+                meant = translated(first)
+                if meant is not None:
+                    raise meant from first
+                raise first from None
+            if self.raised and replace_compiled(failed):
+                self._forget()
+            elif self.raised and adopting and self.copied and not collected:
+                # Perhaps what else holds the arrays is garbage of an earlier run.
+                collected = True
+                failed.__traceback__ = failed.__context__ = failed.__cause__ = self.trace.lost = None
+                gc.collect()
             elif lost is not None:
                 bare, generous, adopting, refused = self._more(lost, first, refused, bare, generous, adopting)
+            # Otherwise NumPy, or the user's code, may have put an error of its own in the place of ours.
+            elif refused is not None:
+                raise refused from failed
+            elif self._look_where(failed):
+                # Compiled code may refuse traced values with an error of its own, in a module not looked through.
+                self._forget()
+                own = own or failed
+            elif not self.trace.made:
+                meant = translated(own or failed)
+                if meant is not None:
+                    raise meant from own or failed
+                raise own or failed
+            else:
+                # Perhaps compiled code that wants real arrays where the function made some: once more, with those.
+                bare, first = True, own or failed
             # The frames of the failed run hold on to arrays, and so does its trace.
             failed = lost = self.trace.lost = None
             getattr(self.trace, "records", []).clear()

@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import enum
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -25,8 +26,7 @@ _LEAVES = frozenset({float, int, np.ndarray, np.float64, str, type(None), bool})
 # What has no derivative and passes through a container unchanged.
 _PASSIVE = (
     str, bytes, bool, np.bool_, type(None), type(Ellipsis), enum.Enum, type, slice, range, np.dtype, np.ufunc,
-    np.random.Generator, np.random.RandomState, types.FunctionType, types.BuiltinFunctionType, types.MethodType,
-    types.ModuleType,
+    types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType,
 )  # fmt: skip
 _NUMBERS = frozenset({float, int, complex, np.float64, np.float32})
 
@@ -169,7 +169,13 @@ def is_passive(x: Any) -> bool:
         return False
     if isinstance(x, np.ndarray | np.generic):
         return x.dtype.kind in "bUSMmV"
-    return isinstance(x, _PASSIVE)
+    return isinstance(x, _PASSIVE) or _is_random(x)
+
+
+def _is_random(x: Any) -> bool:
+    """Whether x is a random generator; NumPy loads their module on first use, and so nothing here loads it."""
+    random = sys.modules.get("numpy.random")
+    return isinstance(x, (getattr(random, "Generator", ()), getattr(random, "RandomState", ())))
 
 
 def tree_map(function: Callable[[Any], Any], tree: Any, live: bool = True) -> Any:

@@ -6,6 +6,7 @@ array keeps dtype and shape. Integers are promoted to float64, since there is no
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,7 @@ def argument_space(value: Any, name: str, where: Location | None = None) -> Argu
         raise refuse("complex", "complex arguments are not supported yet; split it into real and imaginary part")
     if dtype.kind != "f":
         raise refuse(f"an array of {dtype}", "derivatives are taken with respect to a float or an array of floats")
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())):  # NumPy loads it on first use
         raise refuse("a masked array", "give a plain array")
     return ArgumentSpace(kind, dtype, value.shape)
 

@@ -136,6 +136,30 @@ def test_structured_arrays_are_refused() -> None:
         grad(lambda x: np.lib.recfunctions.unstructured_to_structured(x)["f0"][0])(M)
 
 
+def alone(code: str) -> list[str]:
+    """What code prints in a process of its own: what modules this one has loaded is not known."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_structured_arrays_are_refused_where_the_function_itself_imports_them() -> None:
+    code = """
+import numpy as np, gradcheck
+def f(x):
+    from numpy.lib import recfunctions
+    return recfunctions.unstructured_to_structured(x)["f0"][0]
+try:
+    gradcheck.grad(f)(np.ones((2, 3)))
+except gradcheck.AutodiffError as error:
+    print("structured arrays" in str(error))
+"""
+    assert alone(code) == ["True"]
+
+
+def test_parts_of_numpy_that_it_loads_on_first_use_are_not_loaded() -> None:
+    code = "import sys, numpy; had = set(sys.modules); import gradcheck.autodiff; print(*set(sys.modules) - had)"
+    assert not {"numpy.random", "numpy.ma", "numpy.lib.recfunctions"} & set(alone(code))
+
+
 def test_likes_are_arrays_that_can_be_written_to() -> None:
     for like in (np.zeros_like, np.ones_like, np.empty_like):
 
@@ -188,10 +212,8 @@ def test_it_is_frozen_and_prints() -> None:
 
 
 def test_parts_of_scipy_are_listed_when_they_are_loaded() -> None:
-    """In a process of its own: what SciPy parts this one has loaded is not known."""
     code = (
         "import gradcheck; a = gradcheck.support(); b = gradcheck.support('scipy.special');"
         "print(any(e.name.startswith('scipy.special') for e in a), b['scipy.special.gammaln'].status)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "exact"]
+    assert alone(code) == ["False", "exact"]

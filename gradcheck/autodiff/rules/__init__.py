@@ -1,6 +1,7 @@
 """The rules: what NumPy's functions do for traced operands. Importing the modules fills the tables of ``core``.
 
-Rules for SciPy load when the user's code has loaded that part of SciPy: see :func:`load_for_loaded_modules`.
+Rules for SciPy load when the user's code has loaded that part of SciPy, and so do those for parts of NumPy that it does
+not load itself: see :func:`load_for_loaded_modules`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ __all__ = [
 # A module that the user's code may load, and ours with the rules for it (none: all of it is differentiated
 # numerically).
 WAITING: dict[str, str | None] = {
+    "numpy.lib.recfunctions": "gradcheck.autodiff.rules.recfunctions",
     "scipy.special": "gradcheck.autodiff.rules.scipy.special",
     "scipy.stats": "gradcheck.autodiff.rules.scipy.stats",
     "scipy.fft": "gradcheck.autodiff.rules.scipy.fft",
@@ -97,13 +99,22 @@ WAITING: dict[str, str | None] = {
 # For whatever replaces names or adds rules; ``scope.py`` takes it as well (two locks could be taken in two orders).
 LOCK = threading.RLock()
 _being_loaded: set[str] = set()
+# How many modules there were when none of them was waited for.
+_modules_seen = 0
 
 
 def load_for_loaded_modules() -> bool:
     """Load the rules for those parts of SciPy that have been loaded since the last call; whether there were any.
 
-    Called at the start of every trace for as long as there is something in ``WAITING``.
+    Called at the start of every trace, and for a function of NumPy's without a rule.
     """
+    global _modules_seen
+    count = len(sys.modules)
+    if count == _modules_seen:  # a trace is too short to look through all names each time
+        return False
+    if WAITING.keys().isdisjoint(sys.modules.keys()):
+        _modules_seen = count
+        return False
     # Another thread that comes meanwhile waits until the rules are there. A thread can take the lock again: to import
     # rules may run code that asks for this.
     with LOCK:
@@ -117,8 +128,9 @@ def load_for_loaded_modules() -> bool:
                 rules = WAITING[name]
                 if rules is not None:
                     importlib.import_module(rules)
-                registry = importlib.import_module("gradcheck.autodiff.rules.scipy.registry")
-                registry.complete(sys.modules[name])
+                if name.startswith("scipy."):
+                    registry = importlib.import_module("gradcheck.autodiff.rules.scipy.registry")
+                    registry.complete(sys.modules[name])
                 # Not before, as other threads look whether there is something to wait for without taking the lock.
                 WAITING.pop(name)
         finally:

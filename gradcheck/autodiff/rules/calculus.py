@@ -22,6 +22,7 @@ from gradcheck.autodiff.rules.reductions import (
     as_traced,
     cumprod,
     cumsum,
+    into,
     normal_axes,
     sum_,
 )
@@ -200,10 +201,7 @@ def _cumulative(function: Any, neutral: float) -> Any:
             first = list(shape_of(y))
             first[axis] = 1
             y = np.concatenate([np.full(first, neutral, plain(y).dtype), y], axis=axis)
-        if out is not None:
-            out[...] = y
-            return out
-        return y
+        return into(y, out)
 
     return handler
 

@@ -23,6 +23,7 @@ from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.joining import stack
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
+    into,
 )
 from gradcheck.autodiff.rules.shape import reshape
 
@@ -66,11 +67,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     index = np.asarray(plain(a))
     shape = np.broadcast_shapes(index.shape, shape_of(stacked)[1:])
     positions = np.choose(np.broadcast_to(index, shape), np.arange(stacked.size).reshape(shape_of(stacked)), mode=mode)  # type: ignore[call-overload]
-    y = reshape(stacked, -1)[positions]
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(reshape(stacked, -1)[positions], out)
 
 
 @implements(np.clip)
@@ -91,10 +88,7 @@ def clip(
         y = astype(y, dtype, copy=False)
     if plain(where) is not True:
         y = np.where(plain(where), y, 0.0 if out is None else out)
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 UFUNCS[umath.clip] = clip  # type: ignore[attr-defined]  # what ndarray.clip calls

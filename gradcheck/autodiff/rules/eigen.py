@@ -48,7 +48,7 @@ def _eigh_vjp(y: Any, _a: Any, *, UPLO: str) -> Any:
 
 def _eigh_jvp(t: Any, y: Any, _a: Any, *, UPLO: str) -> Any:
     w, v = y
-    inner = times(adjoint(v), mirrored(t, UPLO), v)
+    inner = times(adjoint(v), mirrored(t, UPLO.upper() == "L"), v)
     return real_of(diagonal_of(inner)), np.matmul(v, over_gaps(inner, w))
 
 

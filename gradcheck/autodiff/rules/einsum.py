@@ -24,6 +24,7 @@ from gradcheck.autodiff.rules.elementwise import astype
 from gradcheck.autodiff.rules.picking import SCATTER
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
+    into,
 )
 from gradcheck.autodiff.rules.shape import view
 
@@ -114,10 +115,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: A
         y = _einsum_in_order(parts, labels, output, optimize)
     else:
         y = EINSUM(*parts, labels=tuple(labels), output=output)
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize: Any) -> Any:

@@ -44,7 +44,7 @@ def _cholesky_vjp(y: Any, _a: Any) -> Any:
 
 
 def _cholesky_jvp(t: Any, y: Any, _a: Any) -> Any:
-    middle = np.linalg.solve(y, adjoint(np.linalg.solve(y, mirrored(t, "L"))))
+    middle = np.linalg.solve(y, adjoint(np.linalg.solve(y, mirrored(t, True))))
     return np.matmul(y, half_low(middle))
 
 

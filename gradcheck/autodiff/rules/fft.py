@@ -14,7 +14,7 @@ import numpy as np
 import numpy.fft  # NumPy itself loads it on first use only
 
 from gradcheck.autodiff.core import Primitive, implements, is_complex, plain_tree, shape_of
-from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.reductions import as_traced, into
 
 
 def _along(axis: int, ndim: int, part: slice) -> tuple[slice, ...]:
@@ -73,18 +73,11 @@ def _irfft_vjp(_y: Any, a: Any, *, n: int, axis: int, norm: Any) -> Any:
 IRFFT = Primitive(lambda a, *, n, axis, norm: np.fft.irfft(a, n, axis, norm), [_irfft_vjp], "linear", name="fft.irfft")
 
 
-def _into(y: Any, out: Any) -> Any:
-    if out is None:
-        return y
-    out[...] = y
-    return out
-
-
 def _one(primitive: Primitive, a: Any, n: Any, axis: int, norm: Any, out: Any = None, default: Any = None) -> Any:
     a, n, axis = as_traced(a), plain_tree(n), int(axis)
     length = shape_of(a)[axis]
     size = (length if default is None else default(length)) if n is None else int(n)
-    return _into(primitive(a, n=size, axis=axis, norm=norm), out)
+    return into(primitive(a, n=size, axis=axis, norm=norm), out)
 
 
 def _mirrored(length: int) -> int:
@@ -121,7 +114,7 @@ def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = Non
 
 @implements(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return _into(np.conjugate(_one(RFFT, a, n, axis, _SWAPPED[norm])), out)
+    return into(np.conjugate(_one(RFFT, a, n, axis, _SWAPPED[norm])), out)
 
 
 # -- several axes ------------------------------------------------------------------------------------------------------
@@ -145,7 +138,7 @@ def _many(primitive: Primitive, a: Any, s: Any, axes: Any, norm: Any, out: Any) 
     a = as_traced(a)
     for n, axis in reversed(_sizes(a, s, axes)):
         a = primitive(a, n=n, axis=axis, norm=norm)
-    return _into(a, out)
+    return into(a, out)
 
 
 def _real_many(a: Any, s: Any, axes: Any, norm: Any, out: Any) -> Any:
@@ -154,7 +147,7 @@ def _real_many(a: Any, s: Any, axes: Any, norm: Any, out: Any) -> Any:
     a = RFFT(a, n=n, axis=axis, norm=norm)
     for n, axis in reversed(rest):
         a = FFT(a, n=n, axis=axis, norm=norm)
-    return _into(a, out)
+    return into(a, out)
 
 
 def _inverse_real_many(a: Any, s: Any, axes: Any, norm: Any, out: Any) -> Any:
@@ -162,7 +155,7 @@ def _inverse_real_many(a: Any, s: Any, axes: Any, norm: Any, out: Any) -> Any:
     *rest, (last, final) = _sizes(a, s, axes, half=True)
     for n, axis in rest:
         a = IFFT(a, n=n, axis=axis, norm=norm)
-    return _into(IRFFT(a, n=last, axis=final, norm=norm), out)
+    return into(IRFFT(a, n=last, axis=final, norm=norm), out)
 
 
 def _register(names: tuple[str, str], transform: Callable[..., Any]) -> None:

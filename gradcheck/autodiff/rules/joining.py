@@ -25,6 +25,7 @@ from gradcheck.autodiff.core import (
 )
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
+    into,
 )
 from gradcheck.autodiff.rules.shape import ravel, reshape
 from gradcheck.autodiff.rules.writing import copy
@@ -66,10 +67,7 @@ def concatenate(
         raise TypeError(f"Cannot cast array data to {np.dtype(target)} according to the rule '{casting}'")
     if dtype is not None:
         y = y.astype(dtype)
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 @implements(np.stack)

@@ -171,7 +171,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
     a = as_traced(a)
     static: dict[str, Any] = {}
     if hermitian:
-        a = mirrored(a, "L")
+        a = mirrored(a, True)
     if rcond is not None:
         static["rcond"] = plain(rcond)
     if rtol is not np._NoValue:

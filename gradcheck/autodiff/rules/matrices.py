@@ -28,16 +28,26 @@ def adjoint(x: Any) -> Any:
 
 
 def times(*factors: Any) -> Any:
-    """The matrix product of all factors."""
+    """The matrix product of all factors, from left to right."""
     y = factors[0]
     for factor in factors[1:]:
         y = np.matmul(y, factor)
     return y
 
 
+def precision(x: Any) -> Any:
+    """The real dtype of the precision of x."""
+    return np.real(plain(x)).dtype
+
+
+def identity(like: Any, m: int, n: int | None = None) -> Any:
+    """The identity (m, n) in the precision of ``like``."""
+    return np.eye(m, n, dtype=precision(like))
+
+
 def identity_like(x: Any) -> Any:
     """The identity of the size of x's last axis, in its precision."""
-    return np.eye(shape_of(x)[-1], dtype=np.real(plain(x)).dtype)
+    return identity(x, shape_of(x)[-1])
 
 
 def diagonal_matrix(v: Any) -> Any:
@@ -59,9 +69,9 @@ def half_low(x: Any) -> Any:
     return np.tril(x) * (1.0 - 0.5 * identity_like(x))
 
 
-def mirrored(a: Any, triangle: str) -> Any:
-    """The Hermitian matrix that NumPy takes a for when it reads one triangle only."""
-    low = half_low(a) if triangle.upper() == "L" else adjoint(half_low(adjoint(a)))
+def mirrored(a: Any, lower: bool) -> Any:
+    """The Hermitian matrix that LAPACK takes a for: it reads one triangle only, and the diagonal as real."""
+    low = half_low(a) if lower else adjoint(half_low(adjoint(a)))
     return low + adjoint(low)
 
 

@@ -27,6 +27,7 @@ from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.memory import Broadcast, still
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
+    into,
 )
 from gradcheck.autodiff.rules.shape import ravel, reshape, view
 
@@ -65,11 +66,7 @@ for _mover in _MOVING:
 
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    y = moved(a, lambda p: np.compress(plain_tree(condition), p, axis=axis))
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(moved(a, lambda p: np.compress(plain_tree(condition), p, axis=axis)), out)
 
 
 @implements(np.extract)
@@ -121,11 +118,7 @@ def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 @implements(np.trace)
 def trace(a: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
-    y = np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype), out)
 
 
 def _scatter(x: Any, *, key: Any, shape: tuple[int, ...]) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.char
-import numpy.lib.recfunctions
 import numpy.strings
 from numpy._core import umath
 
@@ -124,7 +123,9 @@ FUNCTIONS[np.full_like] = full_like
 REFUSED: dict[Callable[..., Any], str] = {}
 
 
-def _refusing(function: Any, why: str, hint: str) -> None:
+def refuse(function: Any, why: str, hint: str) -> None:
+    """Refuse derivatives through one of NumPy's functions, by name."""
+
     def handler(*args: Any, **keywords: Any) -> Any:
         if any_active(args) or any_active(keywords):
             raise unsupported(f"{function.__module__}.{function.__name__}: {why}", hint)
@@ -135,12 +136,8 @@ def _refusing(function: Any, why: str, hint: str) -> None:
 
 
 for _name in FILES.split():
-    _refusing(
+    refuse(
         getattr(np, _name),
         "what is read back from a file has no derivative",
         "write it after the function has returned",
     )
-for _name in numpy.lib.recfunctions.__all__:
-    _function = getattr(numpy.lib.recfunctions, _name)
-    if _function not in FUNCTIONS and not isinstance(_function, type):
-        _refusing(_function, "structured arrays cannot hold traced values", "keep each field in an array of its own")

@@ -24,7 +24,7 @@ from gradcheck.autodiff.core import (
     shape_of,
     unbroadcast,
 )
-from gradcheck.autodiff.rules.reductions import as_traced, normal_axes
+from gradcheck.autodiff.rules.reductions import as_traced, into, normal_axes
 
 
 def _swap(x: Any) -> Any:
@@ -82,10 +82,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
         y = apply(MATMUL, (a, b), {})
     else:
         y = tensordot(a, b, (-1, -2))
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 @implements(np.tensordot, np.linalg.tensordot)
@@ -120,11 +117,7 @@ def inner(a: Any, b: Any, /) -> Any:
 
 @implements(np.outer)
 def outer(a: Any, b: Any, out: Any = None) -> Any:
-    y = np.reshape(as_traced(a), (-1, 1)) * np.reshape(as_traced(b), (1, -1))
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(np.reshape(as_traced(a), (-1, 1)) * np.reshape(as_traced(b), (1, -1)), out)
 
 
 @implements(np.linalg.outer)
@@ -165,10 +158,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     y = arrays[0]
     for a in arrays[1:]:
         y = dot(y, a)
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 @implements(np.kron)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import FUNCTIONS, implements, is_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.reductions import NONE, as_traced, axes_last, finish, normal_axes
+from gradcheck.autodiff.rules.reductions import NONE, as_traced, axes_last, finish, into, normal_axes
 
 
 @implements(np.median)
@@ -124,10 +124,7 @@ def _place(y: Any, shape: tuple[int, ...], leading: int, axis: Any, keepdims: An
     if keepdims is not NONE and keepdims and shape:
         axes = normal_axes(axis, len(shape))
         y = np.reshape(y, shape_of(y)[:leading] + tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 def _percents(q: Any, a: Any) -> Any:

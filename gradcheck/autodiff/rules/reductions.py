@@ -64,14 +64,19 @@ def _sum_vjp(_y: Any, x: Any, *, axis: Any) -> Any:
 SUM = Primitive(_sum, [_sum_vjp], "linear", name="sum")
 
 
+def into(y: Any, out: Any) -> Any:
+    """What a function with the keyword ``out`` returns."""
+    if out is None:
+        return y
+    out[...] = y
+    return out
+
+
 def finish(y: Any, shape: tuple[int, ...], axis: Any, keepdims: Any, out: Any) -> Any:
     if keepdims is not NONE and keepdims and shape:
         axes = normal_axes(axis, len(shape))
         y = np.reshape(y, tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(y, out)
 
 
 def masked(x: Any, where: Any, neutral: float) -> Any:
@@ -157,11 +162,7 @@ ROOT = Elementwise(np.sqrt, lambda y, _x: np.where(plain(y) == 0, 0.0, 0.5 / np.
 def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = NONE, *,
         where: Any = NONE, mean: Any = NONE, correction: Any = NONE) -> Any:  # fmt: skip
     variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    y = elementwise(ROOT, (variance,))
-    if out is not None:
-        out[...] = y
-        return out
-    return y
+    return into(elementwise(ROOT, (variance,)), out)
 
 
 def _prod_others(x: Any, axis: Any) -> Any:
@@ -326,11 +327,7 @@ def _cumulative(primitive: Primitive) -> Any:
         a = cast(as_traced(a), dtype)
         if axis is None:
             a, axis = np.ravel(a), 0
-        y = primitive(a, axis=int(normal_axes(axis, len(shape_of(a)))[0]))
-        if out is not None:
-            out[...] = y
-            return out
-        return y
+        return into(primitive(a, axis=int(normal_axes(axis, len(shape_of(a)))[0])), out)
 
     return handler
 

@@ -22,6 +22,7 @@ from gradcheck.autodiff.rules.reductions import (
     as_traced,
     cumprod,
     cumsum,
+    into,
     max_,
     mean,
     min_,
@@ -111,11 +112,7 @@ def _spread(function: Any, own: Any, name: str) -> Any:
         known = own(plain(a), axis=axis, ddof=ddof, **named)  # its warnings, and where there are too few
         with np.errstate(all="ignore"):
             y = function(np.where(mask, a, 0.0), axis, dtype, None, ddof, keepdims, where=mask, mean=mean)
-        y = _unknown(y, known)
-        if out is not None:
-            out[...] = y
-            return out
-        return y
+        return into(_unknown(y, known), out)
 
     handler.__name__ = name
     return handler
@@ -134,11 +131,7 @@ def _nan_extremum(function: Any, own: Any, neutral: float) -> Any:
         }
         known = own(plain(a), axis=axis, **named)  # its checks and warnings
         y = function(np.where(np.isnan(plain(a)), neutral, a), axis, None, keepdims, initial, where)
-        y = _unknown(y, known)
-        if out is not None:
-            out[...] = y
-            return out
-        return y
+        return into(_unknown(y, known), out)
 
     return handler
 

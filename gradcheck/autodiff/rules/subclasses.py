@@ -16,6 +16,7 @@ from gradcheck.autodiff import core
 from gradcheck.autodiff.core import any_active
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.scope import shadow
+from gradcheck.autodiff.swaps import class_that_calls
 
 _ADVICE = {
     "np.ma": ("masked arrays", "keep the mask in an array of its own: np.where(mask, ...), np.sum(x, where=mask)"),
@@ -37,20 +38,7 @@ def _stand_in(value: Any, home: str) -> Any:
         call.__wrapped__ = value  # type: ignore[attr-defined]
         return call
 
-    class Meta(type):
-        def __call__(cls, *args: Any, **keywords: Any) -> Any:
-            return call(*args, **keywords)
-
-        def __instancecheck__(cls, x: Any) -> bool:
-            return isinstance(x, value)
-
-        def __subclasscheck__(cls, c: type) -> bool:
-            return issubclass(c, value)
-
-        def __getattr__(cls, name: str) -> Any:
-            return getattr(value, name)
-
-    return Meta(value.__name__, (), {"__wrapped__": value, "__doc__": value.__doc__, "__module__": value.__module__})
+    return class_that_calls(value, call)
 
 
 class _MaskedArrays(ModuleType):

@@ -33,13 +33,18 @@ def _many(name: str, default: Any) -> Callable[..., Any]:
     return handler
 
 
-def rfft(x: Any, n: Any = None, axis: int = -1, overwrite_x: bool = False) -> Any:
-    """[Re y₀, Re y₁, Im y₁, Re y₂, ...]."""
+def _real_sequence(x: Any, n: Any, axis: int) -> tuple[Any, int, int, int]:
+    """The real operand, the length of its transform, the axis, and how many axes there are."""
     x = floating(x)
     if is_complex(x):
         raise TypeError("x must be a real sequence")
-    ndim, n = len(shape_of(x)), shape_of(x)[axis] if n is None else int(plain_tree(n))
-    (axis,) = axis_tuple(axis, ndim)
+    ndim = len(shape_of(x))
+    return x, shape_of(x)[axis] if n is None else int(plain_tree(n)), axis_tuple(axis, ndim)[0], ndim
+
+
+def rfft(x: Any, n: Any = None, axis: int = -1, overwrite_x: bool = False) -> Any:
+    """[Re y₀, Re y₁, Im y₁, Re y₂, ...]."""
+    x, n, axis, ndim = _real_sequence(x, n, axis)
     y = fft.real_transform(x, (n,), (axis,), None)
     # Both parts beside each other; then the imaginary parts that are zero by nature are left out.
     both = np.stack([np.real(y), np.imag(y)], axis=axis + 1)
@@ -50,11 +55,7 @@ def rfft(x: Any, n: Any = None, axis: int = -1, overwrite_x: bool = False) -> An
 
 def irfft(x: Any, n: Any = None, axis: int = -1, overwrite_x: bool = False) -> Any:
     """The inverse of :func:`rfft`."""
-    x = floating(x)
-    if is_complex(x):
-        raise TypeError("x must be a real sequence")
-    ndim, n = len(shape_of(x)), shape_of(x)[axis] if n is None else int(plain_tree(n))
-    (axis,) = axis_tuple(axis, ndim)
+    x, n, axis, ndim = _real_sequence(x, n, axis)
     x = fit(x, n, axis)
     parts = [x[at(axis, ndim, slice(0, 1))], x[at(axis, ndim, slice(0, 1))] * 0.0, x[at(axis, ndim, slice(1, None))]]
     if n % 2 == 0:

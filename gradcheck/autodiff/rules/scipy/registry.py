@@ -24,7 +24,7 @@ from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import through
 from gradcheck.autodiff.rules.scipy.accuracy import ACCURACY
 from gradcheck.autodiff.scope import ALWAYS, shadow, shadow_class
-from gradcheck.autodiff.swaps import twin
+from gradcheck.autodiff.swaps import class_that_calls, twin
 
 Handler = Callable[..., Any]
 Space = Any  # a module or a class
@@ -204,24 +204,8 @@ def construct(
         return
     cls: Any = getattr(module, name)
     call = _stand_in(cls, handler, False)
-
-    kinds = (cls, *stands)
     own = {k: _stand_in(getattr(cls, k), h, False) for k, h in (members or {}).items() if hasattr(cls, k)}
-
-    class Meta(type):
-        def __call__(cls, *args: Any, **keywords: Any) -> Any:
-            return call(*args, **keywords)
-
-        def __instancecheck__(cls, x: Any) -> bool:
-            return isinstance(x, kinds)
-
-        def __subclasscheck__(cls, c: type) -> bool:
-            return issubclass(c, kinds)
-
-        def __getattr__(cls, attribute: str) -> Any:
-            return own[attribute] if attribute in own else getattr(kinds[0], attribute)
-
-    stand_in = Meta(name, (), {"__wrapped__": cls, "__doc__": cls.__doc__, "__module__": cls.__module__})
+    stand_in = class_that_calls(cls, call, own, stands)
     _ORIGINAL[module, name] = cls
     STATUS[module, name] = "exact"
     STATUS.update({(cls, k): "exact" for k in own})

@@ -151,10 +151,15 @@ def _rows(v: Any, ndim: int) -> Any:
     return np.reshape(v, (-1,) + (1,) * (ndim - 1))
 
 
+def _secants(x: Any, y: Any) -> tuple[Any, Any]:
+    """The widths of the intervals, shaped as rows of y, and the slopes of the secants."""
+    h = _rows(np.diff(x), len(shape_of(y)))
+    return h, np.diff(y, axis=0) / h
+
+
 def hermite(x: Any, y: Any, slopes: Any) -> Any:
     """The coefficients of the cubics with these values and slopes."""
-    h = _rows(np.diff(x), len(shape_of(y)))
-    secant = np.diff(y, axis=0) / h
+    h, secant = _secants(x, y)
     t = (slopes[:-1] + slopes[1:] - 2 * secant) / h
     return np.stack([t / h, (secant - slopes[:-1]) / h - t, slopes[:-1], y[:-1]])
 
@@ -184,8 +189,7 @@ def _ends(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
 def pchip(x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
     """``PchipInterpolator``: weighted harmonic means of the secants."""
     x, y = _points(x, y, axis)
-    h = _rows(np.diff(x), len(shape_of(y)))
-    m = np.diff(y, axis=0) / h
+    h, m = _secants(x, y)
     if shape_of(x)[0] == 2:
         slopes = np.concatenate([m, m])
     else:
@@ -202,8 +206,7 @@ def pchip(x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> Any:
 def akima(x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> Any:
     """``Akima1DInterpolator``: secants weighted by how the others bend."""
     x, y = _points(x, y, axis)
-    h = _rows(np.diff(x), len(shape_of(y)))
-    m = np.diff(y, axis=0) / h
+    _, m = _secants(x, y)
     if shape_of(x)[0] == 2:
         slopes = np.concatenate([m, m])
     else:

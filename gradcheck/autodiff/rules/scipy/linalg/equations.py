@@ -12,15 +12,8 @@ import numpy as np
 import scipy.linalg as la
 
 from gradcheck.autodiff.core import Primitive, plain, shape_of
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    array,
-    floating,
-    hermitian_transpose,
-    mm,
-    primitive,
-    push,
-    swap,
-)
+from gradcheck.autodiff.rules.matrices import adjoint, times, transposed
+from gradcheck.autodiff.rules.scipy.linalg.tools import array, floating, primitive, push
 from gradcheck.autodiff.rules.scipy.registry import original
 
 # -- Sylvester: A X + X B = Q ----------------------------------------------------------------------------------------
@@ -29,8 +22,8 @@ from gradcheck.autodiff.rules.scipy.registry import original
 def _sylvester_vjp(k: int) -> Any:
     def vjp(x: Any, a: Any, b: Any, _q: Any) -> Any:
         def pull(g: Any) -> Any:
-            z = SYLVESTER(swap(a), swap(b), g)
-            d = z if k == 2 else -mm(z, swap(x)) if k == 0 else -mm(swap(x), z)
+            z = SYLVESTER(transposed(a), transposed(b), g)
+            d = z if k == 2 else -times(z, transposed(x)) if k == 0 else -times(transposed(x), z)
             return d if np.iscomplexobj(plain((a, b, _q)[k])) else np.real(d)
 
         return pull
@@ -42,8 +35,8 @@ SYLVESTER: Primitive = primitive(
     "scipy.linalg.solve_sylvester",
     lambda a, b, q: original(la, "solve_sylvester")(a, b, q),
     [
-        lambda t, x, a, b, _q: SYLVESTER(a, b, -mm(t, x)),
-        lambda t, x, a, b, _q: SYLVESTER(a, b, -mm(x, t)),
+        lambda t, x, a, b, _q: SYLVESTER(a, b, -times(t, x)),
+        lambda t, x, a, b, _q: SYLVESTER(a, b, -times(x, t)),
         lambda t, _x, a, b, _q: SYLVESTER(a, b, t),
     ],
     [_sylvester_vjp(k) for k in range(3)],
@@ -58,7 +51,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
     """``scipy.linalg.solve_continuous_lyapunov``: A X + X Aᴴ = Q."""
     a = floating(a)
-    return solve_sylvester(a, hermitian_transpose(a), q)
+    return solve_sylvester(a, adjoint(a), q)
 
 
 solve_lyapunov = solve_continuous_lyapunov  # SciPy's old name of it
@@ -68,8 +61,8 @@ solve_lyapunov = solve_continuous_lyapunov  # SciPy's old name of it
 
 
 def _discrete_jvp(t: Any, x: Any, a: Any, q: Any, *, method: Any) -> Any:
-    ah, th = hermitian_transpose(a), hermitian_transpose(t)
-    return DISCRETE(a, mm(t, x, ah) + mm(a, x, th), method=method)
+    ah, th = adjoint(a), adjoint(t)
+    return DISCRETE(a, times(t, x, ah) + times(a, x, th), method=method)
 
 
 DISCRETE: Primitive = primitive(
@@ -79,7 +72,7 @@ DISCRETE: Primitive = primitive(
     # The pullback in q solves with Aᵀ; in a it is that, and the transpose of two products.
     [
         lambda x, a, q, *, method: lambda g: _discrete_pull_a(g, x, a, method),
-        lambda _x, a, q, *, method: lambda g: _as_real(DISCRETE(swap(a), g, method=method), q),
+        lambda _x, a, q, *, method: lambda g: _as_real(DISCRETE(transposed(a), g, method=method), q),
     ],
 )
 
@@ -89,10 +82,10 @@ def _as_real(d: Any, like: Any) -> Any:
 
 
 def _discrete_pull_a(g: Any, x: Any, a: Any, method: Any) -> Any:
-    z = DISCRETE(swap(a), g, method=method)
+    z = DISCRETE(transposed(a), g, method=method)
     # ⟨Z, dA X Aᴴ + A X dAᴴ⟩ without a conjugate in the pairing.
-    first = mm(z, swap(mm(x, hermitian_transpose(a))))
-    second = np.conjugate(mm(swap(z), mm(a, x)))
+    first = times(z, transposed(times(x, adjoint(a))))
+    second = np.conjugate(times(transposed(z), times(a, x)))
     return _as_real(first + second, a)
 
 
@@ -106,34 +99,34 @@ def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
 
 def _continuous_residual(x: Any, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> Any:
     """Aᴴ X E + Eᴴ X A − (Eᴴ X B + S) R⁻¹ (Bᴴ X E + Sᴴ) + Q"""
-    eh, side = hermitian_transpose(e), mm(hermitian_transpose(e), x, b) + s
-    other = mm(hermitian_transpose(b), x, e) + hermitian_transpose(s)
-    return mm(hermitian_transpose(a), x, e) + mm(eh, x, a) - mm(side, np.linalg.solve(r, other)) + q
+    eh, side = adjoint(e), times(adjoint(e), x, b) + s
+    other = times(adjoint(b), x, e) + adjoint(s)
+    return times(adjoint(a), x, e) + times(eh, x, a) - times(side, np.linalg.solve(r, other)) + q
 
 
 def _discrete_residual(x: Any, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> Any:
     """Aᴴ X A − Eᴴ X E − (Aᴴ X B + S)(R + Bᴴ X B)⁻¹(Bᴴ X A + Sᴴ) + Q"""
-    ah, bh = hermitian_transpose(a), hermitian_transpose(b)
-    side, other = mm(ah, x, b) + s, mm(bh, x, a) + hermitian_transpose(s)
-    inner = np.linalg.solve(r + mm(bh, x, b), other)
-    return mm(ah, x, a) - mm(hermitian_transpose(e), x, e) - mm(side, inner) + q
+    ah, bh = adjoint(a), adjoint(b)
+    side, other = times(ah, x, b) + s, times(bh, x, a) + adjoint(s)
+    inner = np.linalg.solve(r + times(bh, x, b), other)
+    return times(ah, x, a) - times(adjoint(e), x, e) - times(side, inner) + q
 
 
 def _continuous_step(d: Any, x: Any, a: Any, b: Any, _q: Any, r: Any, e: Any, s: Any) -> Any:
     """dX from (A − B K)ᴴ dX E + Eᴴ dX (A − B K) + d = 0, K = R⁻¹(Bᴴ X E + Sᴴ)."""
-    gain = np.linalg.solve(r, mm(hermitian_transpose(b), x, e) + hermitian_transpose(s))
+    gain = np.linalg.solve(r, times(adjoint(b), x, e) + adjoint(s))
     inverse = np.linalg.inv(e)
-    closed = mm(a - mm(b, gain), inverse)
-    return SYLVESTER(hermitian_transpose(closed), closed, -mm(hermitian_transpose(inverse), d, inverse))
+    closed = times(a - times(b, gain), inverse)
+    return SYLVESTER(adjoint(closed), closed, -times(adjoint(inverse), d, inverse))
 
 
 def _discrete_step(d: Any, x: Any, a: Any, b: Any, _q: Any, r: Any, e: Any, s: Any) -> Any:
     """dX from (A − B K)ᴴ dX (A − B K) − Eᴴ dX E + d = 0, K = (R + Bᴴ X B)⁻¹(Bᴴ X A + Sᴴ)."""
-    bh = hermitian_transpose(b)
-    gain = np.linalg.solve(r + mm(bh, x, b), mm(bh, x, a) + hermitian_transpose(s))
+    bh = adjoint(b)
+    gain = np.linalg.solve(r + times(bh, x, b), times(bh, x, a) + adjoint(s))
     inverse = np.linalg.inv(e)
-    closed = mm(a - mm(b, gain), inverse)
-    return DISCRETE(hermitian_transpose(closed), mm(hermitian_transpose(inverse), d, inverse), method=None)
+    closed = times(a - times(b, gain), inverse)
+    return DISCRETE(adjoint(closed), times(adjoint(inverse), d, inverse), method=None)
 
 
 def _riccati(name: str, residual: Any, step: Any) -> Any:

@@ -13,37 +13,30 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import is_complex, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.linalg.solving import solve_banded, solve_triangular
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    conjugate,
-    dims,
-    eye,
-    floating,
-    hermitian,
-    hermitian_transpose,
+from gradcheck.autodiff.rules.matrices import (
+    adjoint,
+    conjugated,
+    half_low,
     identity,
-    mm,
-    primitive,
-    swap,
-    zeros,
+    identity_like,
+    mirrored,
+    times,
+    transposed,
 )
+from gradcheck.autodiff.rules.scipy.linalg.solving import solve_banded, solve_triangular
+from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive, zeros
 from gradcheck.autodiff.rules.scipy.registry import original
 
 # -- Cholesky --------------------------------------------------------------------------------------------------------
 
 
-def _half(x: Any) -> Any:
-    """The lower triangle with its diagonal halved."""
-    return np.tril(x) * (1.0 - 0.5 * eye(x))
-
-
 def _cholesky_jvp(t: Any, y: Any, _a: Any, *, lower: bool) -> Any:
     """I. Murray, *Differentiation of the Cholesky decomposition*, arXiv:1602.07527, 2016, section 3."""
-    low = y if lower else hermitian_transpose(y)
-    inner = np.linalg.solve(low, hermitian(t, lower))
-    inner = np.linalg.solve(low, hermitian_transpose(inner))  # L⁻¹ dA L⁻ᴴ, Hermitian
-    d = mm(low, _half(inner))
-    return d if lower else hermitian_transpose(d)
+    low = y if lower else adjoint(y)
+    inner = np.linalg.solve(low, mirrored(t, lower))
+    inner = np.linalg.solve(low, adjoint(inner))  # L⁻¹ dA L⁻ᴴ, Hermitian
+    d = times(low, half_low(inner))
+    return d if lower else adjoint(d)
 
 
 CHOLESKY = primitive(
@@ -88,7 +81,7 @@ def _flipped_bands(ab: Any) -> Any:
     count, n = shape_of(ab)
     k, j = np.indices((count, n))
     inside = j + k < n
-    return np.where(inside, conjugate(ab[count - 1 - k, np.where(inside, j + k, 0)]), 0.0)
+    return np.where(inside, conjugated(ab[count - 1 - k, np.where(inside, j + k, 0)]), 0.0)
 
 
 def cholesky_banded(ab: Any, overwrite_ab: bool = False, lower: bool = False, check_finite: bool = True) -> Any:
@@ -103,7 +96,7 @@ def cholesky_banded(ab: Any, overwrite_ab: bool = False, lower: bool = False, ch
         read, at = j + k < n, (np.minimum(j + k, n - 1), j)
         return np.where(read, factor[at], ab)
     read, at = j - (count - 1 - k) >= 0, (j, np.maximum(j - (count - 1 - k), 0))
-    return np.where(read, conjugate(factor[at]), ab)
+    return np.where(read, conjugated(factor[at]), ab)
 
 
 def cho_solve_banded(cb_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
@@ -122,7 +115,7 @@ def _upper_bands(low: Any) -> Any:
     k, j = np.indices((count, n))
     offset = count - 1 - k
     inside = j - offset >= 0
-    return np.where(inside, conjugate(low[offset, np.where(inside, j - offset, 0)]), 0.0)
+    return np.where(inside, conjugated(low[offset, np.where(inside, j - offset, 0)]), 0.0)
 
 
 # -- LU --------------------------------------------------------------------------------------------------------------
@@ -143,19 +136,19 @@ def _lu_jvp(t: Any, y: Any, _a: Any, *, order: Any) -> Any:
     low, up = _unit_lower(y, k), np.triu(y[..., :k, :])
     low1, up1 = low[..., :k, :], up[..., :, :k]
     inner = _right(np.linalg.solve(low1, d[..., :k, :k]), up1)
-    dlow1, dup1 = mm(low1, np.tril(inner, -1)), mm(np.triu(inner), up1)
+    dlow1, dup1 = times(low1, np.tril(inner, -1)), times(np.triu(inner), up1)
     if m > n:
-        below = _right(d[..., k:, :] - mm(low[..., k:, :], dup1), up1)
+        below = _right(d[..., k:, :] - times(low[..., k:, :], dup1), up1)
         return np.concatenate([dlow1 + dup1, below], axis=-2)
     if n > m:
-        beside = np.linalg.solve(low1, d[..., :, k:] - mm(dlow1, up[..., :, k:]))
+        beside = np.linalg.solve(low1, d[..., :, k:] - times(dlow1, up[..., :, k:]))
         return np.concatenate([dlow1 + dup1, beside], axis=-1)
     return dlow1 + dup1
 
 
 def _right(x: Any, u: Any) -> Any:
     """x·u⁻¹"""
-    return swap(np.linalg.solve(swap(u), swap(x)))
+    return transposed(np.linalg.solve(transposed(u), transposed(x)))
 
 
 def _permuted(a: Any, order: Any) -> Any:
@@ -192,7 +185,7 @@ def lu(a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite:
     y = LU(a, order=_order(a))
     low, up = _unit_lower(y, k), np.triu(y[..., :k, :])
     p = original(la, "lu")(plain(a), p_indices=p_indices)[0]
-    return (mm(p, low), up) if permute_l and not p_indices else (p, low, up)
+    return (times(p, low), up) if permute_l and not p_indices else (p, low, up)
 
 
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
@@ -226,10 +219,10 @@ def _ldl_jvp(t: Any, y: Any, _a: Any, *, lower: bool, hermitian_: bool, order: A
     """A = L·D·Lᴴ with D of blocks of one or two; with X = L⁻¹ dL, which is outside of the blocks, L⁻¹ dA L⁻ᴴ =
     X D + dD + D Xᴴ."""
     factor, d = y
-    across = hermitian_transpose if hermitian_ else swap
+    across = adjoint if hermitian_ else transposed
     strict = np.tril(t, -1) if lower else np.triu(t, 1)
     middle = np.real(t) if hermitian_ else t
-    full = strict + across(strict) + middle * eye(t)
+    full = strict + across(strict) + middle * identity_like(t)
     low = factor[order]
     inner = np.linalg.solve(low, full[order][:, order])
     inner = across(np.linalg.solve(low, across(inner)))
@@ -241,7 +234,7 @@ def _ldl_jvp(t: Any, y: Any, _a: Any, *, lower: bool, hermitian_: bool, order: A
     x = _right(np.where(outside, inner, 0.0), d)
     # Columns and rows of x within one block pair with d^-1's block: nothing inside of a block is left over.
     x = np.where(outside, x, 0.0)
-    return mm(low, x)[np.argsort(order)], np.where(block, inner, 0.0)
+    return times(low, x)[np.argsort(order)], np.where(block, inner, 0.0)
 
 
 LDL = primitive(
@@ -272,12 +265,12 @@ def _qr_jvp(t: Any, y: Any, _a: Any) -> Any:
     triangle, and dR = (X − Ω) R; LAPACK's R has a real diagonal (S. Walter & L. Lehmann, 2010, as above)."""
     q, r = y
     scaled = _right(t, r)
-    x = mm(hermitian_transpose(q), scaled)
+    x = times(adjoint(q), scaled)
     strict = np.tril(x, -1)
-    omega = strict - hermitian_transpose(strict)
+    omega = strict - adjoint(strict)
     if is_complex(x):
-        omega = omega + 1j * np.imag(x) * eye(x)
-    return scaled - mm(q, x - omega), np.triu(mm(x - omega, r))
+        omega = omega + 1j * np.imag(x) * identity_like(x)
+    return scaled - times(q, x - omega), np.triu(times(x - omega, r))
 
 
 QR = primitive("scipy.linalg.qr", lambda a: tuple(original(la, "qr")(a, mode="economic")), [_qr_jvp], outputs=2)
@@ -308,9 +301,9 @@ def _completed(q1: Any) -> Any:
     up = np.triu(packed)
     v1 = np.tril(packed, -1) + identity(q1, n)
     v2 = _right(difference[n:], up)
-    middle = _right(up, hermitian_transpose(v1))
+    middle = _right(up, adjoint(v1))
     v = np.concatenate([v1, v2], axis=0)
-    return identity(q1, m)[:, n:] - mm(v, middle, hermitian_transpose(v2))
+    return identity(q1, m)[:, n:] - times(v, middle, adjoint(v2))
 
 
 def _full_q(q1: Any, value: Any) -> Any:
@@ -342,7 +335,7 @@ def qr(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
     k = min(m, n)
     q, r = QR(a[:, :k])
     if m < n:
-        r = np.concatenate([r, mm(hermitian_transpose(q), a[:, k:])], axis=1)
+        r = np.concatenate([r, times(adjoint(q), a[:, k:])], axis=1)
     if mode == "full":
         q = _full_q(q, value[0])
     if mode in ("full", "r") and m > n:
@@ -360,9 +353,9 @@ def qr_multiply(a: Any, c: Any, mode: str = "right", pivoting: bool = False, con
     if conjugate:
         q = np.conjugate(q)
     if mode == "left":
-        y = mm(q, c[: shape_of(q)[1]])
+        y = times(q, c[: shape_of(q)[1]])
     else:
-        y = mm(c, q)
+        y = times(c, q)
     if shape_of(y) != value[0].shape or not np.allclose(plain(y), value[0], atol=1e-10):
         raise unsupported("scipy.linalg.qr_multiply with this shape of c", "multiply by the Q of scipy.linalg.qr")
     return (y, r, *order)
@@ -382,10 +375,10 @@ def rq(a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full",
     value = original(la, "rq")(plain(a), mode=mode)
     r_value = value if mode == "r" else value[0]
     k = min(m, n)
-    q0, r0 = QR(hermitian_transpose(a[m - k :][::-1]))
-    q, r = hermitian_transpose(q0)[::-1], hermitian_transpose(r0)[::-1, ::-1]
+    q0, r0 = QR(adjoint(a[m - k :][::-1]))
+    q, r = adjoint(q0)[::-1], adjoint(r0)[::-1, ::-1]
     if m > n:
-        r = np.concatenate([mm(a[: m - k], hermitian_transpose(q)), r], axis=0)
+        r = np.concatenate([times(a[: m - k], adjoint(q)), r], axis=0)
     have = np.diagonal(plain(r)[-k:])
     want = np.diagonal(r_value[-k:, -k:])
     sign = np.where(have == 0, 1.0, want / np.where(have == 0, 1.0, have))

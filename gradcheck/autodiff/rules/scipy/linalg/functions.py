@@ -15,17 +15,9 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import Primitive, any_active, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.matrices import diagonal_matrix, times, transposed
 from gradcheck.autodiff.rules.scipy.linalg.equations import solve_sylvester
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    diagonal,
-    dims,
-    floating,
-    mm,
-    primitive,
-    push,
-    swap,
-    zeros,
-)
+from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive, push, zeros
 from gradcheck.autodiff.rules.scipy.registry import original
 
 
@@ -47,7 +39,7 @@ def _matrix_function(name: str, function: Callable[..., Any]) -> Any:
 
     def vjp(y: Any, a: Any, **static: Any) -> Callable[[Any], Any]:
         def pull(g: Any) -> Any:
-            d = frechet(swap(a), g, static)
+            d = frechet(transposed(a), g, static)
             return np.real(d) if is_complex(d) and not is_complex(a) and not is_complex(y) else d
 
         return pull
@@ -80,7 +72,7 @@ FRECHET: Primitive = primitive(
     "scipy.linalg.expm_frechet",
     lambda a, e: original(la, "expm_frechet")(a, e, compute_expm=False),
     [lambda t, _y, a, e: push(_frechet_of, 0, (a, e), t), lambda t, _y, a, _e: FRECHET(a, t)],
-    [None, lambda _y, a, _e: lambda g: FRECHET(swap(a), g)],
+    [None, lambda _y, a, _e: lambda g: FRECHET(transposed(a), g)],
 )
 
 
@@ -112,7 +104,7 @@ def _sqrtm_jvp(t: Any, y: Any, _a: Any) -> Any:
 
 def _sqrtm_vjp(y: Any, a: Any) -> Any:
     def pull(g: Any) -> Any:
-        d = solve_sylvester(swap(y), swap(y), g)
+        d = solve_sylvester(transposed(y), transposed(y), g)
         return np.real(d) if is_complex(d) and not is_complex(a) and not is_complex(y) else d
 
     return pull
@@ -186,7 +178,7 @@ def signm(A: Any, disp: Any = None) -> Any:
     """``scipy.linalg.signm``: A (A²)^(−1/2) (Higham, section 5.1)."""
     _plain_disp("signm", disp)
     a = floating(A)
-    return _like(mm(a, np.linalg.inv(SQRTM(mm(a, a)))), original(la, "signm")(plain(a)))
+    return _like(times(a, np.linalg.inv(SQRTM(times(a, a)))), original(la, "signm")(plain(a)))
 
 
 def funm(A: Any, func: Any, disp: Any = True) -> Any:
@@ -201,5 +193,5 @@ def funm(A: Any, func: Any, disp: Any = True) -> Any:
     gaps = np.where(np.eye(len(value), dtype=bool), np.inf, np.abs(value[:, None] - value))
     if len(value) > 1 and (np.linalg.cond(plain(v)) > 1e8 or np.min(gaps) < 1e-8 * np.max(np.abs(value))):
         raise unsupported("scipy.linalg.funm of a matrix whose eigenvalues coincide")
-    y = mm(v, diagonal(func(w)), np.linalg.inv(v))
+    y = times(v, diagonal_matrix(func(w)), np.linalg.inv(v))
     return _like(y, original(la, "funm")(plain(a), lambda z: plain(func(z))))

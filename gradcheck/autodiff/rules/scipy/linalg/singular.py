@@ -12,16 +12,9 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import Primitive, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.linalg.spectra import PHASES, diagonal_of, inverse_gaps, real_row
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    conjugate,
-    dims,
-    floating,
-    hermitian_transpose,
-    mm,
-    primitive,
-    swap,
-)
+from gradcheck.autodiff.rules.matrices import adjoint, conjugated, diagonal_of, times, transposed
+from gradcheck.autodiff.rules.scipy.linalg.spectra import PHASES, inverse_gaps, real_row
+from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive
 from gradcheck.autodiff.rules.scipy.registry import original
 
 # -- singular values -------------------------------------------------------------------------------------------------
@@ -31,25 +24,25 @@ def _svd_jvp(t: Any, y: Any, a: Any, **_static: Any) -> Any:
     """With P = Uᴴ dA V, H its Hermitian and K its skew part: Uᴴ dU has H_ij/(s_j − s_i) + K_ij/(s_j + s_i), Vᴴ dV the
     same with the other sign in front of K. The first term alone depends on the basis where two values coincide."""
     u, s, vh = y
-    v = hermitian_transpose(vh)
-    p = mm(hermitian_transpose(u), t, v)
+    v = adjoint(vh)
+    p = times(adjoint(u), t, v)
     ds = np.real(diagonal_of(p))
-    ph = hermitian_transpose(p)
+    ph = adjoint(p)
     turn = 0.5 * (p + ph) * inverse_gaps(s, s)
     total = s[..., None, :] + s[..., :, None]
     zero = plain(total) == 0
     skew = np.where(zero, 0.0, 0.5 * (p - ph) / np.where(zero, 1.0, total))
-    du, dv = mm(u, turn + skew), mm(v, turn - skew)
+    du, dv = times(u, turn + skew), times(v, turn - skew)
     m, n = shape_of(a)[-2:]
     if m > n:
-        rest = mm(t, v) / s[..., None, :]
-        du = du + rest - mm(u, hermitian_transpose(u), rest)
+        rest = times(t, v) / s[..., None, :]
+        du = du + rest - times(u, adjoint(u), rest)
     if n > m:
-        rest = mm(hermitian_transpose(t), u) / s[..., None, :]
-        dv = dv + rest - mm(v, vh, rest)
+        rest = times(adjoint(t), u) / s[..., None, :]
+        dv = dv + rest - times(v, vh, rest)
     if is_complex(u):
         du, dv = _pinned(du, dv, u, v)
-    return du, ds, hermitian_transpose(dv)
+    return du, ds, adjoint(dv)
 
 
 def _pinned(du: Any, dv: Any, u: Any, v: Any) -> tuple[Any, Any]:
@@ -80,7 +73,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a
     u, s, vh = SVD(a, driver=lapack_driver)
     if not compute_uv:
         return s
-    if is_complex(u) and real_row(u) is None and real_row(hermitian_transpose(vh)) is None:
+    if is_complex(u) and real_row(u) is None and real_row(adjoint(vh)) is None:
         raise unsupported("scipy.linalg.svd: " + PHASES.format("singular vectors"), "pass compute_uv=False")
     if not full_matrices or m == n:
         return u, s, vh
@@ -92,13 +85,13 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a
     full_u, _, full_vh = original(la, "svd")(plain(a), lapack_driver=lapack_driver)
     if m > n:
         return np.concatenate([u, COMPLEMENT(u, value=full_u[:, -1:])], axis=1), s, vh
-    extra = COMPLEMENT(swap(vh), value=full_vh[-1:].T)
-    return u, s, np.concatenate([vh, swap(extra)], axis=0)
+    extra = COMPLEMENT(transposed(vh), value=full_vh[-1:].T)
+    return u, s, np.concatenate([vh, transposed(extra)], axis=0)
 
 
 def _complement_jvp(t: Any, y: Any, u: Any, *, value: Any) -> Any:
     """From UᵀX = 0 and XᵀX = 1, of one vector X beside the columns of U."""
-    return -mm(u, hermitian_transpose(t), y)
+    return -times(u, adjoint(t), y)
 
 
 # The one vector that is orthogonal to all columns of a basis of one dimension less.
@@ -113,22 +106,25 @@ def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any
 def _balanced(p: Any, c: Any) -> Any:
     w, v = np.linalg.eigh(p)
     total = w[..., None, :] + w[..., :, None]
-    inner = mm(hermitian_transpose(v), c, v)
-    return mm(v, np.where(total == 0, 0.0, inner / np.where(total == 0, 1.0, total)), hermitian_transpose(v))
+    inner = times(adjoint(v), c, v)
+    return times(v, np.where(total == 0, 0.0, inner / np.where(total == 0, 1.0, total)), adjoint(v))
 
 
 # X of P X + X P = C, for stacks of Hermitian P that may have equal eigenvalues.
 BALANCED: Primitive = primitive(
     "P X + X P = C",
     _balanced,
-    [lambda t, x, p, _c: BALANCED(p, -mm(t, x) - mm(x, t)), lambda t, _x, p, _c: BALANCED(p, t)],
-    [lambda x, p, c: lambda g: _balanced_pull(g, x, p), lambda _x, p, c: lambda g: _real_as(BALANCED(swap(p), g), c)],
+    [lambda t, x, p, _c: BALANCED(p, -times(t, x) - times(x, t)), lambda t, _x, p, _c: BALANCED(p, t)],
+    [
+        lambda x, p, c: lambda g: _balanced_pull(g, x, p),
+        lambda _x, p, c: lambda g: _real_as(BALANCED(transposed(p), g), c),
+    ],
 )
 
 
 def _balanced_pull(g: Any, x: Any, p: Any) -> Any:
-    z, xt = BALANCED(swap(p), g), swap(x)
-    return _real_as(-mm(z, xt) - mm(xt, z), p)
+    z, xt = BALANCED(transposed(p), g), transposed(x)
+    return _real_as(-times(z, xt) - times(xt, z), p)
 
 
 def _real_as(d: Any, like: Any) -> Any:
@@ -140,14 +136,14 @@ def unitary_tangent(t: Any, y: Any, a: Any) -> Any:
 
     With p·k + k·p = yᴴ da − daᴴ y it is y·k and, across the columns of y, (1 − y·yᴴ) da p⁻¹: it needs no gaps between
     singular values."""
-    yh = hermitian_transpose(y)
-    p, c = mm(yh, a), mm(yh, t)
-    p = 0.5 * (p + hermitian_transpose(p))
-    d = mm(y, BALANCED(p, c - hermitian_transpose(c)))
+    yh = adjoint(y)
+    p, c = times(yh, a), times(yh, t)
+    p = 0.5 * (p + adjoint(p))
+    d = times(y, BALANCED(p, c - adjoint(c)))
     m, n = shape_of(a)[-2:]
     if m > n:
-        rest = t - mm(y, c)
-        d = d + swap(np.linalg.solve(swap(p), swap(rest)))
+        rest = t - times(y, c)
+        d = d + transposed(np.linalg.solve(transposed(p), transposed(rest)))
     return d
 
 
@@ -155,7 +151,7 @@ def _unitary_jvp(t: Any, y: Any, a: Any) -> Any:
     m, n = shape_of(a)[-2:]
     if m >= n:
         return unitary_tangent(t, y, a)
-    return hermitian_transpose(unitary_tangent(*(hermitian_transpose(x) for x in (t, y, a))))
+    return adjoint(unitary_tangent(*(adjoint(x) for x in (t, y, a))))
 
 
 def _unitary(a: Any) -> Any:
@@ -173,18 +169,18 @@ def polar(a: Any, side: str = "right") -> Any:
         raise ValueError("`side` must be either 'right' or 'left'")
     a = floating(a)
     u = UNITARY(a)
-    uh = hermitian_transpose(u)
+    uh = adjoint(u)
     if side == "right":
-        p = mm(uh, a)
+        p = times(uh, a)
     else:
-        p = mm(a, uh)
-    return u, 0.5 * (p + hermitian_transpose(p))
+        p = times(a, uh)
+    return u, 0.5 * (p + adjoint(p))
 
 
 def orthogonal_procrustes(A: Any, B: Any, check_finite: bool = True) -> Any:
     """``scipy.linalg.orthogonal_procrustes``: A and B (m, n)."""
     a, b = floating(A), floating(B)
-    product = swap(mm(swap(b), conjugate(a)))
+    product = transposed(times(transposed(b), conjugated(a)))
     return UNITARY(product), np.sum(svdvals(product))
 
 
@@ -222,7 +218,7 @@ def null_space(A: Any, rcond: Any = None, *, overwrite_a: bool = False, check_fi
 
 def _null_jvp(t: Any, y: Any, a: Any, *, value: Any) -> Any:
     """A x = 0 and |x| = 1: dx = −A⁺ dA x."""
-    return -mm(np.linalg.pinv(a), t, y)
+    return -times(np.linalg.pinv(a), t, y)
 
 
 NULL_VECTOR = primitive("scipy.linalg.null_space", lambda _a, *, value: value, [_null_jvp])
@@ -231,12 +227,12 @@ NULL_VECTOR = primitive("scipy.linalg.null_space", lambda _a, *, value: value, [
 def subspace_angles(A: Any, B: Any) -> Any:
     """``scipy.linalg.subspace_angles``: sines for the small angles, cosines for the large ones, as SciPy does."""
     qa, qb = orth(A), orth(B)
-    overlap = mm(hermitian_transpose(qa), qb)
+    overlap = times(adjoint(qa), qb)
     sigma = svdvals(overlap)
     if shape_of(qa)[1] >= shape_of(qb)[1]:
-        rest = qb - mm(qa, overlap)
+        rest = qb - times(qa, overlap)
     else:
-        rest = qa - mm(qb, hermitian_transpose(overlap))
+        rest = qa - times(qb, adjoint(overlap))
     small = plain(sigma) ** 2 >= 0.5
     sine = np.arcsin(np.where(small, np.clip(svdvals(rest), -1.0, 1.0), 0.0))
     cosine = np.arccos(np.where(small, 0.0, np.clip(sigma[::-1], -1.0, 1.0)))

@@ -14,22 +14,8 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import any_active, is_complex, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    conjugate,
-    dims,
-    eye,
-    floating,
-    hermitian,
-    hermitian_transpose,
-    identity,
-    mm,
-    primitive,
-    push,
-    swap,
-    symmetric,
-    system,
-    zeros,
-)
+from gradcheck.autodiff.rules.matrices import adjoint, conjugated, identity, identity_like, mirrored, times, transposed
+from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive, push, symmetric, system, zeros
 from gradcheck.autodiff.rules.scipy.registry import original
 
 _STRUCTURES = {
@@ -46,13 +32,13 @@ def stored(a: Any, structure: str, lower: bool) -> Any:
     if structure == "symmetric":
         return symmetric(a, lower)
     if structure in ("hermitian", "positive definite"):
-        return hermitian(a, lower)
+        return mirrored(a, lower)
     if structure == "upper triangular":
         return np.triu(a)
     if structure == "lower triangular":
         return np.tril(a)
     if structure == "diagonal":
-        return a * eye(a)
+        return a * identity_like(a)
     return np.triu(np.tril(a, 1), -1) if structure == "tridiagonal" else a
 
 
@@ -61,9 +47,9 @@ def _flip_stored(a: Any, *, structure: str, lower: bool, assume_a: Any) -> Any:
     if structure == "symmetric":
         flipped = a
     elif structure in ("hermitian", "positive definite"):
-        flipped = conjugate(a)
+        flipped = conjugated(a)
     else:
-        flipped = swap(a)
+        flipped = transposed(a)
         other = {"upper triangular": "lower triangular", "lower triangular": "upper triangular"}
         structure = other.get(structure, structure)
         assume_a = other.get(assume_a, assume_a)
@@ -74,7 +60,7 @@ SOLVE = system(
     "scipy.linalg.solve",
     lambda a, b, *, structure, lower, assume_a: original(la, "solve")(a, b, lower=lower, assume_a=assume_a),
     _flip_stored,
-    lambda _k, t, x, _a, *, structure, lower, assume_a: mm(stored(t, structure, lower), x),
+    lambda _k, t, x, _a, *, structure, lower, assume_a: times(stored(t, structure, lower), x),
 )
 
 
@@ -110,7 +96,7 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwr
 
 
 def _inv_jvp(t: Any, y: Any, _a: Any, *, structure: str, lower: bool, options: Any) -> Any:
-    return -mm(y, stored(t, structure, lower), y)
+    return -times(y, stored(t, structure, lower), y)
 
 
 INV = primitive(
@@ -130,7 +116,7 @@ def _det_jvp(t: Any, y: Any, a: Any) -> Any:
     """Jacobi's formula; near a singular matrix the rule for NumPy's det, which does not divide."""
     if np.any(np.linalg.cond(plain(a)) > 1e12):
         return push(np.linalg.det, 0, (a,), t)
-    return y * np.sum(swap(np.linalg.inv(a)) * t, axis=(-2, -1))
+    return y * np.sum(transposed(np.linalg.inv(a)) * t, axis=(-2, -1))
 
 
 DET = primitive("scipy.linalg.det", lambda a: np.asarray(original(la, "det")(a))[()], [_det_jvp])
@@ -151,8 +137,8 @@ def _triangle(t: Any, lower: bool, unit: bool) -> Any:
 TRIANGULAR = system(
     "scipy.linalg.solve_triangular",
     lambda a, b, *, lower, unit: original(la, "solve_triangular")(a, b, lower=lower, unit_diagonal=unit),
-    lambda a, *, lower, unit: ((swap(a),), {"lower": not lower, "unit": unit}),
-    lambda _k, t, x, _a, *, lower, unit: mm(_triangle(t, lower, unit), x),
+    lambda a, *, lower, unit: ((transposed(a),), {"lower": not lower, "unit": unit}),
+    lambda _k, t, x, _a, *, lower, unit: times(_triangle(t, lower, unit), x),
 )
 
 
@@ -162,7 +148,7 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_d
     way = {"N": 0, "T": 1, "C": 2}.get(trans, trans)
     a, b, vector = _columns(a, b)
     if way in (1, 2):
-        a, lower = (swap(a) if way == 1 else hermitian_transpose(a)), not lower
+        a, lower = (transposed(a) if way == 1 else adjoint(a)), not lower
     x = TRIANGULAR(a, b, lower=bool(lower), unit=bool(unit_diagonal))
     return x[..., 0] if vector else x
 
@@ -225,10 +211,10 @@ def full_bands(ab: Any, lower: bool) -> tuple[Any, int]:
         middle = np.real(middle) + 0j
     if lower:
         half = [ab[k] for k in range(1, n + 1)]
-        above = [_shifted(conjugate(half[k - 1]), -k) for k in range(n, 0, -1)]
+        above = [_shifted(conjugated(half[k - 1]), -k) for k in range(n, 0, -1)]
         return np.stack([*above, middle, *half]), n
     half = [ab[k] for k in range(n)]
-    below = [_shifted(conjugate(half[n - k]), k) for k in range(1, n + 1)]
+    below = [_shifted(conjugated(half[n - k]), k) for k in range(1, n + 1)]
     return np.stack([*half, middle, *below]), n
 
 
@@ -253,7 +239,7 @@ def toeplitz_of(c: Any, r: Any) -> Any:
 
 def _toeplitz_product(k: int, t: Any, x: Any, c: Any, r: Any) -> Any:
     zero = zeros(t, *shape_of(c if k else r))
-    return mm(toeplitz_of(t, zero) if k == 0 else toeplitz_of(zero, t), x)
+    return times(toeplitz_of(t, zero) if k == 0 else toeplitz_of(zero, t), x)
 
 
 TOEPLITZ = system(
@@ -270,7 +256,7 @@ def _column_and_row(c_or_cr: Any) -> tuple[Any, Any]:
         c, r = (np.ravel(floating(v)) for v in c_or_cr)
         return c, r
     c = np.ravel(floating(c_or_cr))
-    return c, conjugate(c)
+    return c, conjugated(c)
 
 
 def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
@@ -285,7 +271,7 @@ def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
 def matmul_toeplitz(c_or_cr: Any, x: Any, check_finite: bool = False, workers: Any = None) -> Any:
     """``scipy.linalg.matmul_toeplitz``: c (m,), r (n,), x (n,) or (n, k)."""
     c, r = _column_and_row(c_or_cr)
-    return mm(toeplitz_of(c, r), floating(x))
+    return times(toeplitz_of(c, r), floating(x))
 
 
 def circulant_of(c: Any) -> Any:
@@ -312,10 +298,10 @@ def solve_circulant(c: Any, b: Any, singular: str = "raise", tol: Any = None, ca
 def _pinv_jvp(t: Any, p: Any, a: Any, **_static: Any) -> Any:
     """G. Golub & V. Pereyra, SIAM J. Numer. Anal. 10, 413, 1973, eq. 4.12 (constant rank)."""
     m, n = shape_of(a)[-2:]
-    ph, th = hermitian_transpose(p), hermitian_transpose(t)
-    left = mm(p, ph, th, identity(a, m) - mm(a, p))
-    right = mm(identity(a, n) - mm(p, a), th, ph, p)
-    return left + right - mm(p, t, p)
+    ph, th = adjoint(p), adjoint(t)
+    left = times(p, ph, th, identity(a, m) - times(a, p))
+    right = times(identity(a, n) - times(p, a), th, ph, p)
+    return left + right - times(p, t, p)
 
 
 PINV = primitive("scipy.linalg.pinv", lambda a, **cuts: original(la, "pinv")(a, **cuts), [_pinv_jvp])
@@ -338,7 +324,7 @@ def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = Fals
 def pinvh(a: Any, atol: Any = None, rtol: Any = None, lower: bool = True, return_rank: bool = False,
           check_finite: bool = True) -> Any:  # fmt: skip
     """``scipy.linalg.pinvh``: of the Hermitian matrix stored in one triangle of a (n, n)."""
-    full = hermitian(floating(a), lower)
+    full = mirrored(floating(a), lower)
     rank = lambda: original(la, "pinvh")(plain(full), atol=atol, rtol=rtol, return_rank=True)[1]  # noqa: E731
     return _pinv(full, atol, rtol, return_rank, rank)
 
@@ -360,9 +346,9 @@ def lstsq(a: Any, b: Any, cond: Any = None, overwrite_a: bool = False, overwrite
     a, b = floating(a), floating(b)
     _, residuals, rank, s = original(la, "lstsq")(plain(a), plain(b), cond, lapack_driver=lapack_driver)
     cut = float(np.finfo(plain(a).dtype).eps) if cond is None else plain(cond)
-    x = mm(PINV(a, atol=0.0, rtol=cut), b)
+    x = times(PINV(a, atol=0.0, rtol=cut), b)
     if np.size(residuals):
-        d = b - mm(a, x)
-        y = np.sum(np.real(d * conjugate(d)), axis=0)
+        d = b - times(a, x)
+        y = np.sum(np.real(d * conjugated(d)), axis=0)
         residuals = _as_type(y, residuals)
     return x, residuals, rank, None if s is None else svdvals(a)

@@ -21,18 +21,9 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import any_active, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.matrices import adjoint, diagonal_matrix, diagonal_of, mirrored, times
 from gradcheck.autodiff.rules.scipy.linalg.solving import full_bands
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    diagonal,
-    dims,
-    eye,
-    floating,
-    hermitian,
-    hermitian_transpose,
-    mm,
-    primitive,
-    pulled,
-)
+from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive, pulled
 from gradcheck.autodiff.rules.scipy.registry import original
 
 EPS = float(np.finfo(float).eps)
@@ -96,10 +87,6 @@ def _pullback(k: int, jvp: Any, everything: Any = lambda y, *_operands, **_stati
     return vjp
 
 
-def diagonal_of(x: Any) -> Any:
-    return np.sum(x * eye(x), axis=-1)
-
-
 def _keep_real(d: Any, v: Any, row: Any) -> Any:
     """The tangent d of vectors v with each turned by a phase, so that the component in its row stays real.
 
@@ -139,27 +126,27 @@ def _reduced(k: int, t: Any, a: Any, b: Any, kind: int) -> tuple[Any, Any]:
     if kind == 1:
         return (t, zero) if k == 0 else (zero, t)
     if kind == 2:
-        return (mm(b, t, b), zero) if k == 0 else (mm(t, a, b) + mm(b, a, t), t)
+        return (times(b, t, b), zero) if k == 0 else (times(t, a, b) + times(b, a, t), t)
     if k == 0:
         return t, zero
     inverse = np.linalg.inv(b)
-    return zero, -mm(inverse, t, inverse)
+    return zero, -times(inverse, t, inverse)
 
 
 def _spectral_tangents(da: Any, db: Any, w: Any, v: Any, all_w: Any, all_v: Any) -> tuple[Any, Any]:
     """Tangents of the chosen eigenvalues w and B-orthonormal vectors v, given all of them."""
-    vh = hermitian_transpose(all_v)
-    p = mm(vh, da, v)
+    vh = adjoint(all_v)
+    p = times(vh, da, v)
     overlap = None
     if db is not None:
-        overlap = mm(vh, db, v)
+        overlap = times(vh, db, v)
         p = p - overlap * w[..., None, :]
-    vector = hermitian_transpose(v)
-    own = mm(vector, da, v) if db is None else mm(vector, da, v) - mm(vector, db, v) * w[..., None, :]
+    vector = adjoint(v)
+    own = times(vector, da, v) if db is None else times(vector, da, v) - times(vector, db, v) * w[..., None, :]
     dw = np.real(diagonal_of(own))
-    dv = mm(all_v, _turned(p, all_w, w))
+    dv = times(all_v, _turned(p, all_w, w))
     if db is not None:
-        dv = dv - 0.5 * v * np.real(diagonal_of(mm(vector, db, v)))[..., None, :]
+        dv = dv - 0.5 * v * np.real(diagonal_of(times(vector, db, v)))[..., None, :]
     if is_complex(v):
         row = real_row(v)
         if row is not None:
@@ -173,7 +160,7 @@ def _all_of_eigh(y: Any, a: Any, *, lower: bool, options: Any) -> Any:
 
 def _eigh_jvp(t: Any, y: Any, a: Any, *, lower: bool, options: Any) -> Any:
     everything = _all_of_eigh(y, a, lower=lower, options=options)
-    return _spectral_tangents(hermitian(t, lower), None, *y, *everything)
+    return _spectral_tangents(mirrored(t, lower), None, *y, *everything)
 
 
 EIGH = primitive(
@@ -192,7 +179,7 @@ def _all_of_general(y: Any, a: Any, b: Any, *, lower: bool, kind: int, options: 
 def _eigh_general_jvp(k: int) -> Any:
     def jvp(t: Any, y: Any, a: Any, b: Any, *, lower: bool, kind: int, options: Any) -> Any:
         everything = _all_of_general(y, a, b, lower=lower, kind=kind, options=options)
-        da, db = _reduced(k, hermitian(t, lower), hermitian(a, lower), hermitian(b, lower), kind)
+        da, db = _reduced(k, mirrored(t, lower), mirrored(a, lower), mirrored(b, lower), kind)
         return _spectral_tangents(da, db, *y, *everything)
 
     return jvp
@@ -283,7 +270,7 @@ def eigh_tridiagonal(d: Any, e: Any, eigvals_only: bool = False, select: Any = "
         plain(d), plain(e), eigvals_only, select, select_range, True, tol, lapack_driver
     )
     n = shape_of(d)[0]
-    full = diagonal(d)
+    full = diagonal_matrix(d)
     if n > 1:
         full = full + np.diag(e, -1)
     return _from_full("eigh_tridiagonal", full, found, eigvals_only)
@@ -337,11 +324,11 @@ def _eig_jvp(k: int) -> Any:
     def jvp(t: Any, y: Any, a: Any, *b: Any, **_static: Any) -> Any:
         w, v = y
         if b and k == 1:
-            t = -mm(t, v * w[..., None, :])
+            t = -times(t, v * w[..., None, :])
         else:
-            t = mm(t, v)
-        p = np.linalg.solve(mm(b[0], v) if b else v, t)
-        return diagonal_of(p) + 0j, _normalised(mm(v, _turned(p, w, w)), v)
+            t = times(t, v)
+        p = np.linalg.solve(times(b[0], v) if b else v, t)
+        return diagonal_of(p) + 0j, _normalised(times(v, _turned(p, w, w)), v)
 
     return jvp
 
@@ -380,7 +367,7 @@ def eig(a: Any, b: Any = None, left: bool = False, right: bool = True, overwrite
 
 def _left_vectors(v: Any, value: Any) -> Any:
     """Left eigenvectors: the rows of V⁻¹, of norm 1 and with the component real that LAPACK has made real."""
-    x = hermitian_transpose(np.linalg.inv(v))
+    x = adjoint(np.linalg.inv(v))
     x = x / np.sqrt(np.sum(np.real(x * np.conjugate(x)), axis=-2, keepdims=True))
     if not is_complex(x):
         return x * np.sign(np.sum(plain(x) * value, axis=-2, keepdims=True))

@@ -12,17 +12,9 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.matrices import conjugated, identity, precision, times
 from gradcheck.autodiff.rules.scipy.linalg.solving import circulant_of, toeplitz_of
-from gradcheck.autodiff.rules.scipy.linalg.tools import (
-    array,
-    conjugate,
-    dims,
-    floating,
-    identity,
-    mm,
-    precision,
-    zeros,
-)
+from gradcheck.autodiff.rules.scipy.linalg.tools import array, dims, floating, zeros
 from gradcheck.autodiff.rules.scipy.registry import original
 
 
@@ -36,7 +28,7 @@ def _vector(name: str, x: Any) -> Any:
 def toeplitz(c: Any, r: Any = None) -> Any:
     """``scipy.linalg.toeplitz``: c (m,), r (n,)."""
     c = _vector("toeplitz", c)
-    return toeplitz_of(c, conjugate(c) if r is None else _vector("toeplitz", r))
+    return toeplitz_of(c, conjugated(c) if r is None else _vector("toeplitz", r))
 
 
 def hankel(c: Any, r: Any = None) -> Any:
@@ -161,7 +153,7 @@ def matrix_balance(
     found = original(la, "matrix_balance")(plain(a), *plain_tree((permute, scale)), separate=False)
     t = found[1]
     t = t.astype(precision(a))
-    balanced = mm(np.linalg.inv(t), a, t)
+    balanced = times(np.linalg.inv(t), a, t)
     if separate:
         return balanced, original(la, "matrix_balance")(plain(a), *plain_tree((permute, scale)), separate=True)[1]
     return balanced, t

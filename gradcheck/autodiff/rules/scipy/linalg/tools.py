@@ -1,4 +1,4 @@
-"""Tools of the matrix rules: a primitive made of its tangent rule alone, linear systems, and the last two axes.
+"""Tools of the matrix rules: a primitive made of its tangent rule alone, and linear systems.
 
 A matrix function is given by its value (SciPy's own) and its tangent, written with NumPy functions that have rules.
 The pullback is the transpose of that linear map, found by running the tangent rule on a tape of its own and sweeping
@@ -15,49 +15,17 @@ import numpy as np
 
 from gradcheck.autodiff.core import TRACED, Primitive, is_complex, plain, shape_of
 from gradcheck.autodiff.forward import Forward, tangent_of
+from gradcheck.autodiff.rules.matrices import identity_like, precision, transposed
 from gradcheck.autodiff.rules.scipy.linear import array, floating
 from gradcheck.autodiff.tape import Tape
 
 Function = Callable[..., Any]
 
-__all__ = [
-    "array", "conjugate", "diagonal", "dims", "eye", "floating", "hermitian", "hermitian_transpose", "identity", "mm",
-    "precision", "primitive", "pulled", "push", "swap", "symmetric", "system", "zeros",
-]  # fmt: skip
+__all__ = ["array", "dims", "floating", "primitive", "pulled", "push", "symmetric", "system", "zeros"]
 
 
 def dims(x: Any) -> int:
     return len(shape_of(x))
-
-
-def mm(*factors: Any) -> Any:
-    """The matrix product of two or more factors, from left to right."""
-    y = factors[0]
-    for f in factors[1:]:
-        y = np.matmul(y, f)
-    return y
-
-
-def swap(x: Any) -> Any:
-    return np.swapaxes(x, -1, -2)
-
-
-def conjugate(x: Any) -> Any:
-    return np.conjugate(x) if is_complex(x) else x
-
-
-def hermitian_transpose(x: Any) -> Any:
-    return conjugate(swap(x))
-
-
-def precision(x: Any) -> Any:
-    """The real dtype of the precision of x."""
-    return np.real(plain(x)).dtype
-
-
-def identity(like: Any, m: int, n: int | None = None) -> Any:
-    """The identity (m, n) in the precision of ``like``."""
-    return np.eye(m, n, dtype=precision(like))
 
 
 def zeros(like: Any, *shape: int) -> Any:
@@ -65,28 +33,10 @@ def zeros(like: Any, *shape: int) -> Any:
     return np.zeros(shape, precision(like))
 
 
-def eye(x: Any) -> Any:
-    """The identity of the size of x's last axis."""
-    return identity(x, shape_of(x)[-1])
-
-
-def diagonal(v: Any) -> Any:
-    """A stack of diagonal matrices with the last axis of v on the diagonal."""
-    return v[..., None] * eye(v)
-
-
 def symmetric(x: Any, lower: bool) -> Any:
     """The symmetric matrix that is stored in one triangle of x."""
     half = np.tril(x) if lower else np.triu(x)
-    return half + swap(half) * (1.0 - eye(x))
-
-
-def hermitian(x: Any, lower: bool) -> Any:
-    """The Hermitian matrix that is stored in one triangle of x: the imaginary part of the diagonal is not read."""
-    if not is_complex(x):
-        return symmetric(x, lower)
-    strict = np.tril(x, -1) if lower else np.triu(x, 1)
-    return strict + hermitian_transpose(strict) + np.real(x) * eye(x)
+    return half + transposed(half) * (1.0 - identity_like(x))
 
 
 def push(function: Function, k: int, args: Sequence[Any], t: Any) -> Any:

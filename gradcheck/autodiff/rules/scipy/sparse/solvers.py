@@ -16,10 +16,11 @@ import scipy.sparse.linalg as sl
 
 from gradcheck.autodiff.core import Primitive, any_active, is_complex, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.matrices import times
 from gradcheck.autodiff.rules.scipy.linalg.functions import EXPM
 from gradcheck.autodiff.rules.scipy.linalg.singular import svd
 from gradcheck.autodiff.rules.scipy.linalg.spectra import chosen_eigenpairs, eig
-from gradcheck.autodiff.rules.scipy.linalg.tools import mm, primitive, system
+from gradcheck.autodiff.rules.scipy.linalg.tools import primitive, system
 from gradcheck.autodiff.rules.scipy.linear import floating
 from gradcheck.autodiff.rules.scipy.registry import holds_traced, methods, original, refuse, replace
 from gradcheck.autodiff.rules.scipy.registry import plain as not_differentiable
@@ -279,7 +280,7 @@ def expm_multiply(A: Any, B: Any, start: Any = None, stop: Any = None, num: Any 
     if not any(given):
         if type(A) is not TracedSparse and not any_active(A):
             return EXPM_MULTIPLY(B, A=plain(A), grid=())
-        return mm(EXPM(dense(A)), B)
+        return times(EXPM(dense(A)), B)
     if not all(given[:2]) or num is None:
         raise unsupported("scipy.sparse.linalg.expm_multiply without start, stop or num", "give all three")
     last = True if endpoint is None else bool(endpoint)
@@ -287,8 +288,8 @@ def expm_multiply(A: Any, B: Any, start: Any = None, stop: Any = None, num: Any 
         grid = (("start", plain(start)), ("stop", plain(stop)), ("num", int(num)), ("endpoint", last))
         return EXPM_MULTIPLY(B, A=plain(A), grid=grid)
     a, steps = dense(A), max(int(num) - last, 1)
-    times = [start + (stop - start) * (k / steps) for k in range(int(num))]
-    return np.stack([mm(EXPM(a * t), B) for t in times])
+    points = [start + (stop - start) * (k / steps) for k in range(int(num))]
+    return np.stack([times(EXPM(a * t), B) for t in points])
 
 
 def expm(A: Any) -> Any:

@@ -19,9 +19,10 @@ import scipy.spatial.transform as st
 
 from gradcheck.autodiff.core import is_active, plain, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.rules.matrices import transposed
 from gradcheck.autodiff.rules.scipy.linalg.singular import UNITARY, unitary_tangent
 from gradcheck.autodiff.rules.scipy.linalg.spectra import EIGH
-from gradcheck.autodiff.rules.scipy.linalg.tools import primitive, swap
+from gradcheck.autodiff.rules.scipy.linalg.tools import primitive
 from gradcheck.autodiff.rules.scipy.linear import floating
 from gradcheck.autodiff.rules.scipy.registry import STATUS, carrier, construct, methods
 from gradcheck.autodiff.rules.scipy.spatial.distance import safe_root, same
@@ -286,7 +287,7 @@ def _apply(q: Any, twin: Any, vectors: Any, inverse: Any = False) -> Any:
     v = floating(vectors)
     value = twin.apply(plain(v), inverse)
     m = _matrix(q)
-    return same(np.matmul(swap(m) if inverse else m, v[..., None])[..., 0], value, "Rotation.apply")
+    return same(np.matmul(transposed(m) if inverse else m, v[..., None])[..., 0], value, "Rotation.apply")
 
 
 def _product(p: Any, q: Any) -> TracedRotation:
