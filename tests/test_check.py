@@ -836,3 +836,29 @@ def test_two_witnesses_need_no_third_bar() -> None:
     result = check(variance, x, grad=lambda v: 2 * (v - v.mean()) / v.size * (1 + 2e-6))
     assert result.verdict is Verdict.FAIL
     assert check(variance, x, grad=lambda v: 2 * (v - v.mean()) / v.size).verdict is Verdict.PASS
+
+
+def test_memory_that_is_shared_is_named() -> None:
+    x = np.array([1.0, 2.0])
+    assert codes(check(lambda v: v[::-1], x, grad=lambda v: np.eye(2)[::-1])) == ["GC313"]
+    buffer = np.empty(2)
+
+    def df(v: np.ndarray) -> np.ndarray:
+        buffer[:] = 2 * v
+        return buffer
+
+    result = check(lambda v: np.sum(v**2), x, grad=df)
+    assert (result.verdict, codes(result)) == (Verdict.PASS, ["GC314"])
+    assert "df returns the same array" in result.findings[0].message
+
+
+def test_an_asymmetric_hessian_is_named() -> None:
+    def wrong(x: np.ndarray) -> np.ndarray:
+        h = rosen_hess(x)
+        h[1, 2] *= 1.5
+        return h
+
+    result = check(rosen, np.array([1.3, 0.7, 0.8, 1.9]), grad=wrong, order=2)
+    [finding] = [f for f in result.findings if f.code == "GC108"]
+    assert "d2f/dx[1]dx[2] is -420 and d2f/dx[2]dx[1] is -280" in finding.message
+    assert not check(rosen, np.array([1.3, 0.7, 0.8, 1.9]), grad=rosen_hess, order=2).findings

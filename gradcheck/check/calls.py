@@ -28,6 +28,9 @@ from gradcheck.errors import Location
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
+#: So many values of a function are looked at for whether they lie in the memory of the first.
+LOOKED_AT = 6
+
 
 def user_location(trace: TracebackType | None) -> Location | None:
     """The innermost line of a traceback that is the user's: not ours, not a library's."""
@@ -68,6 +71,11 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
     return True
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    """Whether two arrays lie in the same memory."""
+    return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and np.may_share_memory(a, b)
 
 
 class Adapted:
@@ -118,6 +126,8 @@ class UserFunction:
     Attributes:
         evaluations: how often it was called.
         mutated: positions of the arguments that it was seen to change.
+        shared: positions of the arguments whose memory its value was seen to lie in.
+        reused: whether a later value was seen to be written over the first.
         progress: called after every call with the calls done and expected, if set.
         expected: how many calls the check is expected to take.
 
@@ -133,9 +143,12 @@ class UserFunction:
         self.code = code
         self.evaluations = 0
         self.mutated: set[int] = set()
+        self.shared: set[int] = set()
+        self.reused = False
         self.progress: Callable[[int, int], None] | None = None
         self.expected = 0
         self._heard = False
+        self._first: tuple[Any, Any] = (None, None)
 
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:
@@ -164,6 +177,14 @@ class UserFunction:
             self.progress(self.evaluations, max(self.expected, self.evaluations))
         if self.evaluations <= 2:
             self.mutated |= {i for i, (a, b) in enumerate(zip(args, given, strict=True)) if not same(a, b)}
+            self.shared |= {i for i, a in enumerate(given) if _overlap(a, value)}
+        if self.evaluations == 1:
+            self._first = (value, copied(value))
+        elif self.evaluations <= LOOKED_AT:
+            first, was = self._first
+            self.reused |= _overlap(first, value) and not same(first, was)
+        else:
+            self._first = (None, None)
         # A copy: a function may return the same buffer each time, filled anew.
         return copied(value)
 

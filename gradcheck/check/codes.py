@@ -84,6 +84,9 @@ CODES: dict[str, Code] = {
     "GC107": Code("complex-derivative", "the derivative of a real function is complex",
                   "The function and its argument are real, but the derivative has an imaginary part: left over "
                   "from a complex step, perhaps, or a missing real part."),
+    "GC108": Code("asymmetric", "the Hessian is not symmetric",
+                  "The second derivatives of a function whose Hessian is continuous do not depend on their order, so "
+                  "that H[i, j] and H[j, i] are one number. Here they are two: one of them, at least, is wrong."),
     "GC111": Code("sign-flipped", "the derivative has the wrong sign", "Every wrong entry is the measured "
                   "one times -1."),
     "GC112": Code("constant-factor", "the derivative is wrong by a constant factor",
@@ -161,6 +164,13 @@ CODES: dict[str, Code] = {
     "GC312": Code("constant", "the function does not change with this argument at any of the points",
                   "Every derivative is zero, measured and computed. If the function is not constant, give a "
                   "point where it changes."),
+    "GC313": Code("shared-memory", "the value lies in the memory of an argument",
+                  "The function, or the derivative, returns its argument or a view of it (a slice, a transpose, "
+                  "reshape). Whoever writes into the value writes into the argument. The check works on copies."),
+    "GC314": Code("reused-buffer", "the same array is returned each time, filled anew",
+                  "A function that keeps a buffer for its value returns the same array from every call, so that a "
+                  "value that was kept changes with the next call: an optimiser that compares two gradients "
+                  "compares one with itself. The check works on copies."),
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose
 from gradcheck.check.entries import entries_of, findings_of
-from gradcheck.check.preflight import Scene, call_order, prepare
+from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.witnesses import Request, Witnesses
@@ -290,6 +290,9 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
+    names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]
+    for function in (caller, yours.function) if yours else (caller,):
+        findings += memory_findings(function, names)
     diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
     constant = _constant(scene, entries, request.seed)
     return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant)

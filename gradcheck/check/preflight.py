@@ -145,6 +145,19 @@ def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findin
     return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again))
 
 
+def memory_findings(f: UserFunction, names: Sequence[str]) -> list[Finding]:
+    """What is to be said of the memory that a function's value lies in: its argument's, or its last value's."""
+    out = []
+    if f.shared - f.mutated:
+        which = ", ".join(names[i] for i in sorted(f.shared - f.mutated))
+        text = f"{f.name} returns memory of its argument {which}: who changes the value changes the argument"
+        out.append(Finding("GC313", kind("GC313"), text, f.where, "return a copy"))
+    if f.reused:
+        text = f"{f.name} returns the same array each time, filled anew: a value that is kept changes later"
+        out.append(Finding("GC314", kind("GC314"), text, f.where, "make a new array in each call"))
+    return out
+
+
 def _short(a: Array, b: Array) -> str:
     """The first two values that differ."""
     at = int(np.flatnonzero(a != b)[0])

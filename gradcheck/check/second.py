@@ -81,11 +81,29 @@ def second_order(
         entries = _from_values(scene, own, ad, request, point, noise, rounding)
     entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
     findings += _findings(scene, entries, yours)
+    if own is not None and yours is not None:
+        findings += _asymmetric(own, request, scene, yours)
     single = sum(e.direction is None for e in entries)
     if single < n * n:
         text = f"{single} of {n * n} entries and {len(entries) - single} random directions were checked"
         findings.append(Finding("GC308", kind("GC308"), text, scene.f.where))
     return entries, n * n
+
+
+def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> list[Finding]:
+    """Where the hand-written Hessian is not symmetric: no value of f is needed to see that."""
+    with np.errstate(all="ignore"):
+        gap = np.abs(own - own.T)
+        size = np.maximum(np.abs(own), np.abs(own.T))
+        differ = gap > np.maximum(judge.FLOOR_SHORT * size + 1e-10 * _typical(scene, own), request.atol)
+        differ &= gap > request.rtol * size
+    if not np.any(differ):
+        return []
+    worst = np.argmax(np.divide(gap, size, out=np.zeros_like(gap), where=differ))
+    i, j = (int(k) for k in np.unravel_index(worst, own.shape))
+    (first, _), (second, _) = (_label(request, scene.space.shape, *pair) for pair in ((i, j), (j, i)))
+    text = f"the Hessian is not symmetric: {first} is {own[i, j]:.6g} and {second} is {own[j, i]:.6g}"
+    return [Finding("GC108", kind("GC108"), text, yours.function.where)]
 
 
 def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
