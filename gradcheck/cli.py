@@ -190,6 +190,15 @@ def gradcheck(
             text="Autodiff refuses functions without a rule; else it takes differences of that call.",
         ),
     ] = False,
+    budget: Annotated[
+        str | None,
+        _option(
+            VERDICT,
+            "--budget",
+            metavar="N|TIME",
+            text="Stop a check after N evaluations, or after TIME (30s, 2min); what is open then is inconclusive.",
+        ),
+    ] = None,
     format: Annotated[
         str,
         _option(REPORT, "--format", "-f", metavar="|".join(FORMATS), text="Format of the report. Default full."),
@@ -257,6 +266,7 @@ def gradcheck(
             atol=atol,
             allow_inconclusive=allow_inconclusive,
             strict=strict,
+            budget=budget,
             pythonpath=tuple(pythonpath or ()),
         )
         _one_of("--format", format, tuple(FORMATS))

@@ -275,6 +275,7 @@ def _check(
         where=target.where,
         progress=(lambda done, total: progress(label, done, total)) if progress else None,
         strict=settings.strict,
+        budget=settings.budget,
     )
 
 
@@ -352,6 +353,7 @@ def reproduce(result: Result, argument: str, settings: Settings) -> str:
         words += ["--seed", str(settings.seed)]
     for name, tolerance in (("--rtol", settings.rtol), ("--atol", settings.atol)):
         words += [name, repr(tolerance)] if tolerance is not None else []
+    words += ["--budget", settings.budget] if settings.budget is not None else []
     for folder in settings.pythonpath:
         words += ["--pythonpath", folder]
     return shlex.join(words)

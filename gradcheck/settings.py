@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from gradcheck.check.budget import Budget
 from gradcheck.errors import GradcheckError
 
 
@@ -33,6 +34,7 @@ class Settings:
         rtol, atol: tolerances, or None for those of the verdict.
         allow_inconclusive: an inconclusive check does not change the exit code.
         strict: autodiff refuses functions without a derivative rule instead of differentiating such a call numerically.
+        budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
 
     Raises:
@@ -53,6 +55,7 @@ class Settings:
     atol: float | None = None
     allow_inconclusive: bool = False
     strict: bool = False
+    budget: str | None = None
     pythonpath: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -67,6 +70,12 @@ class Settings:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 raise SettingsError(f"--{name} {value}: a tolerance is a finite number, zero or more")
+        if self.budget is not None:
+            try:
+                Budget.parse(self.budget)
+            except ValueError:
+                hint = "a number of evaluations of f, or a time such as 30s or 2min"
+                raise SettingsError(f"--budget {self.budget}", hint=hint) from None
         if self.order == 2 and self.grad == "returned":
             raise SettingsError(
                 "--grad returned does not go with --order 2: f returns its gradient, not its Hessian",

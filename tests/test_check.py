@@ -862,3 +862,29 @@ def test_an_asymmetric_hessian_is_named() -> None:
     [finding] = [f for f in result.findings if f.code == "GC108"]
     assert "d2f/dx[1]dx[2] is -420 and d2f/dx[2]dx[1] is -280" in finding.message
     assert not check(rosen, np.array([1.3, 0.7, 0.8, 1.9]), grad=rosen_hess, order=2).findings
+
+
+def test_a_budget_is_kept_and_reported() -> None:
+    x = np.linspace(1.0, 2.0, 50)
+    result = check(lambda v: np.sum(v**3), x, grad=lambda v: 3 * v**2, budget=40)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.evaluations == 40
+    decided = [e for e in result.entries if e.verdict is Verdict.PASS]
+    assert 10 < len(decided) < 20
+    assert {e.note for e in result.entries if e not in decided} == {"the budget was spent"}
+    [finding] = result.findings
+    assert finding.code == "GC208"
+    assert f"{50 - len(decided)} of 50 entries were not decided" in finding.message
+    wrong = check(lambda v: np.sum(v**3), x, grad=lambda v: 3.1 * v**2, budget=40)
+    assert wrong.verdict is Verdict.FAIL
+    assert check(lambda v: np.sum(v**3), x, grad=lambda v: 3 * v**2, budget="1min").verdict is Verdict.PASS
+
+
+def test_points_beyond_the_budget_are_counted() -> None:
+    points = [Point((1.0 + k,)) for k in range(4)]
+    result = check_points(lambda v: v**3, points, grad=lambda v: 3 * v**2, budget=8)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert {f.code for f in result.findings} == {"GC208"}
+    assert any(f.message.endswith(" points were not checked") for f in result.findings)
+    assert {e.point for e in result.entries} < {0, 1, 2, 3}
+    assert error(square, 2.0, grad=lambda x: 2 * x, budget="soon").code == "GC020"

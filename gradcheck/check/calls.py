@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.check.budget import Budget
 from gradcheck.check.result import CheckError
 from gradcheck.errors import Location
 
@@ -130,6 +131,7 @@ class UserFunction:
         reused: whether a later value was seen to be written over the first.
         progress: called after every call with the calls done and expected, if set.
         expected: how many calls the check is expected to take.
+        budget: what the check may cost, if that is limited.
 
     >>> half = UserFunction(lambda x: x / 2, "half")
     >>> half(3.0), half.evaluations
@@ -147,8 +149,14 @@ class UserFunction:
         self.reused = False
         self.progress: Callable[[int, int], None] | None = None
         self.expected = 0
+        self.budget: Budget | None = None
         self._heard = False
         self._first: tuple[Any, Any] = (None, None)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the budget of the check is."""
+        return self.budget is not None and self.budget.spent(self.evaluations)
 
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:

@@ -126,6 +126,9 @@ CODES: dict[str, Code] = {
                   "returns is smooth in the arguments, but its slopes are those of the exact solution only up to the "
                   "tolerances. Differences measure the former, derivatives are of the latter; the error bars are "
                   "widened by what is to be expected. Tighten the tolerances inside the function to decide it."),
+    "GC208": Code("budget-spent", "the budget was spent before all was decided",
+                  "The check was given so many evaluations or so much time (--budget) and has used them up. What it "
+                  "has decided by then stands; the rest is open."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),

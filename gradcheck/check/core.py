@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check import judge
+from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
@@ -42,6 +43,7 @@ def check(
     seed: int = 0,
     autodiff: bool = True,
     strict: bool = False,
+    budget: int | str | None = None,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -59,6 +61,7 @@ def check(
             alone.
         strict: autodiff refuses functions that have no derivative rule, where otherwise it takes finite differences of
             that single call.
+        budget: what the check may cost: evaluations of f, or time ("30s"); what is not decided then is inconclusive.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -79,6 +82,7 @@ def check(
         seed=seed,
         autodiff=autodiff,
         strict=strict,
+        budget=budget,
     )
 
 
@@ -99,6 +103,7 @@ def check_points(
     progress: Callable[[int, int], None] | None = None,
     autodiff: bool = True,
     strict: bool = False,
+    budget: int | str | None = None,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -129,10 +134,19 @@ def check_points(
         caller.progress = progress
         columns = [np.size(p.args[position]) for p in points]
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
-    parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
+    caller.budget = _budget(budget)
+    parts: list[Part] = []
+    for number, point in enumerate(points):
+        if not caller.spent or not parts:
+            part = _at_point(caller, f, point, number, request)
+            parts.append(_without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
     found = _own_rules([f for p in parts for f in p.findings], log) + _agreed(parts)
-    found += _vacuous(caller, parts, bool(own)) + _approximate(caller, log, entries)
+    found += (
+        _unchecked(caller, len(points) - len(parts))
+        + _vacuous(caller, parts, bool(own))
+        + _approximate(caller, log, entries)
+    )
     findings = tuple(dict.fromkeys(found))
     return Result(
         target=name,
@@ -152,7 +166,7 @@ def check_points(
         value=tuple(p.value for p in parts),
         seed=seed,
         calls=log.calls if any(e.autodiff is not None for e in entries) else None,
-        settings={"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict},
+        settings={"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict, "budget": budget},
     )
 
 
@@ -166,6 +180,37 @@ class Part:
     value: str
     diagnosis: tuple[Finding, ...] = ()
     constant: bool = False
+
+
+def _budget(budget: int | str | None) -> Budget | None:
+    if budget is None:
+        return None
+    try:
+        return Budget.parse(str(budget))
+    except ValueError:
+        hint = "a number of evaluations, or a time such as 30s or 2min"
+        raise CheckError(f"budget is {budget!r}", hint=hint, code="GC020") from None
+
+
+def _without_rest(part: Part, f: UserFunction) -> Part:
+    """What is left of a point during which the budget was spent: what could not be measured then is open."""
+    entries = tuple(
+        replace(e, note="the budget was spent") if e.verdict is Verdict.INCONCLUSIVE else e for e in part.entries
+    )
+    undecided = sum(e.verdict is Verdict.INCONCLUSIVE for e in entries)
+    findings = tuple(x for x in part.findings if not x.code.startswith("GC2"))
+    if undecided:
+        text = f"the budget of {f.budget} was spent: {undecided} of {len(entries)} entries were not decided"
+        findings += (Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget"),)
+    return replace(part, entries=entries, findings=findings, constant=False)
+
+
+def _unchecked(f: UserFunction, points: int) -> list[Finding]:
+    """What is to be said of points that were not looked at."""
+    if not points:
+        return []
+    text = f"the budget of {f.budget} was spent: {points} {'point was' if points == 1 else 'points were'} not checked"
+    return [Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget")]
 
 
 def _agreed(parts: Sequence[Part]) -> list[Finding]:
@@ -215,7 +260,7 @@ def _worst(entries: Sequence[Entry], findings: Sequence[Finding]) -> Verdict:
         return Verdict.FAIL
     if not entries or any(e.verdict is Verdict.INCONCLUSIVE for e in entries):
         return Verdict.INCONCLUSIVE
-    if any(f.code == "GC206" for f in findings):
+    if any(f.code in ("GC206", "GC208") for f in findings):
         return Verdict.INCONCLUSIVE
     return Verdict.PASS
 
@@ -285,7 +330,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if witness.broken and given is None:  # nothing is left that could be compared
         return Part((), tuple(findings), total, scene.text)
     measured = witness.compare(findings)
-    if yours is not None and given is not None:
+    if yours is not None and given is not None and not caller.spent:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)

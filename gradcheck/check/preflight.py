@@ -88,7 +88,9 @@ class Scene:
         return np.maximum(level, self.least_noise), rounding
 
     def evaluate(self, x: Array) -> Array:
-        """f at the vector x, shape (m,); nan where f raises there: the edge of its domain."""
+        """f at the vector x, shape (m,); nan where f raises there (the edge of its domain) or the budget is spent."""
+        if self.f.spent:
+            return np.full(self.value.width, np.nan)
         try:
             return self.value.flat(self.f(*self.at(x)))
         except CheckError as error:
