@@ -888,3 +888,19 @@ def test_points_beyond_the_budget_are_counted() -> None:
     assert any(f.message.endswith(" points were not checked") for f in result.findings)
     assert {e.point for e in result.entries} < {0, 1, 2, 3}
     assert error(square, 2.0, grad=lambda x: 2 * x, budget="soon").code == "GC020"
+
+
+def test_a_gradient_for_symmetric_matrices_is_right_where_one_triangle_is_read() -> None:
+    a = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 0.7]])
+
+    def largest(m: np.ndarray) -> Any:
+        return np.linalg.eigvalsh(m)[-1]
+
+    def outer(m: np.ndarray) -> np.ndarray:
+        v = np.linalg.eigh(m)[1][:, -1]
+        return np.outer(v, v)
+
+    result = check(largest, a, grad=outer)
+    assert (result.verdict, codes(result)) == (Verdict.PASS, ["GC315"])
+    assert check(largest, a, grad=lambda m: 2 * outer(m)).verdict is Verdict.FAIL
+    assert check(largest, a + np.eye(3, k=1), grad=outer).verdict is Verdict.FAIL  # no symmetric matrix

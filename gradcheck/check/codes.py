@@ -174,6 +174,11 @@ CODES: dict[str, Code] = {
                   "A function that keeps a buffer for its value returns the same array from every call, so that a "
                   "value that was kept changes with the next call: an optimiser that compares two gradients "
                   "compares one with itself. The check works on copies."),
+    "GC315": Code("symmetric-argument", "the derivative is that for symmetric changes of a symmetric matrix",
+                  "Functions such as eigvalsh and cholesky read one triangle of their argument. Their derivative with "
+                  "respect to the entries has zeros in the other triangle, and sums in this one; a formula for "
+                  "symmetric matrices gives a symmetric derivative. Both say the same of symmetric changes, and that "
+                  "was verified. An optimiser that changes all entries on their own needs the other one."),
 }  # fmt: skip
 
 

@@ -103,6 +103,7 @@ class Witnesses:
         if request.autodiff and self.autodiff.dense_fits:
             found = self.autodiff.dense(scene.args)
             self.ad = None if found is None else self._matrix(found)
+        self._take_as_symmetric(findings)
         self.disagree = self._disagreement()
         self.suspects = np.empty(0, dtype=np.intp)
         self.lines = self._choose()
@@ -110,6 +111,33 @@ class Witnesses:
         if self._doubtful():
             self._try_modes(findings)
         self._report_autodiff(findings)
+
+    def _take_as_symmetric(self, findings: list[Finding]) -> None:
+        """The convention of derivatives with respect to a symmetric matrix of which f reads one triangle only.
+
+        ``np.linalg.eigvalsh`` and its like read the lower one, and the gradient that textbooks give (v vᵀ) is that for
+        symmetric changes of the matrix. Where it says the same of those as autodiff's, autodiff's stands for it.
+        """
+        shape, own, ad = self.scene.space.shape, self.own, self.ad
+        if own is None or ad is None or len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+            return
+        x = self.scene.x.reshape(shape)
+        mine, theirs = own.reshape(-1, *shape), ad.reshape(-1, *shape)
+        flipped = mine.swapaxes(1, 2)
+        one_triangle = np.all(np.triu(theirs, 1) == 0) or np.all(np.tril(theirs, -1) == 0)
+        if not one_triangle or np.any(x != x.T) or not np.all(agreement(mine, flipped, self.floor)):
+            return
+        if np.all(agreement(mine, theirs, self.floor)):
+            return
+        both = agreement(mine + flipped, theirs + theirs.swapaxes(1, 2), self.floor)
+        if np.all(both):
+            self.own = ad
+            text = (
+                f"{self.scene.f.name} reads one triangle of {self.request.argname} only; the derivative is symmetric, "
+                "and was taken for that with respect to symmetric matrices"
+            )
+            where = self.yours.function.where if self.yours else None
+            findings.append(Finding("GC315", kind("GC315"), text, where))
 
     @functools.cached_property
     def noise(self) -> Array:
