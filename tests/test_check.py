@@ -904,3 +904,22 @@ def test_a_gradient_for_symmetric_matrices_is_right_where_one_triangle_is_read()
     assert (result.verdict, codes(result)) == (Verdict.PASS, ["GC315"])
     assert check(largest, a, grad=lambda m: 2 * outer(m)).verdict is Verdict.FAIL
     assert check(largest, a + np.eye(3, k=1), grad=outer).verdict is Verdict.FAIL  # no symmetric matrix
+
+
+def test_what_is_beside_a_kink_is_looked_at() -> None:
+    x = np.array([0.0, 1.0])
+
+    def relu(v: np.ndarray) -> Any:
+        return np.sum(np.maximum(v, 0.0))
+
+    right = check(relu, x, grad=lambda v: (v > 0) * 1.0)
+    assert right.verdict is Verdict.INCONCLUSIVE
+    [finding] = right.findings
+    assert (finding.code, finding.hint) == ("GC201", "beside it, on both sides, the derivative is right")
+    assert right.entries[0].note.endswith("the derivative is the left one")
+    # Right at the kink and above it, wrong below.
+    wrong = check(relu, x, grad=lambda v: (v >= 0) * 1.0 - 0.5 * (v < 0))
+    assert wrong.verdict is Verdict.FAIL
+    assert codes(wrong) == ["GC201", "GC101"]
+    assert "beside the kink, at arg0=" in wrong.findings[1].message or "at v=[-0.001" in wrong.findings[1].message
+    assert wrong.findings[1].message.endswith("df/dv[0] is wrong: -0.5, where 0 was measured")

@@ -245,9 +245,12 @@ def test_kinks_at_and_near_the_point(seed: int, distance: float, above: bool) ->
 
 def test_a_subgradient_at_a_kink_with_a_zero_central_difference() -> None:
     for value in (-1.0, 0.0, 0.3, 1.0):
-        result = check(abs, 0.0, grad=lambda x, v=value: v, autodiff=False)
+        result = check(abs, 0.0, grad=lambda x, v=value: np.sign(x) or v, autodiff=False)
         assert result.verdict == "inconclusive"
-        assert result.entries[0].note == "kink: slope −1 on the left, 1 on the right"
+        assert result.entries[0].note == "kink: slope −1 on the left, 1 on the right, the derivative " + {
+            -1.0: "is the left one",
+            1.0: "is the right one",
+        }.get(value, "lies between")
     assert check(abs, 0.0, grad=lambda x: 1.1, autodiff=False).verdict == "fail"
 
 
@@ -341,12 +344,24 @@ def test_a_wall_near_the_point_is_no_edge() -> None:
     assert check(f, x, grad=lambda v: 1.01 * g(v), autodiff=False).verdict == "fail"
 
 
-@pytest.mark.parametrize("f", [np.cbrt, lambda x: np.sqrt(np.abs(x)), lambda x: np.sign(x) + x])
-def test_where_there_is_no_finite_slope_nothing_is_decided(f: Callable[[float], float]) -> None:
+@pytest.mark.parametrize(
+    ("f", "g"),
+    [
+        (np.cbrt, lambda x: np.cbrt(x) / (3 * x)),
+        (lambda x: np.sqrt(np.abs(x)), lambda x: 0.5 * np.sqrt(np.abs(x)) / x),
+        (lambda x: np.sign(x) + x, lambda x: 1.0),
+    ],
+    ids=["cbrt", "sqrt", "sign"],
+)
+def test_where_there_is_no_finite_slope_nothing_is_decided(
+    f: Callable[[float], float], g: Callable[[float], float]
+) -> None:
     for claim in (0.0, 1.0, np.inf):
-        result = check(f, 0.0, grad=lambda x, c=claim: c, autodiff=False)
+        result = check(f, 0.0, grad=lambda x, c=claim: g(x) if x else c, autodiff=False)
         assert result.verdict == "inconclusive"
         assert "jump" in result.entries[0].note
+        # Beside the point there is a slope.
+        assert check(f, 0.0, grad=lambda x, c=claim: g(x) + 2.0 if x else c, autodiff=False).verdict == "fail"
 
 
 def test_stationary_points() -> None:

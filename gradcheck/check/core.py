@@ -30,6 +30,8 @@ from gradcheck.numeric.scale import coordinate_scales
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
+#: How far beside a kink the derivative is looked at again, in natural units.
+BESIDE_KINKS = 1e-3
 
 
 def check(
@@ -139,6 +141,8 @@ def check_points(
     for number, point in enumerate(points):
         if not caller.spent or not parts:
             part = _at_point(caller, f, point, number, request)
+            if part.kinks and not caller.spent:
+                part = _retested(part, caller, f, point, number, request)
             parts.append(_without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
     found = _own_rules([f for p in parts for f in p.findings], log) + _agreed(parts)
@@ -180,6 +184,7 @@ class Part:
     value: str
     diagnosis: tuple[Finding, ...] = ()
     constant: bool = False
+    kinks: tuple[int, ...] = ()
 
 
 def _budget(budget: int | str | None) -> Budget | None:
@@ -235,6 +240,45 @@ def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> lis
     text = f"{f.name} goes through {name}, so that its slopes are accurate to about {accuracy:.0e} only"
     options = "rtol=1e-10, atol=1e-12" if name.startswith("scipy.integrate") else "tol=1e-12"
     return [Finding("GC207", kind("GC207"), text, where, f"tighten its tolerances, for instance {options}")]
+
+
+def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Point, number: int,
+              request: Request) -> Part:  # fmt: skip
+    """A point with kinks, and what the check says beside them, on either side.
+
+    At a kink there is no derivative to compare with, and a wrong one would go unseen.
+    """
+    given = np.asarray(point.args[request.argnum], dtype=np.float64)
+    scales = coordinate_scales(given.reshape(-1))
+    aside = np.zeros(given.size)
+    aside[list(part.kinks)] = BESIDE_KINKS * scales[list(part.kinks)]
+    sides = []
+    for sign in (1.0, -1.0):
+        moved: Any = given + sign * aside.reshape(given.shape)
+        if not isinstance(point.args[request.argnum], np.ndarray):
+            moved = float(moved)
+        args = (*point.args[: request.argnum], moved, *point.args[request.argnum + 1 :])
+        try:
+            beside = _at_point(caller, f, Point(args), number, request)
+        except CheckError:  # f, or the derivative, is not defined there
+            continue
+        sides.append(beside)
+        wrong = [e for e in beside.entries if e.verdict is Verdict.FAIL]
+        if wrong:
+            worst = max(wrong, key=lambda e: e.difference or 0.0)
+            claim = worst.autodiff if worst.yours is None else worst.yours
+            shown = np.array2string(np.asarray(moved), threshold=8, precision=6, separator=", ")
+            text = (
+                f"beside the kink, at {request.argname}={shown}, {worst.label} is wrong: {claim:.6g}, where "
+                f"{worst.measured:.6g} was measured"
+            )
+            wrongs = [x for x in beside.findings if x.code in ("GC101", "GC106")]
+            code, where = (wrongs[0].code, wrongs[0].where) if wrongs else ("GC101", caller.where)
+            return replace(part, findings=(*part.findings, Finding(code, kind(code), text, where)))
+    if len(sides) < 2 or any(e.verdict is not Verdict.PASS for s in sides for e in s.entries):
+        return part
+    hint = "beside it, on both sides, the derivative is right"
+    return replace(part, findings=tuple(replace(x, hint=hint) if x.code == "GC201" else x for x in part.findings))
 
 
 def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:
@@ -340,7 +384,9 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         findings += memory_findings(function, names)
     diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
     constant = _constant(scene, entries, request.seed)
-    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant)
+    kinks = {m.line.column for m in measured if m.line.column is not None and np.any(m.state == judge.KINK)}
+    few = tuple(sorted(kinks)) if scene.x.size <= ALL_COLUMNS else ()
+    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant, few)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:

@@ -119,7 +119,7 @@ def _note(m: Measured, row: int) -> str:
         if e.vertical[row]:
             return "jump: f is discontinuous here, or its slope is infinite"
         text = f"kink: slope {left} on the left, {right} on the right".replace("-", "−")
-        return text + (", the derivative is outside" if state == judge.OUTSIDE else "")
+        return f"{text}, the derivative {_in_subdifferential(m, row)}"
     notes = {
         judge.UNDECIDED: "the error bar is too wide to decide",
         judge.ALONE: "autodiff disagrees with both",
@@ -138,6 +138,17 @@ def _note(m: Measured, row: int) -> str:
         note = f"{by} a complex step" if by else note
     side = {0: "", 1: "measured from the right only", -1: "measured from the left only"}[m.line.side]
     return "; ".join(t for t in (note, side) if t)
+
+
+def _in_subdifferential(m: Measured, row: int) -> str:
+    """Where the derivative on trial lies at a kink: among the slopes or outside."""
+    if m.state[row] == judge.OUTSIDE:
+        return "is outside"
+    claim = float(m.trial.claim[row])
+    for side, slope in (("left", float(m.estimate.left[row])), ("right", float(m.estimate.right[row]))):
+        if abs(claim - slope) <= 1e-6 * max(abs(claim), abs(slope)):
+            return f"is the {side} one"
+    return "lies between"
 
 
 #: state -> code and message of the finding it causes
