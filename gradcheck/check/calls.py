@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import inspect
 import io
 import os
 import sys
@@ -48,6 +49,23 @@ def definition(function: Any) -> Location | None:
     if code is None and callable(inner):
         code = getattr(type(inner).__call__, "__code__", None)
     return Location(code.co_filename, code.co_firstlineno) if code is not None else None
+
+
+def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
+    """Names of the first ``count`` positional arguments; ``arg0`` and so on where f does not name them.
+
+    >>> parameter_names(lambda x, t: x * t, 3)
+    ['x', 't', 'arg2']
+    """
+    try:
+        parameters = [
+            p.name
+            for p in inspect.signature(f).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):  # builtins without a signature
+        parameters = []
+    return (parameters + [f"arg{i}" for i in range(len(parameters), count)])[:count]
 
 
 def copied(value: Any) -> Any:

@@ -6,7 +6,6 @@ runner calls.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.calls import Adapted, UserFunction, definition
+from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.diagnosis import diagnose
+from gradcheck.check.diagnosis import diagnose, explain_shape
 from gradcheck.check.entries import entries_of, findings_of
+from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.preflight import Scene, call_order, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
@@ -131,7 +131,7 @@ def check_points(
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
-    found = _own_rules([f for p in parts for f in p.findings], log) + _agreed(parts)
+    found = _own_rules([f for p in parts for f in p.findings], log) + diagnose([p.evidence for p in parts])
     found += _vacuous(caller, parts, bool(own)) + _approximate(caller, log, entries)
     findings = tuple(dict.fromkeys(found))
     return Result(
@@ -164,14 +164,8 @@ class Part:
     findings: tuple[Finding, ...]
     total: int
     value: str
-    diagnosis: tuple[Finding, ...] = ()
+    evidence: Evidence | None = None
     constant: bool = False
-
-
-def _agreed(parts: Sequence[Part]) -> list[Finding]:
-    """The diagnoses that hold at every point that fails: a factor that changes with the point is not a constant one."""
-    failing = [p.diagnosis for p in parts if any(e.verdict is Verdict.FAIL for e in p.entries)]
-    return [f for f in failing[0] if all(f in d for d in failing)] if failing else []
 
 
 def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
@@ -242,15 +236,7 @@ def _pair(returned: Any, item: int) -> Any:
 def _argument(f: Callable[..., Any], argnum: int | str, point: Point, where: Location | None) -> tuple[int, str]:
     """Position and name of the argument."""
     count = len(point.args)
-    try:
-        parameters = [
-            p.name
-            for p in inspect.signature(f).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):  # builtins without a signature
-        parameters = []
-    names = (parameters + [f"arg{i}" for i in range(len(parameters), count)])[: max(count, 1)]
+    names = parameter_names(f, max(count, 1))
     if isinstance(argnum, str):
         if argnum not in names:
             raise CheckError(
@@ -271,13 +257,14 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if request.order == 2:
         from gradcheck.check.second import second_order
 
-        entries, total = second_order(scene, yours, request, number, findings)
-        return Part(tuple(entries), tuple(findings), total, scene.text)
+        entries, total, evidence = second_order(scene, yours, request, number, findings)
+        return Part(tuple(entries), tuple(findings), total, scene.text, evidence)
     total = scene.value.width * scene.x.size
     try:
         given = yours.array(scene.args) if yours else None
     except WrongShapeError as error:
-        return Part((), (*findings, error.finding), total, scene.text)
+        found = explain_shape(scene, error, request)
+        return Part((), (*findings, error.finding, *found), total, scene.text)
     if yours is not None and yours.function.mutated:
         text = f"{yours.function.name} changes its argument in place"
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))
@@ -290,9 +277,9 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
-    diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
+    evidence = gather(scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
     constant = _constant(scene, entries, request.seed)
-    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant)
+    return Part(tuple(entries), tuple(findings), total, scene.text, evidence, constant)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
