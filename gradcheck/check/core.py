@@ -131,7 +131,7 @@ def check_points(
         caller.expected = sum(2 * (n if n <= ALL_COLUMNS else 2 * MOST_LINES) + OVERHEAD for n in columns)
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
-    found = _own_rules([f for p in parts for f in p.findings], log) + diagnose([p.evidence for p in parts])
+    found = _own_rules([f for p in parts for f in p.findings], log) + _diagnosis(parts)
     found += _vacuous(caller, parts, bool(own)) + _approximate(caller, log, entries)
     findings = tuple(dict.fromkeys(found))
     return Result(
@@ -166,6 +166,13 @@ class Part:
     value: str
     evidence: Evidence | None = None
     constant: bool = False
+    shape: tuple[Finding, ...] = ()
+
+
+def _diagnosis(parts: Sequence[Part]) -> list[Finding]:
+    """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
+    shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
+    return shape + diagnose([p.evidence for p in parts])
 
 
 def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
@@ -264,7 +271,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         given = yours.array(scene.args) if yours else None
     except WrongShapeError as error:
         found = explain_shape(scene, error, request)
-        return Part((), (*findings, error.finding, *found), total, scene.text)
+        return Part((), (*findings, error.finding), total, scene.text, shape=tuple(found))
     if yours is not None and yours.function.mutated:
         text = f"{yours.function.name} changes its argument in place"
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))

@@ -165,6 +165,8 @@ def branch(pool: Pool) -> Told | None:
         return None
     if pool.claim.size > LARGEST or pool.all_wrong:
         return None
+    if np.any(pool.known & ~pool.wrong & (np.abs(pool.claim - pool.truth) > 100 * pool.bar)):
+        return None  # nearly right is not right: the error goes to zero somewhere
     units = [(p.scene.x, *_columns(p.wrong, p.truth, p.bar)) for p in pool.points]
     further: list[tuple[Array, Mask, Mask]] | None = None
     for rule in _rules(pool, units):

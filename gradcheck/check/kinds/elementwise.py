@@ -175,16 +175,21 @@ def _parameter(pool: Pool, c: float) -> str | None:
 
 def offset(pool: Pool) -> Told | None:
     """The wrong entries are all off by the same number."""
+    if pool.first.request.order == 2 and _on_diagonal(pool):
+        return None
     return _difference(pool, [("", np.ones_like(pool.claim))], "GC117")
+
+
+def _on_diagonal(pool: Pool) -> bool:
+    """Whether nothing but the diagonal of a Hessian is wrong."""
+    return pool.wrong_count > 1 and not np.any(pool.row[pool.scope] != pool.column[pool.scope])
 
 
 def regulariser(pool: Pool) -> Told | None:
     """The wrong entries are off by a multiple of x, of its sign, or for a Hessian of the identity."""
     ones, x, name = np.ones_like(pool.claim), pool.flat(lambda p: p.scene.x), pool.argname
     if pool.first.request.order == 2:
-        diagonal = (pool.row == pool.column).astype(float)
-        on_it = pool.wrong_count > 1 and not np.any(diagonal[pool.scope] == 0)
-        return _difference(pool, [("", ones)], "GC116") if on_it else None
+        return _difference(pool, [("", ones)], "GC116") if _on_diagonal(pool) else None
     if pool.shape[0] != 1:
         return None
     return _difference(pool, [(name, x), (f"sign({name})", np.sign(x))], "GC116")
@@ -208,6 +213,8 @@ def _multiple(pool: Pool, shape: Array, tried: int) -> tuple[Array, float] | Non
     scope, size = pool.scope, np.abs(shape)
     if np.any(size[scope] == 0):
         return None
+    if np.ptp(size[scope]) == 0 and np.ptp(shape[scope]) > 0 and pool.distinct < 4:
+        return None  # two that were interchanged differ by as much, with opposite signs
     c = (pool.claim - pool.truth)[scope] / shape[scope]
     doubt = pool.bar[scope] / size[scope]
     best = float(np.median(c[doubt <= np.median(doubt)]))
