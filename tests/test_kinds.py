@@ -128,7 +128,7 @@ def test_a_gradient_with_one_mistake(mistake: str, autodiff: bool) -> None:
     holds()
 
 
-@pytest.mark.parametrize("mistake", ["sign", "any", "penalty", "rolled", "tanh", "one", "x missing", "interchanged"])
+@pytest.mark.parametrize("mistake", ["sign", "tanh", "interchanged"])
 def test_one_mistake_in_two_thousand_entries(mistake: str) -> None:
     mutate, codes = GRADIENTS[mistake]
     rng = np.random.default_rng(3)

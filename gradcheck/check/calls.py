@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -66,6 +66,21 @@ def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
     except (TypeError, ValueError):  # builtins without a signature
         parameters = []
     return (parameters + [f"arg{i}" for i in range(len(parameters), count)])[:count]
+
+
+def all_arguments(f: Callable[..., Any], args: Sequence[Any]) -> list[tuple[str, Any]]:
+    """The positional arguments of f by name, those included that are left to their defaults.
+
+    >>> all_arguments(lambda x, t=2.0, *, flag=True: x * t, (1.0,))
+    [('x', 1.0), ('t', 2.0)]
+    """
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # builtins without a signature
+        parameters = []
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    left = [p for p in positional[len(args) :] if p.default is not p.empty]
+    return list(zip(parameter_names(f, len(args) + len(left)), (*args, *(p.default for p in left)), strict=True))
 
 
 def copied(value: Any) -> Any:

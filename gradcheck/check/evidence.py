@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.check import judge
+from gradcheck.check.calls import all_arguments
 from gradcheck.check.claims import Yours
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Verdict
@@ -80,6 +81,11 @@ class Evidence:
     def known(self) -> Mask:
         """Where there is a truth."""
         return np.isfinite(self.truth) & np.isfinite(self.bar)
+
+    @property
+    def arguments(self) -> list[tuple[str, Any]]:
+        """All arguments of f by name, those included that are left to their defaults."""
+        return all_arguments(self.scene.f.f, self.scene.args)
 
     @property
     def value(self) -> Array | None:

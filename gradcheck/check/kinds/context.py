@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.calls import parameter_names
 from gradcheck.check.claims import Autodiff, CallLog, WrongShapeError
 from gradcheck.check.evidence import EXACT, Evidence, Mask, Pool, Told, are, written
 from gradcheck.check.preflight import prepare
 from gradcheck.check.result import CheckError
-from gradcheck.check.spaces import split
+from gradcheck.check.spaces import ArgumentSpace, argument_space, split
 from gradcheck.check.witnesses import Witnesses, agreement
 from gradcheck.numeric.scale import Array, coordinate_scales
 
@@ -53,15 +52,16 @@ def swapped(pool: Pool) -> Told | None:
     first = pool.first
     if first.request.order == 2 or not pool.uniform:
         return None
-    names = parameter_names(first.scene.f.f, len(first.scene.args))
-    for k, name in enumerate(names):
-        if k == first.request.argnum or np.shape(first.scene.args[k]) != first.scene.space.shape:
+    for k, (name, item) in enumerate(first.arguments):
+        if k == first.request.argnum or not isinstance(item, float | np.ndarray | np.generic):
+            continue
+        if np.shape(item) != first.scene.space.shape:
             continue
         found = [_other(p, k, name) for p in pool.points]
         if any(pair is None for pair in found):
             continue
         truth, bar = (np.concatenate([pair[i].reshape(-1) for pair in found if pair is not None]) for i in (0, 1))
-        if pool.fits(truth, bar, hypotheses=len(names), whole=True):
+        if pool.fits(truth, bar, hypotheses=len(first.arguments), whole=True):
             count = int(np.sum(pool.known))
             text = (
                 f"the derivative is that with respect to {name}, not {pool.argname}: {_all(count, 'entries')} "
@@ -76,7 +76,7 @@ def _other(p: Evidence, k: int, name: str) -> tuple[Array, Array] | None:
     log = CallLog(p.request.log.strict)
     request = replace(p.request, argnum=k, argname=name, log=log)
     try:
-        scene = prepare(p.scene.f, p.scene.args, k, name, [])
+        scene = prepare(p.scene.f, _args(p), k, name, [])
         given = p.claim[: scene.value.size]
         if scene.value.complex:
             given = given + 1j * p.claim[scene.value.size :]
@@ -98,8 +98,8 @@ def part(pool: Pool) -> Told | None:
     """The claim is the derivative of a part of the data: the last sample overwrote the others, or one was taken."""
     if pool.first.request.order == 2 or not all(p.exact for p in pool.points):
         return None
-    for label, args_of in _parts(pool):
-        found = [_of_args(p, args_of(p)) for p in pool.points]
+    for label, part_of in _parts(pool):
+        found = [part_of(p) for p in pool.points]
         if any(matrix is None for matrix in found):
             continue
         truth = np.concatenate([matrix.reshape(-1) for matrix in found if matrix is not None])
@@ -116,35 +116,65 @@ def part(pool: Pool) -> Told | None:
     return None
 
 
-def _parts(pool: Pool) -> Iterator[tuple[str, Callable[[Evidence], tuple[Any, ...]]]]:
-    """Ways to leave one sample of the data: the last and the first along the leading axis that the arrays share."""
-    count = _samples(pool.first)
-    if count > 1:
-        for label, at in ((f"the last of {count} samples alone", -1), (f"the first of {count} samples alone", 0)):
-            yield label, lambda p, at=at: _one_sample(p, at)  # type: ignore[misc]
+def _parts(pool: Pool) -> Iterator[tuple[str, Callable[[Evidence], Array | None]]]:
+    """What is left of the derivative if one contribution survives, the last or the first: of samples, of an index."""
+    for which, at in (("last", -1), ("first", 0)):
+        count = _samples(pool.first)
+        if count > 1:
+            yield f"the {which} of {count} samples alone", lambda p, at=at: _one_sample(p, at)  # type: ignore[misc]
+        for k, (name, item) in enumerate(pool.first.arguments):
+            if isinstance(item, np.ndarray) and item.ndim == 1 and item.dtype.kind in "iu" and pool.first.inner:
+                label = f"the {which} occurrence of each index in {name} alone"
+                yield label, lambda p, k=k, at=at: _one_occurrence(p, k, at)  # type: ignore[misc]
+
+
+def _args(p: Evidence) -> tuple[Any, ...]:
+    return tuple(item for _, item in p.arguments)
 
 
 def _samples(p: Evidence) -> int:
     """Length of the leading axis that all arrays but the differentiated one share; 0 if they do not."""
     lengths = {
         len(a)
-        for k, a in enumerate(p.scene.args)
+        for k, a in enumerate(_args(p))
         if k != p.scene.argnum and isinstance(a, np.ndarray) and a.ndim and a.shape != p.scene.space.shape
     }
     return lengths.pop() if len(lengths) == 1 else 0
 
 
-def _one_sample(p: Evidence, at: int) -> tuple[Any, ...]:
+def _one_sample(p: Evidence, at: int) -> Array | None:
+    """The derivative with one sample of the data."""
     count = _samples(p)
-    return tuple(
+    args = tuple(
         a[[at]] if k != p.scene.argnum and isinstance(a, np.ndarray) and a.ndim and len(a) == count else a
-        for k, a in enumerate(p.scene.args)
+        for k, a in enumerate(_args(p))
     )
+    return _of_args(p, p.scene.space, args)
 
 
-def _of_args(p: Evidence, args: tuple[Any, ...]) -> Array | None:
+def _one_occurrence(p: Evidence, k: int, at: int) -> Array | None:
+    """The derivative if of repeated indices into x one counts: f of x[index] and of an index without repetition."""
+    args, index = list(_args(p)), _args(p)[k]
+    x, n = np.asarray(args[p.scene.argnum]), p.inner[0]
+    if not index.size or np.min(index) < 0 or np.max(index) >= n or np.unique(index).size == index.size:
+        return None
+    args[p.scene.argnum], args[k] = x[index], np.arange(index.size, dtype=index.dtype)
+    space = argument_space(args[p.scene.argnum], p.request.argname)
+    parts = _of_args(p, space, tuple(args))
+    if parts is None:
+        return None
+    parts = np.moveaxis(parts.reshape(len(parts), index.size, -1), 1, 0)
+    total, one = np.zeros((n, *parts.shape[1:])), np.zeros((n, *parts.shape[1:]))
+    np.add.at(total, index, parts)
+    if np.any(np.abs(np.moveaxis(total, 0, 1).reshape(p.claim.shape) - p.truth) > p.bar):
+        return None  # f uses x in other ways, too
+    one[index if at else index[::-1]] = parts if at else parts[::-1]
+    return np.moveaxis(one, 0, 1).reshape(p.claim.shape)
+
+
+def _of_args(p: Evidence, space: ArgumentSpace, args: tuple[Any, ...]) -> Array | None:
     """Autodiff's derivative for other arguments, as (rows, columns); None where f does not take them."""
-    tools = Autodiff(p.scene.f, p.scene.space, p.scene.value, p.scene.argnum, CallLog(p.request.log.strict))
+    tools = Autodiff(p.scene.f, space, p.scene.value, p.scene.argnum, CallLog(p.request.log.strict))
     found = tools.dense(args)
     if found is None:
         return None
@@ -165,7 +195,7 @@ def branch(pool: Pool) -> Told | None:
         return None
     if pool.claim.size > LARGEST or pool.all_wrong:
         return None
-    if np.any(pool.known & ~pool.wrong & (np.abs(pool.claim - pool.truth) > 100 * pool.bar)):
+    if np.any(pool.known & ~pool.wrong & (np.abs(pool.claim - pool.truth) > 3 * pool.bar)):
         return None  # nearly right is not right: the error goes to zero somewhere
     units = [(p.scene.x, *_columns(p.wrong, p.truth, p.bar)) for p in pool.points]
     further: list[tuple[Array, Mask, Mask]] | None = None
@@ -175,7 +205,7 @@ def branch(pool: Pool) -> Told | None:
         further = _elsewhere(pool) if further is None else further
         total = sum(int(np.sum(seen)) for _, _, seen in further)
         bad = sum(int(np.sum(wrong & seen)) for _, wrong, seen in further)
-        if not _separates(rule, further) or not 0 < bad < total or log2(comb(total, bad)) < BRANCH:
+        if not _separates(rule, further) or not total < 20 * bad < 19 * total or log2(comb(total, bad)) < BRANCH:
             continue
         first = sum(int(np.sum(w & s)) for _, w, s in units)
         text = (

@@ -145,13 +145,9 @@ def _times(c: float, lengths: dict[float, str]) -> str:
 
 def _lengths(pool: Pool) -> dict[float, str]:
     """Lengths that sums and means go over: of the axes of arguments and value."""
-    from gradcheck.check.calls import parameter_names
-
-    scene = pool.first.scene
-    named = [*zip(parameter_names(scene.f.f, len(scene.args)), scene.args, strict=True), ("the value", scene.value)]
     found: dict[float, str] = {}
-    for name, item in named:
-        shape = item.shape if item is scene.value else np.shape(item) if isinstance(item, np.ndarray) else ()
+    arrays = [(name, a.shape) for name, a in pool.first.arguments if isinstance(a, np.ndarray)]
+    for name, shape in (*arrays, ("the value", pool.first.scene.value.shape)):
         whole = ((f"the number of entries of {name}", int(np.prod(shape, dtype=int))),) if len(shape) > 1 else ()
         for text, length in (*((f"the length of {name}", n) for n in shape), *whole):
             if length > 1:

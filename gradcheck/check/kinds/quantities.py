@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcheck.check.calls import parameter_names
 from gradcheck.check.evidence import Evidence, Pool, Told, are
 from gradcheck.numeric.scale import Array
 
@@ -69,8 +68,7 @@ def quantities(pool: Pool) -> Iterator[Quantity]:
     values = _values(pool)
     if values is not None:
         yield values
-    names = parameter_names(first.scene.f.f, len(first.scene.args))
-    for k, name in enumerate(names):
+    for k, (name, _) in enumerate(first.arguments):
         if k != first.request.argnum:
             found = _argument(pool, k, name)
             if found is not None:
@@ -92,8 +90,8 @@ def _values(pool: Pool) -> Quantity | None:
 
 def _argument(pool: Pool, k: int, name: str) -> Quantity | None:
     """Another argument: one number, or an array that goes with the rows or with the columns."""
-    items = [np.asarray(p.scene.args[k]) for p in pool.points]
-    if any(item.dtype.kind not in "fiu" or not np.all(np.isfinite(item)) for item in items):
+    items = [_array(p, k) for p in pool.points]
+    if any(item.dtype.kind not in "fiu" or item.size == 0 or not np.all(np.isfinite(item)) for item in items):
         return None
     if all(item.size == 1 for item in items):
         return Quantity(name, _spread(pool, k, (1, 1)), True, True)
@@ -104,9 +102,15 @@ def _argument(pool: Pool, k: int, name: str) -> Quantity | None:
     return None
 
 
+def _array(p: Evidence, k: int) -> np.ndarray:
+    """An argument as an array; an empty one where it is no array of numbers."""
+    a = p.arguments[k][1]
+    return np.asarray(a if isinstance(a, float | int | np.ndarray | np.generic) else [])
+
+
 def _spread(pool: Pool, k: int, shape: tuple[int, int]) -> Array:
     def of(p: Evidence) -> Array:
-        return np.asarray(p.scene.args[k], dtype=np.float64).reshape(shape)
+        return np.asarray(p.arguments[k][1], dtype=np.float64).reshape(shape)
 
     found: Array = pool.flat(of)
     return found
@@ -124,7 +128,7 @@ def chain(pool: Pool) -> Told | None:
                 g = function.of(q.values)
                 for predicted, bar, how in (
                     (pool.truth / g, pool.bar / np.abs(g), "lacks the factor"),
-                    (pool.truth * g, pool.bar * np.abs(g), "has too much the factor"),
+                    (pool.truth * g, pool.bar * np.abs(g), "lacks the factor 1/"),
                 ):
                     c = _constant(pool, predicted)
                     if c is None:
@@ -153,15 +157,16 @@ def _covers(pool: Pool, predicted: Array) -> bool:
 
 def _told(pool: Pool, function: Function, q: Quantity, how: str, c: float) -> Told:
     name = function.name.format(q.name)
-    number = 1 / c if how.startswith("lacks") else c
+    missing = not how.endswith("/")
+    number = 1 / c
     front = "" if c == 1.0 else "−" if abs(number + 1) < 1e-9 else f"{number:.6g}·".replace("-", "−")
-    of = "the right derivative is yours times it" if how.startswith("lacks") else "yours is the right one times it"
+    made = f"{front}{name}" if missing else f"{front or '1'}/{name}".replace("·/", "/").replace("−/", "−1/")
     who = pool.counted("entries", pool.wrong_count)
     verb = "agrees" if are(who) == "is" else "agree"
-    text = f"the derivative {how} {front}{name}: {of}, and {who} {verb} with that to 8 digits"
+    text = f"the derivative lacks the factor {made}: yours times it is right, {who} {verb} to 8 digits"
     if not all(p.exact for p in pool.points):
         text = text.replace(" to 8 digits", " within the error bars")
-    return Told("GC122", text, {"factor": f"{front}{name}", "entries": pool.wrong_count})
+    return Told("GC122", text, {"factor": made, "entries": pool.wrong_count})
 
 
 def outer(pool: Pool) -> Told | None:
