@@ -25,12 +25,13 @@ def place(pool: Pool) -> Told | None:
         return Told("GC114", text, evidence)
     shape = (*pool.first.outer, *pool.first.inner)
     m = len(pool.first.outer)
-    joined_axes = [(pool.first.outer, (rows, columns), 0, True), (pool.first.inner, (rows, columns), 1, True)]
-    single_axes = [(shape, shape, axis, False) for axis in range(len(shape))]
-    groups: list[tuple[tuple[int, ...], tuple[int, ...], int, bool]] = joined_axes if min(rows, columns) > 1 else []
-    groups = groups + (single_axes if len(shape) > 2 or not groups else [])
+    groups: list[tuple[tuple[int, ...], tuple[int, ...], int, bool]] = []
+    if min(rows, columns) > 1:
+        groups = [(pool.first.outer, (rows, columns), 0, True), (pool.first.inner, (rows, columns), 1, True)]
     if pool.first.scene.value.complex:  # half of a column is a real part
-        groups = joined_axes[1:]
+        groups = groups[1:]
+    elif len(shape) > 2 or not groups:
+        groups += [(shape, shape, axis, False) for axis in range(len(shape))]
     for names, view, axis, joined in groups:
         lines = np.moveaxis(wrong.reshape(view), axis, 0).reshape(view[axis], -1)
         seen = np.moveaxis(known.reshape(view), axis, 0).reshape(view[axis], -1)
