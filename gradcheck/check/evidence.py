@@ -248,7 +248,7 @@ class Pool:
         return not np.any(right & (np.abs(self.truth) > self.bar))
 
     @cached_property
-    def _proof(self) -> NDArray[np.intp]:
+    def proof(self) -> NDArray[np.intp]:
         """Some wrong entries, no two of them the same: repeated numbers prove nothing new."""
         chosen = np.flatnonzero(self.scope)
         if chosen.size > COUNTED:
@@ -262,7 +262,7 @@ class Pool:
     @property
     def distinct(self) -> int:
         """How many different wrong entries there are to reason from."""
-        return int(self._proof.size)
+        return int(self.proof.size)
 
     def fits(
         self,
@@ -282,7 +282,7 @@ class Pool:
             hypotheses: how many patterns of this kind are tried.
             whole: the right entries must be explained, too.
         """
-        proof = self._proof
+        proof = self.proof
         with np.errstate(all="ignore"):
             if not self._near(predicted[proof], bar[proof], self.claim[proof]):
                 return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -124,40 +124,42 @@ def chain(pool: Pool) -> Told | None:
     tried = 2 * len(CHAIN) * len(known)
     for function in CHAIN:
         for q in known:
-            with np.errstate(all="ignore"):
-                g = function.of(q.values)
-                for predicted, bar, how in (
-                    (pool.truth / g, pool.bar / np.abs(g), "lacks the factor"),
-                    (pool.truth * g, pool.bar * np.abs(g), "lacks the factor 1/"),
-                ):
-                    c = _constant(pool, predicted)
-                    if c is None:
-                        continue
-                    parameters = 0 if c == 1.0 else 1
-                    if pool.distinct <= 2 * parameters + 1 or not _covers(pool, predicted):
-                        continue
-                    if pool.fits(c * predicted, 2 * abs(c) * bar, parameters=parameters, hypotheses=tried):
-                        return _told(pool, function, q, how, c)
+            for missing in (True, False):
+                if _predicted(pool, function, q, missing, pool.proof) is None:  # a few entries tell that it is not
+                    continue
+                found = _predicted(pool, function, q, missing, slice(None))
+                if found is None:
+                    continue
+                predicted, bar, c = found
+                parameters = 0 if c == 1.0 else 1
+                enough = pool.distinct > 2 * parameters + 1 and np.all(np.isfinite(predicted[pool.scope]))
+                if enough and pool.fits(predicted, bar, parameters=parameters, hypotheses=tried):
+                    return _told(pool, function, q, missing, c)
     return None
 
 
-def _constant(pool: Pool, predicted: Array) -> float | None:
-    """The constant beside the factor, 1 where it is that; None where there is none."""
-    r = (pool.claim / predicted)[pool.scope]
-    r = r[np.isfinite(r) & (r != 0)]
-    if not r.size:
-        return None
-    c = float(np.median(r))
-    return 1.0 if abs(c - 1) < 1e-6 else c
+def _predicted(
+    pool: Pool, function: Function, q: Quantity, missing: bool, part: Any
+) -> tuple[Array, Array, float] | None:
+    """What the claim would be without, or with an additional, factor, its bar, and the constant beside it."""
+    truth, claim, scope = pool.truth[part], pool.claim[part], pool.scope[part]
+    with np.errstate(all="ignore"):
+        g = function.of(q.values[part])
+        g = 1 / g if missing else g
+        r = (claim / (truth * g))[scope]
+        r = r[np.isfinite(r) & (r != 0)]
+        if not r.size:
+            return None
+        c = float(np.median(r))
+        c = 1.0 if abs(c - 1) < 1e-6 else c
+        predicted, bar = c * truth * g, 2 * np.abs(c * g) * pool.bar[part]
+        if np.any((np.abs(claim - predicted) > bar)[scope]):
+            return None
+    return predicted, bar, c
 
 
-def _covers(pool: Pool, predicted: Array) -> bool:
-    return bool(np.all(np.isfinite(predicted[pool.scope])))
-
-
-def _told(pool: Pool, function: Function, q: Quantity, how: str, c: float) -> Told:
+def _told(pool: Pool, function: Function, q: Quantity, missing: bool, c: float) -> Told:
     name = function.name.format(q.name)
-    missing = not how.endswith("/")
     number = 1 / c
     front = "" if c == 1.0 else "−" if abs(number + 1) < 1e-9 else f"{number:.6g}·".replace("-", "−")
     made = f"{front}{name}" if missing else f"{front or '1'}/{name}".replace("·/", "/").replace("−/", "−1/")
