@@ -41,7 +41,7 @@ KINDS: dict[str, tuple[list[str], str]] = {
     "gather": (["GC124"], "all 2 wrong entries equal the contribution of the last occurrence of each index in index"),
     "rating": (["GC125"], "that with respect to b, not a: all 3 entries agree with df/db"),
     "weighted": (["GC126"], "precision of float32: all 15 of its entries are float32 numbers"),
-    "leaky": (["GC127"], "right where x[i] > 0, wrong where x[i] < 0"),
+    "leaky": (["GC127"], "wrong where x[i] < 0, right where x[i] > 0"),
     "phase": (["GC128"], "complex conjugate .*: the ratios of all 45 imaginary parts are −1.000000"),
     "pendulum": (["GC129"], "only the entries of df[1] are wrong: 3 of 9"),
     "softmax": (["GC130"], "only the diagonal is there, .* all 30 that are wrong are exactly zero"),

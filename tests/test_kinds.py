@@ -7,6 +7,7 @@ Jacobians, Hessians, few inputs and many. What the command says of realistic cod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from gradcheck.check import Result, check
 
 Vector = np.ndarray
 SEEDS = st.integers(0, 10_000)
-RANDOM = settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+RANDOM = settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 def kinds(result: Result) -> list[str]:
@@ -251,6 +252,67 @@ def test_a_permutation_that_is_not_unique_is_not_told() -> None:
     a = np.array([1.5, 1.5, 0.25, 0.7, 0.7, 3.1])
     result = check(lambda x: np.sum(a * x), np.ones(6), grad=lambda x: a[[2, 5, 0, 1, 3, 4]])
     assert kinds(result) == []
+
+
+def test_one_number_is_not_taken_for_the_value_of_f() -> None:
+    # 8 is 2**3, but also 4 x
+    assert kinds(check(lambda x: x**3, 2.0, grad=lambda x: 4 * x)) == []
+
+
+def test_a_branch_with_a_threshold() -> None:
+    f = lambda x: np.sum(np.where(np.abs(x) < 1, 0.5 * x**2, np.abs(x) - 0.5))  # noqa: E731
+    result = check(f, np.array([0.3, -0.7, 1.2, -1.6, 0.9, 2.2]), grad=lambda x: x)
+    message = told(result, "GC127")
+    threshold = re.search(r"wrong where \|x\[i\]\| > (\S+) or so, right below", message)
+    assert threshold is not None
+    assert float(threshold[1]) == pytest.approx(1.0, abs=0.1)
+
+
+def test_wrong_entries_that_have_other_signs_by_accident_are_no_branch() -> None:
+    x = np.array([-0.3, -0.7, 0.4, 0.9])  # the first two are wrong, wherever they are
+    result = check(lambda x: np.sum(np.sin(x)), x, grad=lambda x: np.cos(x) + np.array([0.1, 0.3, 0, 0]))
+    assert kinds(result) == []
+
+
+def test_a_single_entry_of_a_sample_is_not_said_to_be_the_only_one() -> None:
+    x = np.random.default_rng(0).normal(size=600)
+    result = check(
+        lambda x: np.sum(np.sin(x)),
+        x,
+        grad=lambda x: np.where(np.arange(600) == 77, 3.0, np.cos(x)),
+        autodiff=False,
+    )
+    assert "that could be compared one by one only df/dx[77] is wrong" in told(result, "GC114")
+
+
+@pytest.mark.parametrize("kept", [-1, 0])
+def test_overwritten_rows_of_a_repeated_index(kept: int) -> None:
+    index, x = np.array([1, 0, 1, 2, 1, 3]), np.linspace(0.1, 1.6, 12).reshape(4, 3)
+    c = np.linspace(0.5, 2.0, 18).reshape(6, 3)
+
+    def f(x: Vector, index: Vector) -> Any:
+        return np.sum(c * np.sin(x[index]))
+
+    def grad(x: Vector, index: Vector) -> Vector:
+        g, order = np.zeros_like(x), slice(None) if kept else slice(None, None, -1)
+        g[index[order]] = (c * np.cos(x[index]))[order]
+        return g
+
+    result = check(f, x, index, grad=grad)
+    assert ("last" if kept else "first") + " occurrence of each index in index" in told(result, "GC124")
+
+
+def test_swapped_arguments_without_autodiff() -> None:
+    a, b = np.array([0.3, 0.4]), np.array([1.2, -0.4])
+    f = lambda a, b: np.sum(np.sin(a) * b**2)  # noqa: E731
+    result = check(f, a, b, grad=lambda a, b: 2 * np.sin(a) * b, autodiff=False)
+    assert "that with respect to b, not a" in told(result, "GC125")
+
+
+def test_a_transposed_derivative_of_the_wrong_shape() -> None:
+    m = np.arange(1.0, 7.0).reshape(2, 3)
+    result = check(lambda x: np.sin(m @ x), np.array([0.1, 0.2, 0.3]), grad=lambda x: (np.cos(m @ x)[:, None] * m).T)
+    assert [f.code for f in result.findings] == ["GC102", "GC113"]
 
 
 def test_the_sentence_and_the_numbers() -> None:

@@ -14,6 +14,7 @@ from gradcheck.check.claims import Autodiff, CallLog, WrongShapeError
 from gradcheck.check.evidence import EXACT, Evidence, Mask, Pool, Told, are, written
 from gradcheck.check.preflight import prepare
 from gradcheck.check.result import CheckError
+from gradcheck.check.sampling import ALL_COLUMNS
 from gradcheck.check.spaces import ArgumentSpace, argument_space, split
 from gradcheck.check.witnesses import Witnesses, agreement
 from gradcheck.numeric.scale import Array, coordinate_scales
@@ -26,7 +27,7 @@ BRANCH = 12.0
 
 def value(pool: Pool) -> Told | None:
     """The claim is f's value, or the argument itself."""
-    if not pool.all_wrong or any(p.value is None for p in pool.points):
+    if not pool.all_wrong or pool.distinct < 2 or any(p.value is None for p in pool.points):
         return None
     rows, columns = pool.shape
     square = rows == columns > 1 and pool.uniform
@@ -50,8 +51,8 @@ def _all(count: int, noun: str) -> str:
 def swapped(pool: Pool) -> Told | None:
     """The claim is the derivative with respect to another argument."""
     first = pool.first
-    if first.request.order == 2 or not pool.uniform:
-        return None
+    if first.request.order == 2 or not pool.uniform or pool.distinct < 2:
+        return None  # one number alone may be that of many things
     for k, (name, item) in enumerate(first.arguments):
         if k == first.request.argnum or not isinstance(item, float | np.ndarray | np.generic):
             continue
@@ -77,6 +78,11 @@ def _other(p: Evidence, k: int, name: str) -> tuple[Array, Array] | None:
     request = replace(p.request, argnum=k, argname=name, log=log)
     try:
         scene = prepare(p.scene.f, _args(p), k, name, [])
+        if p.exact:  # autodiff was confirmed for this function: no second measurement
+            ad = _of_args(replace(p, scene=scene), scene.space, scene.args)
+            return None if ad is None else (ad, EXACT * np.abs(ad))
+        if scene.x.size > ALL_COLUMNS:
+            return None
         given = p.claim[: scene.value.size]
         if scene.value.complex:
             given = given + 1j * p.claim[scene.value.size :]
@@ -84,8 +90,6 @@ def _other(p: Evidence, k: int, name: str) -> tuple[Array, Array] | None:
         measured = witnesses.compare([])
     except CheckError:  # an integer, or text: nothing to be mixed up with
         return None
-    if witnesses.ad is not None:
-        return witnesses.ad, EXACT * np.abs(witnesses.ad)
     truth, bar = np.full(p.claim.shape, np.nan), np.full(p.claim.shape, np.nan)
     for m in measured:
         if m.line.column is not None:
@@ -198,18 +202,20 @@ def branch(pool: Pool) -> Told | None:
     if np.any(pool.known & ~pool.wrong & (np.abs(pool.claim - pool.truth) > 3 * pool.bar)):
         return None  # nearly right is not right: the error goes to zero somewhere
     units = [(p.scene.x, *_columns(p.wrong, p.truth, p.bar)) for p in pool.points]
-    further: list[tuple[Array, Mask, Mask]] | None = None
-    for rule in _rules(pool, units):
-        if not _separates(rule, units):
-            continue
-        further = _elsewhere(pool) if further is None else further
-        total = sum(int(np.sum(seen)) for _, _, seen in further)
-        bad = sum(int(np.sum(wrong & seen)) for _, wrong, seen in further)
-        if not _separates(rule, further) or not total < 20 * bad < 19 * total or log2(comb(total, bad)) < BRANCH:
+    if not any(_separates(rule, units) for rule in _rules(pool, units)):
+        return None
+    further = _elsewhere(pool)
+    total = sum(int(np.sum(seen)) for _, _, seen in further)
+    bad = sum(int(np.sum(wrong & seen)) for _, wrong, seen in further)
+    # A threshold is a free number: it costs as much as there are places for it.
+    if not total < 20 * bad < 19 * total or log2(comb(total, bad)) - log2(total) < BRANCH:
+        return None
+    for rule in _rules(pool, units + further):
+        if not _separates(rule, units + further):
             continue
         first = sum(int(np.sum(w & s)) for _, w, s in units)
         text = (
-            f"the derivative is that of one branch only: right {rule.right}, wrong {rule.wrong} "
+            f"the derivative is that of one branch only: wrong {rule.wrong}, right {rule.right} "
             f"(all {first} wrong entries here, and {bad} of {total} at {len(further)} further points)"
         )
         r = pool.ratios()
@@ -241,10 +247,10 @@ def _rules(pool: Pool, units: list[tuple[Array, Mask, Mask]]) -> Iterator[Rule]:
         good = np.concatenate([size(x)[~wrong & seen] for x, wrong, seen in units])
         if bad.size and good.size and bad.min() > good.max():
             t = 0.5 * float(bad.min() + good.max())
-            yield Rule(f"where {text} is large", f"where {text} is small", lambda x, t=t, s=size: s(x) > t)  # type: ignore[misc]
+            yield Rule(f"where {text} > {t:.3g} or so", "below", lambda x, t=t, s=size: s(x) > t)  # type: ignore[misc]
         if bad.size and good.size and bad.max() < good.min():
             t = 0.5 * float(bad.max() + good.min())
-            yield Rule(f"where {text} is small", f"where {text} is large", lambda x, t=t, s=size: s(x) < t)  # type: ignore[misc]
+            yield Rule(f"where {text} < {t:.3g} or so", "above", lambda x, t=t, s=size: s(x) < t)  # type: ignore[misc]
 
 
 def _elsewhere(pool: Pool) -> list[tuple[Array, Mask, Mask]]:

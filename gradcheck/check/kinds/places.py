@@ -17,11 +17,12 @@ def place(pool: Pool) -> Told | None:
     right = int(np.sum(known & ~wrong))
     evidence: dict[str, float | str] = {"wrong": int(np.sum(wrong)), "right": right}
     at = f" at all {len(pool.points)} points" if len(pool.points) > 1 else ""
+    of = "" if np.all(known) else f"of the {int(np.sum(known))} entries that could be compared one by one "
     if np.sum(wrong) == 1:
         if np.sum(known) <= 2:
             return None
         row, column = (int(i[0]) for i in np.nonzero(wrong))
-        text = f"only {_label(pool, row, column)} is wrong, the other {right} entries are right{at}"
+        text = f"{of}only {_label(pool, row, column)} is wrong, the other {right}{' entries' * (not of)} are right{at}"
         return Told("GC114", text, evidence)
     shape = (*pool.first.outer, *pool.first.inner)
     m = len(pool.first.outer)
@@ -48,7 +49,7 @@ def place(pool: Pool) -> Told | None:
             slots = [":"] * (m if axis < m else len(shape) - m)
             slots[axis if axis < m else axis - m] = str(line)
             what = f"of {'df' if axis < m else pool.argname}[{', '.join(slots)}]"
-        text = f"only the entries {what} are wrong: {int(np.sum(wrong))} of {int(np.sum(known))}, and no others{at}"
+        text = f"{of}only the entries {what} are wrong: {int(np.sum(wrong))} of {int(np.sum(known))}, and no others{at}"
         return Told("GC129", text, evidence)
     return None
 
