@@ -27,10 +27,10 @@ KINDS: dict[str, tuple[list[str], str]] = {
     "line": (["GC115", "GC114"], "all 5 wrong entries are exactly 0"),
     "ridge": (
         ["GC116"],
-        "0.05·Σw², or has it with another weight: all 15 differences to the right one are −0.100000·w",
+        "0.05·Σw², or has it with another weight: all 15 differences to the right ones are −0.100000·w",
     ),
     "lasso": (["GC116"], "0.2·Σ|w|, or has it with another weight: all 5 differences .* are −0.200000·sign(w)"),
-    "entropy": (["GC117"], "off by a constant: all 4 differences to the right one are 1.000000"),
+    "entropy": (["GC117"], "off by a constant: all 4 differences to the right ones are 1.000000"),
     "circle": (["GC118"], "entry i holds what belongs to entry i − 1: put back, all 4 entries are right"),
     "gaussian": (["GC119"], "entries 1 and 2 of p are interchanged: put back, all 3 are right"),
     "outer": (["GC120"], "axes of the value are in the wrong order: [1, 0] instead of [0, 1]"),

@@ -224,14 +224,14 @@ def _told(pool: Pool, c: Array, best: float, times: str, weight: str, shape: str
     """The sentence for a difference that is ``best`` times ``times``."""
     who = pool.counted("differences", c.size)
     number = written(c, best)
-    told = f"{who} to the right one {are(who)} {number}{'·' * bool(times)}{times}"
+    told = f"{who} to the right {'one' if c.size == 1 else 'ones'} {are(who)} {number}{'·' * bool(times)}{times}"
     evidence: dict[str, float | str] = {"difference": best, "times": times, "entries": c.size}
     if code == "GC117":
         return Told(code, f"the derivative is off by a constant: {told}", evidence)
     half = 1.0 if "sign" in shape else 0.5
     term = f"Σ|{pool.argname}|" if "sign" in shape else f"Σ{pool.argname}²"
     penalty = f"{half * abs(best):.6g}·{weight}{'·' * bool(weight)}{term}"
-    text = f"the derivative lacks that of a penalty such as {penalty}, or has it with another weight: {told}"
+    text = f"the derivative lacks that of a penalty, {penalty}, or has it with another weight: {told}"
     return Told(code, text, evidence)
 
 
