@@ -254,6 +254,23 @@ def test_a_permutation_that_is_not_unique_is_not_told() -> None:
     assert kinds(result) == []
 
 
+@pytest.mark.parametrize("autodiff", [True, False])
+@pytest.mark.parametrize("slope", [
+    lambda x: 3 * x**2, lambda x: x**2, lambda x: 2 * x + 1, lambda x: 0 * x, lambda x: np.exp(x),
+    lambda x: np.cos(x), lambda x: 3 * x, lambda x: x[::-1].copy(), lambda x: np.full_like(x, 1e300), np.abs,
+])  # fmt: skip
+def test_zeros_in_argument_value_and_derivative(slope: Callable[[Vector], Vector], autodiff: bool) -> None:
+    # division by x, by the truth, by f, all zero: the diagnosis must not stumble
+    for x in (np.array([1.0, 0.0, 2.0]), np.array([0.0, 0.0, 1.0]), np.array([-1.0, 1.0, 0.0])):
+        result = check(lambda x: np.sum(x**2) - x[0] ** 2, x, grad=slope, autodiff=autodiff)
+        assert result.verdict == "fail"
+
+
+def test_a_round_length_by_chance_is_a_factor() -> None:
+    result = check(lambda x: np.sum(x**2), np.array([1.0, 0.0, 2.0]), grad=lambda x: x)
+    assert "1/2 times the right one" in told(result, "GC112")
+
+
 def test_one_number_is_not_taken_for_the_value_of_f() -> None:
     # 8 is 2**3, but also 4 x
     assert kinds(check(lambda x: x**3, 2.0, grad=lambda x: 4 * x)) == []

@@ -55,7 +55,8 @@ def diagnose(points: Sequence[Evidence | None]) -> list[Finding]:
     pool = Pool(known)
     if not pool.wrong_count:
         return []
-    told = [next((t for of in KINDS if (t := of(pool)) is not None), None), places.place(pool)]
+    with np.errstate(all="ignore"):
+        told = [next((t for of in KINDS if (t := of(pool)) is not None), None), places.place(pool)]
     where = pool.first.yours.function.where
     return [Finding(t.code, kind(t.code), t.message, where, None, t.evidence) for t in told if t is not None]
 

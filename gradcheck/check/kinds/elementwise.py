@@ -164,7 +164,7 @@ def _parameter(pool: Pool, c: float) -> str | None:
                 with np.errstate(all="ignore"):
                     g = float(function.of(q.values[:1])[0])
                 for number, how in ((1 / c, "lacks the factor"), (c, "has too much the factor")):
-                    if np.isfinite(g) and abs(g - 1) > 1e-6 and abs(number / g - 1) < 1e-8:
+                    if np.isfinite(g) and abs(g - 1) > 1e-6 and abs(number - g) < 1e-8 * abs(g):
                         hits.append(f"{how} {function.name.format(q.name)}")
     return hits[0] if len({h.rpartition(" ")[2] for h in hits}) == 1 else None
 
@@ -251,6 +251,8 @@ def normalised(pool: Pool) -> Told | None:
         c = lengths[wrong[0]]
         if c == 0 or any(abs(lengths[i] / c - 1) > 1e-6 for i in wrong):
             continue
+        if len(wrong) == 1 and (abs(c - 1) > 1e-7 or _whole(c / true[wrong[0]])):
+            continue  # at one point a round length may be chance, and a round factor is the simpler thing
         chosen = min(ROUND, key=lambda r: abs(r / c - 1))
         known = abs(chosen / c - 1) < 1e-7
         if not known and len({f"{true[i]:.6g}" for i in wrong}) < 2:
@@ -269,6 +271,11 @@ def normalised(pool: Pool) -> Told | None:
             )
             return Told("GC132", text, {"norm": c, "points": len(wrong)})
     return None
+
+
+def _whole(ratio: float) -> bool:
+    """Whether a ratio is a whole number or one part of a whole."""
+    return any(abs(r - round(r)) < 1e-7 * r for r in (ratio, 1 / ratio))
 
 
 def clipped(pool: Pool) -> Told | None:
