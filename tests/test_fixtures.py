@@ -156,7 +156,7 @@ def test_twin_differs_by_one_mistake(twin: Path) -> None:
 def test_every_file_is_in_the_table() -> None:
     listed = {Path(case.target.partition(":")[0]).name for case in CASES}
     present = {path.name for path in (ROOT / "fixtures").glob("*.py")}
-    assert present - listed == {"founding.py", "behaviour.py", "random_walk.py"}
+    assert present - listed == {"founding.py", "behaviour.py", "random_walk.py", "kinds.py"}
 
 
 def test_fixtures_are_the_users_own_code() -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import inspect
 import io
 import os
 import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,6 +53,38 @@ def definition(function: Any) -> Location | None:
     if code is None and callable(inner):
         code = getattr(type(inner).__call__, "__code__", None)
     return Location(code.co_filename, code.co_firstlineno) if code is not None else None
+
+
+def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
+    """Names of the first ``count`` positional arguments; ``arg0`` and so on where f does not name them.
+
+    >>> parameter_names(lambda x, t: x * t, 3)
+    ['x', 't', 'arg2']
+    """
+    try:
+        parameters = [
+            p.name
+            for p in inspect.signature(f).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):  # builtins without a signature
+        parameters = []
+    return (parameters + [f"arg{i}" for i in range(len(parameters), count)])[:count]
+
+
+def all_arguments(f: Callable[..., Any], args: Sequence[Any]) -> list[tuple[str, Any]]:
+    """The positional arguments of f by name, those included that are left to their defaults.
+
+    >>> all_arguments(lambda x, t=2.0, *, flag=True: x * t, (1.0,))
+    [('x', 1.0), ('t', 2.0)]
+    """
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # builtins without a signature
+        parameters = []
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    left = [p for p in positional[len(args) :] if p.default is not p.empty]
+    return list(zip(parameter_names(f, len(args) + len(left)), (*args, *(p.default for p in left)), strict=True))
 
 
 def copied(value: Any) -> Any:

@@ -36,10 +36,11 @@ MODES, MODES_SINGLE = 1e-7, 1e-3
 
 
 class WrongShapeError(Exception):
-    """A hand-written derivative whose shape cannot be that of a derivative. Carries the finding."""
+    """A hand-written derivative whose shape cannot be that of a derivative, with the finding and what it returned."""
 
-    def __init__(self, finding: Finding) -> None:
+    def __init__(self, finding: Finding, array: np.ndarray | None = None) -> None:
         self.finding = finding
+        self.array = array
         super().__init__(finding.message)
 
 
@@ -100,7 +101,7 @@ class Yours:
             return array.reshape(self.expected)
         text = f"{name} returns shape {array.shape}; the derivative has shape {self.expected}"
         hint = "it looks transposed" if sorted(array.shape) == sorted(self.expected) else None
-        raise WrongShapeError(Finding("GC102", kind("GC102"), text, where, hint))
+        raise WrongShapeError(Finding("GC102", kind("GC102"), text, where, hint), array)
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:

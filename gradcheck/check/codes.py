@@ -87,18 +87,88 @@ CODES: dict[str, Code] = {
     "GC108": Code("asymmetric", "the Hessian is not symmetric",
                   "The second derivatives of a function whose Hessian is continuous do not depend on their order, so "
                   "that H[i, j] and H[j, i] are one number. Here they are two: one of them, at least, is wrong."),
-    "GC111": Code("sign-flipped", "the derivative has the wrong sign", "Every wrong entry is the measured "
-                  "one times -1."),
+    "GC111": Code("sign-flipped", "the derivative has the wrong sign",
+                  "Every wrong entry is the right one times -1. Often a minus that belongs to the function (a "
+                  "negative log-likelihood, -x) was forgotten in the derivative, or f is a reward where a loss "
+                  "was meant."),
     "GC112": Code("constant-factor", "the derivative is wrong by a constant factor",
-                  "All entries are the measured ones times the same number; 2, 1/2, n and 1/n come from "
-                  "squares, sums that should be means, and means that should be sums."),
-    "GC113": Code("transposed", "the derivative is transposed", "The transpose of the given derivative "
-                  "matches the measured one."),
-    "GC114": Code("single-entry", "one entry is wrong, the others are right", "Look at what is special "
-                  "about that index: a boundary, a copied line."),
+                  "All wrong entries are the right ones times the same number. 2 and 1/2 come from squares; n and "
+                  "1/n from sums that should be means, and means that should be sums. The message says which "
+                  "length the number is, if it is one."),
+    "GC113": Code("transposed", "the derivative is transposed",
+                  "Transposed, the given derivative is right. A Jacobian has the outputs first and the inputs "
+                  "last; the gradient with respect to a matrix has the matrix's own shape."),
+    "GC114": Code("single-entry", "one entry is wrong, the others are right",
+                  "Look at what is special about that index: a boundary, a copied line, an off-by-one. If there "
+                  "is something to say of the number itself, it is in another finding."),
     "GC115": Code("detached", "the derivative is zero where the function is not constant",
-                  "All wrong entries are exactly zero: a term was forgotten, or its derivative was lost "
-                  "on the way."),
+                  "All wrong entries are exactly zero: a term was forgotten, or its derivative was lost on the way "
+                  "(a copy into a plain array, a detach, a loop that ends early)."),
+    "GC116": Code("missing-regulariser", "the derivative lacks that of a penalty",
+                  "The difference is a multiple of the argument, or of its sign: the derivative of a penalty "
+                  "lam/2 sum x^2 or lam sum |x| (in a Hessian: a multiple of the identity), which was left out, "
+                  "counted twice, or has another weight than in the function."),
+    "GC117": Code("constant-offset", "the derivative is off by a constant",
+                  "All wrong entries differ from the right ones by the same number: the derivative of a linear term, "
+                  "c sum x, is missing or there twice, or a 1 was lost (d(x + g(x))/dx = 1 + g'(x))."),
+    "GC118": Code("shifted-index", "the entries are shifted by one index or a few",
+                  "Every entry holds the number that belongs beside it: an index that starts at 1, a slice that is "
+                  "off by one, np.roll with the wrong sign."),
+    "GC119": Code("permuted-index", "the entries are in another order",
+                  "The right numbers are all there, in other places, and there is only one order in which they fit. "
+                  "Compare the order of the parameters in the function and in its derivative."),
+    "GC120": Code("axes-swapped", "the axes of the derivative are in the wrong order",
+                  "With its axes in another order the derivative is right. The axes of the value come first, in their "
+                  "order, then those of the argument; look at the output subscripts of einsum, at transpose and "
+                  "at moveaxis."),
+    "GC121": Code("memory-order", "the derivative was laid out in the other memory order",
+                  "The entries are right but were flattened or reshaped column by column where row by row was "
+                  "needed (order='F' and order='C', reshape(-1) of a transposed array, code that came from "
+                  "Matlab, R or Fortran)."),
+    "GC122": Code("missing-chain-factor", "a factor of the chain rule is missing",
+                  "The ratio of the right entries to the given ones is a simple function of the argument, of the "
+                  "value or of another argument, or one number at each point: an inner or outer derivative was left "
+                  "out. Multiply by the factor that the message names."),
+    "GC123": Code("missing-reduction", "the derivative was not reduced over a broadcast axis, or over one too many",
+                  "What is broadcast in the function must be summed over in the derivative, and nothing else: the "
+                  "gradient of a bias that is added to every row of a batch is the sum over the batch. "
+                  "Look at the axis= and keepdims= of the sums."),
+    "GC124": Code("overwritten", "contributions were overwritten, not accumulated",
+                  "An argument that is used several times collects a contribution from each use. Here the derivative "
+                  "holds only one of them: g[i] = ... where g[i] += ... was meant, or g[index] += ... with "
+                  "repeated indices, where np.add.at is needed."),
+    "GC125": Code("swapped-arguments", "the derivative is the one with respect to another argument",
+                  "The derivative agrees in all entries with the derivative with respect to another argument. "
+                  "Check argnum, the order of the returned derivatives, and copied lines."),
+    "GC126": Code("float32", "the derivative was computed in float32",
+                  "All its entries are float32 numbers, and they are right to that precision only. If that is "
+                  "meant, give a tolerance with --rtol; if not, look for astype, dtype= and the defaults of a "
+                  "library."),
+    "GC127": Code("wrong-branch", "the derivative takes the wrong branch",
+                  "The derivative is right on one side of a boundary and wrong on the other, at the points of the "
+                  "check and at further ones: it is that of one branch of the function (abs, maximum, where, if) "
+                  "and ignores the other, or takes the condition the wrong way round."),
+    "GC128": Code("missing-conjugate", "the derivative is the complex conjugate of the right one",
+                  "The real parts are right and the imaginary parts have the wrong sign: a conj() is missing or is one "
+                  "too many (vdot conjugates its first argument, dot does not; .T is not .conj().T)."),
+    "GC129": Code("one-line", "one row or column is wrong, the others are right",
+                  "All wrong entries belong to one output, one input, or one row or column of the argument. Look at "
+                  "the statement that fills it."),
+    "GC130": Code("diagonal-only", "only the diagonal is there",
+                  "The entries off the diagonal are zero and should not be: every output was taken to depend on its "
+                  "own input only. Softmax, normalisation and everything with a sum mixes them."),
+    "GC131": Code("off-diagonal-only", "the diagonal is missing",
+                  "The entries off the diagonal are right, those on it are zero and should not be: a term with the "
+                  "Kronecker delta was forgotten, or np.fill_diagonal(..., 0) is one too many."),
+    "GC132": Code("normalised", "the derivative was normalised or clipped",
+                  "Its direction is right and its length does not depend on the point, or all entries beyond a limit "
+                  "were cut to it: gradient clipping or a unit vector belongs to the optimiser, not to the "
+                  "derivative."),
+    "GC133": Code("value-returned", "the value was returned instead of the derivative",
+                  "The derivative equals the function's value, or the argument: the wrong variable was returned."),
+    "GC134": Code("one-triangle", "one triangle of a square derivative is missing",
+                  "The entries on one side of the diagonal are zero and should not be: a symmetric matrix was "
+                  "filled on one side and never mirrored."),
     "GC201": Code("kink", "the function has a kink at the point",
                   "The slopes on the two sides of the point differ, so there is no derivative to compare "
                   "with. Check beside the kink."),

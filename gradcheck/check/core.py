@@ -6,7 +6,6 @@ runner calls.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +15,12 @@ import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.budget import Budget
-from gradcheck.check.calls import Adapted, UserFunction, definition
+from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.diagnosis import diagnose
+from gradcheck.check.diagnosis import diagnose, explain_shape
 from gradcheck.check.entries import entries_of, findings_of
+from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
@@ -145,7 +145,7 @@ def check_points(
                 part = _retested(part, caller, f, point, number, request)
             parts.append(_without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
-    found = _own_rules([f for p in parts for f in p.findings], log) + _agreed(parts)
+    found = _own_rules([f for p in parts for f in p.findings], log) + _diagnosis(parts)
     found += (
         _unchecked(caller, len(points) - len(parts))
         + _vacuous(caller, parts, bool(own))
@@ -182,9 +182,10 @@ class Part:
     findings: tuple[Finding, ...]
     total: int
     value: str
-    diagnosis: tuple[Finding, ...] = ()
+    evidence: Evidence | None = None
     constant: bool = False
     kinks: tuple[int, ...] = ()
+    shape: tuple[Finding, ...] = ()
 
 
 def _budget(budget: int | str | None) -> Budget | None:
@@ -218,10 +219,10 @@ def _unchecked(f: UserFunction, points: int) -> list[Finding]:
     return [Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget")]
 
 
-def _agreed(parts: Sequence[Part]) -> list[Finding]:
-    """The diagnoses that hold at every point that fails: a factor that changes with the point is not a constant one."""
-    failing = [p.diagnosis for p in parts if any(e.verdict is Verdict.FAIL for e in p.entries)]
-    return [f for f in failing[0] if all(f in d for d in failing)] if failing else []
+def _diagnosis(parts: Sequence[Part]) -> list[Finding]:
+    """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
+    shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
+    return shape + diagnose([p.evidence for p in parts])
 
 
 def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
@@ -331,15 +332,7 @@ def _pair(returned: Any, item: int) -> Any:
 def _argument(f: Callable[..., Any], argnum: int | str, point: Point, where: Location | None) -> tuple[int, str]:
     """Position and name of the argument."""
     count = len(point.args)
-    try:
-        parameters = [
-            p.name
-            for p in inspect.signature(f).parameters.values()
-            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):  # builtins without a signature
-        parameters = []
-    names = (parameters + [f"arg{i}" for i in range(len(parameters), count)])[: max(count, 1)]
+    names = parameter_names(f, max(count, 1))
     if isinstance(argnum, str):
         if argnum not in names:
             raise CheckError(
@@ -360,13 +353,14 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if request.order == 2:
         from gradcheck.check.second import second_order
 
-        entries, total = second_order(scene, yours, request, number, findings)
-        return Part(tuple(entries), tuple(findings), total, scene.text)
+        entries, total, evidence = second_order(scene, yours, request, number, findings)
+        return Part(tuple(entries), tuple(findings), total, scene.text, evidence)
     total = scene.value.width * scene.x.size
     try:
         given = yours.array(scene.args) if yours else None
     except WrongShapeError as error:
-        return Part((), (*findings, error.finding), total, scene.text)
+        found = explain_shape(scene, error, request)
+        return Part((), (*findings, error.finding), total, scene.text, shape=tuple(found))
     if yours is not None and yours.function.mutated:
         text = f"{yours.function.name} changes its argument in place"
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))
@@ -382,11 +376,11 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
-    diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
+    evidence = gather(scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
     constant = _constant(scene, entries, request.seed)
     kinks = {m.line.column for m in measured if m.line.column is not None and np.any(m.state == judge.KINK)}
     few = tuple(sorted(kinks)) if scene.x.size <= ALL_COLUMNS else ()
-    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant, few)
+    return Part(tuple(entries), tuple(findings), total, scene.text, evidence, constant, few)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:

@@ -71,6 +71,7 @@ class Finding:
         message: one sentence for the user.
         where: the user's file and line, if known.
         hint: what to do about it, if there is something.
+        evidence: the numbers behind the message, by name: ``{"ratio": -1.0, "entries": 12}``.
     """
 
     code: str
@@ -78,6 +79,7 @@ class Finding:
     message: str
     where: Location | None = None
     hint: str | None = None
+    evidence: dict[str, float | str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

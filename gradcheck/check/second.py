@@ -19,6 +19,7 @@ from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
 from gradcheck.check.entries import AUTODIFF_MESSAGES, counted, judged_entry
+from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
@@ -41,8 +42,8 @@ CONFIRMED = 3
 
 def second_order(
     scene: Scene, yours: Yours | None, request: Request, point: int, findings: list[Finding]
-) -> tuple[list[Entry], int]:
-    """The entries of a Hessian, judged, and how many there are in all.
+) -> tuple[list[Entry], int, Evidence | None]:
+    """The entries of a Hessian, judged, how many there are in all, and what a diagnosis may reason from.
 
     Raises:
         CheckError: f is not scalar and real (GC020), or there is neither a hand-written nor an autodiff
@@ -56,7 +57,7 @@ def second_order(
         own = None if yours is None else np.asarray(yours.array(scene.args), dtype=np.float64).reshape(n, n)
     except WrongShapeError as error:
         findings.append(error.finding)
-        return [], n * n
+        return [], n * n, None
     tools = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
     ad = tools.hessian(scene.args) if request.autodiff else None
     if own is None and ad is None:
@@ -70,7 +71,7 @@ def second_order(
         findings.append(modes_disagree(scene))
         ad = gradient = None
         if own is None:
-            return [], n * n
+            return [], n * n, None
     if tools.trouble is not None:
         text = f"no autodiff: {tools.trouble.message}"
         findings.append(Finding("GC304", kind("GC304"), text, tools.trouble.where, tools.trouble.hint))
@@ -87,7 +88,11 @@ def second_order(
     if single < n * n:
         text = f"{single} of {n * n} entries and {len(entries) - single} random directions were checked"
         findings.append(Finding("GC308", kind("GC308"), text, scene.f.where))
-    return entries, n * n
+    differ = None
+    if own is not None and ad is not None:
+        gap = 1e-12 * np.nanmax(np.abs(ad), initial=0.0)
+        differ = ~agreement(own, ad, judge.FLOOR) & (np.abs(own - ad) > gap) & np.isfinite(ad)
+    return entries, n * n, gather(scene, yours, request, own, ad, entries, differ)
 
 
 def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> list[Finding]:

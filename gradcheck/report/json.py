@@ -116,6 +116,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "where": _where(finding.where),
         "hint": finding.hint,
+        "evidence": plain(finding.evidence),
     }
 
 
