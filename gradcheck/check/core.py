@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check import judge
+from gradcheck.check.blame import Suspect, blame, sound
 from gradcheck.check.calls import Adapted, UserFunction, definition
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
@@ -132,6 +133,7 @@ def check_points(
     parts = [_at_point(caller, f, point, number, request) for number, point in enumerate(points)]
     entries = tuple(e for p in parts for e in p.entries)
     found = _own_rules([f for p in parts for f in p.findings], log) + _agreed(parts)
+    found += blame([p.suspect for p in parts if p.suspect], seed)
     found += _vacuous(caller, parts, bool(own)) + _approximate(caller, log, entries)
     findings = tuple(dict.fromkeys(found))
     return Result(
@@ -166,6 +168,7 @@ class Part:
     value: str
     diagnosis: tuple[Finding, ...] = ()
     constant: bool = False
+    suspect: Suspect | None = None
 
 
 def _agreed(parts: Sequence[Part]) -> list[Finding]:
@@ -292,7 +295,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     findings += findings_of(scene, measured, entries, request, yours)
     diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
     constant = _constant(scene, entries, request.seed)
-    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant)
+    suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None
+    return Part(tuple(entries), tuple(findings), total, scene.text, tuple(diagnosis), constant, suspect)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
