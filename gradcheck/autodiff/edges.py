@@ -22,7 +22,7 @@ import numpy as np
 from gradcheck.autodiff import sweep as sweeps
 from gradcheck.autodiff.core import SCALARS, plain
 from gradcheck.autodiff.errors import LIBRARIES
-from gradcheck.autodiff.memory import reference
+from gradcheck.autodiff.memory import View, reference
 from gradcheck.autodiff.sweep import Record, Sweep
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.transforms import _Traced, _variable
@@ -38,6 +38,10 @@ class Place(NamedTuple):
     end_column: int
 
 
+#: Where in the user's code an operand was made, and how it is a part of that: the keys of the views.
+Source = tuple[tuple[Place, ...], tuple[str, ...]]
+
+
 class Edge(NamedTuple):
     """An operand that a derivative flows through.
 
@@ -47,6 +51,7 @@ class Edge(NamedTuple):
         operands: how many there are.
         stack: where in the user's code, the innermost call first.
         factors: how many factors the local derivative is known to have, see :class:`Without`.
+        source: what the operand is; None where that cannot be told.
         kind: "read" or "write" of a part of an array, "increment" for ``+=`` in place, else "operation".
     """
 
@@ -55,7 +60,8 @@ class Edge(NamedTuple):
     operands: int
     stack: tuple[Place, ...]
     factors: int
-    kind: str = "operation"
+    kind: str
+    source: Source | None
 
 
 class Without(NamedTuple):
@@ -257,6 +263,9 @@ class Trail:
 
     def __init__(self, run: _Traced) -> None:
         self._run = run
+        if run.trace.snapshots is not None:
+            run.trace.snapshots.verify()
+        run.trace._verify_order()
         self.records: list[Record] = list(run.trace.records)
         self.value = plain(run.output)
         self._pieces = [_parts(record) for record in self.records]
@@ -268,7 +277,22 @@ class Trail:
                 # The first traced value that is added to an array of constants: there was nothing before.
                 if stacks[i] and not (part[0] is _keep and record[0] == i):
                     kind = _KINDS.get(record[2], "operation") if record[1] is None else "operation"
-                    yield Edge(i, k, len(parts), stacks[i], _factors(part), kind)
+                    yield Edge(i, k, len(parts), stacks[i], _factors(part), kind, self._source(part, stacks))
+
+    def _source(self, part: _Part, stacks: Sequence[tuple[Place, ...]]) -> Source | None:
+        ref = part[1]
+        while type(ref) in (tuple, list) and ref:
+            ref = ref[1] if part[0] is sweeps.pull_join and len(ref) == 3 and type(ref[0]) is int else ref[0]
+        way: list[str] = []
+        if type(ref) is View:
+            view: View | None = ref
+            while view is not None:
+                way.insert(0, repr(view.key) if view.step is None else "step")
+                view = view.parent
+            ref = ref.root.slot
+        elif part[0] in (sweeps.pull_element, sweeps.pull_gather) and type(ref) is not int:
+            ref = ref.slot
+        return (stacks[ref], tuple(way)) if type(ref) is int else None
 
     def possible(self, edge: Edge, change: Change) -> bool:
         """Whether an edge can be changed like that."""

@@ -1,9 +1,9 @@
 """Which line of f a hand-written derivative has wrong, from the trace.
 
-Part of the check floor; runs only after a check has failed. For every operand of every operation of f the derivative is
-computed once more with that operand left out, with its sign flipped, counted twice, scaled, or without its chain factor
-(``autodiff/edges.py``). Where the hand-written derivative is exactly one of those, at several points and in all entries,
-that operand is what it has wrong.
+Part of the check floor; runs only after a check has failed. For every operand of every operation of f the derivative
+is computed once more with that operand left out, with its sign flipped, counted twice, scaled, or without its chain
+factor (``autodiff/edges.py``). Where the hand-written derivative is exactly one of those, at several points and in all
+entries, that operand is what it has wrong.
 
 A wrong blame is worse than none: nothing is said unless every hypothesis that fits names one line, or operands through
 which the same flows.
@@ -12,14 +12,14 @@ which the same flows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcheck.check.calls import copied
-from gradcheck.check.claims import Autodiff, Yours
+from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gradcheck.autodiff.edges import Change, Edge, Trail
 
 #: How far the derivative may be from a hypothesis: relative to its error, to its size, and to the largest entry.
-OF_ERROR, OF_SIZE, OF_LARGEST = 1e-6, 1e-9, 1e-12
+OF_ERROR, OF_SIZE, OF_LARGEST = 1e-6, 1e-9, 1e-13
 #: An entry is wrong, for these purposes, when it is off by so many times more than rounding could be.
 CLEAR = 1e3
 #: Points at which the hypotheses are put to the test, and how far beside the given ones, relatively.
@@ -39,11 +39,16 @@ SITES, ASIDE = 5, 0.1
 #: Directions in the space of the values where f returns many.
 SEEDS = 4
 #: Wrong entries that are needed, over all points; for a factor that is itself taken from the data.
-EVIDENCE, EVIDENCE_FREE = 3, 5
+EVIDENCE, EVIDENCE_FREE = 3, 4
+#: How far the error must differ between points, relatively, to tell a factor.
+VARIES = 1e-3
 #: Steps of the tape, in all, that may be spent.
 BUDGET = 4_000_000
 #: Passes through an operation that are looked at one by one.
 PASSES = 16
+
+#: Steps towards a factor that has no name, and how large it may be.
+STEPS, LARGEST = 12, 1e6
 
 #: The factors that have a name.
 NAMED = {0.0: "GC141", -1.0: "GC142", 2.0: "GC143"}
@@ -81,7 +86,8 @@ class Group:
 
     @functools.cached_property
     def operand(self) -> Operand:
-        return operand_of(self.edges[0])
+        # In the first pass of a loop another operand may still be a constant; then it is not known which one this is.
+        return operand_of(max(self.edges, key=lambda edge: edge.operands))
 
 
 class Site:
@@ -92,11 +98,11 @@ class Site:
         self.truth = self.with_changes({})
         self.error = claim - self.truth
         size = np.maximum(np.abs(self.truth), np.abs(claim))
-        self.rounding = OF_SIZE * size + OF_LARGEST * size.max(initial=0.0)
+        self.rounding = OF_SIZE * size + OF_LARGEST * np.abs(self.truth).max(initial=0.0)
         self.tolerance = OF_ERROR * np.abs(self.error) + self.rounding
         self.wrong = np.abs(self.error) > CLEAR * self.rounding
 
-    def with_changes(self, changes: dict[Edge, Change]) -> Array:
+    def with_changes(self, changes: Mapping[Edge, Change]) -> Array:
         """The derivative with some edges changed."""
         return np.stack([self.trail.cotangents(seed[()], changes) for seed in self.seeds])
 
@@ -111,13 +117,19 @@ class Site:
         for edge in self.trail.edges:
             found.setdefault((edge.kind, edge.operand, edge.stack[0]), []).append(edge)
             found.setdefault((edge.kind, edge.operand, edge.stack), []).append(edge)
+            if edge.source is not None:
+                line, (made, part) = edge.stack[0][:2], edge.source
+                sources: list[tuple[object, ...]] = [(edge.stack[1:], made, part), (edge.stack[1:], made)]
+                for source in (*sources, (made[:1], part), made[:1]):
+                    found.setdefault(("all", line, *source), []).append(edge)
         groups: dict[tuple[object, ...], Group] = {}
         seen = set()
         for key, edges in found.items():
             if tuple(edges) not in seen:
                 seen.add(tuple(edges))
                 groups[key] = Group(key, tuple(edges))
-                for i, edge in enumerate(edges if 1 < len(edges) <= PASSES else ()):
+                single = key[0] != "all" and 1 < len(edges) <= PASSES
+                for i, edge in enumerate(edges if single else ()):
                     seen.add((edge,))
                     groups[*key, i] = Group((*key, i), (edge,), (i + 1, len(edges)))
         return groups
@@ -141,14 +153,21 @@ def blame(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     if not suspects or any(s.scene.value.complex or _single(s.scene) for s in suspects):
         return []
     try:
-        sites = list(_sites(suspects, seed))
-    except GradcheckError:  # f or the derivative cannot be followed: the check has said so already
+        return _blamed(suspects, seed)
+    except (GradcheckError, WrongShapeError):  # f or the derivative cannot be followed: the check has said so already
         return []
+
+
+def _blamed(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
+    sites = list(_sites(suspects, seed))
     if not sites or not _worth_it(sites):
         return []
     fits = [fit for fit in _hypotheses(sites[0]) if all(_holds(fit, site) for site in sites[1:])]
+    scaled = {fit.group.key for fit in fits if isinstance(fit.change, float)}
+    # A factor that is constant: it has been said already.
+    fits = [fit for fit in fits if isinstance(fit.change, float) or fit.group.key not in scaled]
     chosen = _agreed(fits, sites)
-    return [] if chosen is None else [_finding(chosen, len(sites), sum(int(s.wrong.sum()) for s in sites))]
+    return [] if chosen is None else [_finding(*chosen, len(sites), sum(int(s.wrong.sum()) for s in sites))]
 
 
 def sound(entries: Sequence[Entry]) -> bool:
@@ -183,7 +202,7 @@ def _sites(suspects: Sequence[Suspect], seed: int) -> Iterator[Site]:
         x = s.scene.x + ASIDE * rng.uniform(-1.0, 1.0, s.scene.x.size) * coordinate_scales(s.scene.x)
         try:
             site = _site(s, x, rng)
-        except GradcheckError:  # outside of the domain
+        except (GradcheckError, WrongShapeError):  # outside of the domain
             continue
         if np.all(np.isfinite(site.claim)) and np.all(np.isfinite(site.truth)):
             yield site
@@ -233,14 +252,12 @@ def _hypotheses(site: Site) -> Iterator[Fit]:
     """What fits at one point."""
     for group in site.groups.values():
         without = site.with_changes(dict.fromkeys(group.edges, 0.0))
-        part = site.truth - without
-        moved = np.abs(part) > site.rounding
-        # What is wrong must go through the edges; what goes through them is wrong, but for a factor that happens to be
-        # one.
-        if np.any(site.wrong & ~moved) or not moved.any():
+        part = np.abs(site.truth - without)
+        # What is wrong must go through the edges; and what goes through them be wrong.
+        if np.any(site.wrong & (part <= site.rounding)):
             continue
         whole = np.all(np.abs(without) <= site.rounding)
-        if not whole and not np.any(moved & ~site.wrong):
+        if not whole and not np.any((part > CLEAR * site.rounding) & (np.abs(site.error) <= site.rounding)):
             q = _scaling(site, group, without)
             if q is not None:
                 yield Fit(group, q)
@@ -249,33 +266,35 @@ def _hypotheses(site: Site) -> Iterator[Fit]:
 
 def _scaling(site: Site, group: Group, without: Array) -> float | None:
     """The number that the contribution of the edges must be multiplied by to give the claim; None if there is none."""
-
-    def with_factor(q: float) -> Array:
-        return site.with_changes(dict.fromkeys(group.edges, q))
-
     part = site.truth - without
     weight = 1.0 / np.maximum(site.rounding, 1e-300)
+    weight /= weight.max()
     square = np.sum((weight * part) ** 2)
 
-    def projected(guess: Array) -> float:
+    def gap(guess: Array) -> float:
         return float(np.sum(weight**2 * (site.claim - guess) * part) / square)
 
+    known = {1.0: gap(site.truth), 0.0: gap(without)}
     if len(group.edges) > 1:
         for q in NAMED:
-            if site.fits(with_factor(q) if q else without):
+            guess = site.with_changes(dict.fromkeys(group.edges, q)) if q else without
+            if site.fits(guess):
                 return q
+            known[q] = gap(guess)
     # Where an edge is passed more than once the derivative is no linear function of the factor: secant steps.
-    a, ra, b, rb = 1.0, projected(site.truth), 0.0, projected(without)
-    for _ in range(1 if len(group.edges) == 1 else 6):
-        if ra == rb:
+    for _ in range(1 if len(group.edges) == 1 else STEPS):
+        a, b = sorted(known, key=lambda q: abs(known[q]))[:2]
+        if not np.isfinite(known[b]) or known[a] == known[b]:
             return None
-        a, b, ra = b, b - rb * (b - a) / (rb - ra), rb
-        if not abs(b) < 1e6:
+        q = a - known[a] * (b - a) / (known[b] - known[a])
+        if not abs(q) < LARGEST:
             return None
-        guess = with_factor(b)
+        guess = site.with_changes(dict.fromkeys(group.edges, q))
         if site.fits(guess):
-            return next((q for q in NAMED if abs(q - b) <= 1e-6), b)
-        rb = projected(guess)
+            return next((named for named in NAMED if abs(named - q) <= 1e-6), q)
+        if q in known:
+            return None
+        known[q] = gap(guess)
     return None
 
 
@@ -303,25 +322,56 @@ def _holds(fit: Fit, site: Site) -> bool:
 # -- what to say ---------------------------------------------------------------------------------------------------
 
 
-def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> Fit | None:
-    """The hypothesis to report: the outermost of those that fit; None where they do not mean the same."""
-    fits = [fit for fit in fits if _named(fit) or _enough(fit, sites)]
+def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> tuple[Fit, list[Fit]] | None:
+    """The hypothesis to report, and those for other lines through which the same flows; None where the hypotheses that
+    fit do not mean the same.
+
+    Of those that mean the same it is the term of a sum, if there is one, else the outermost operation. In a loop there
+    is no outermost.
+    """
+    told = _enough(sites)
+    fits = [fit for fit in fits if _named(fit) or told]
     if not fits:
         return None
-    chosen = max(fits, key=lambda fit: (_named(fit), fit.group.last, len(fit.group.edges)))
-    for fit in fits:
-        if fit.group.line != chosen.group.line and not _same_flow(fit, chosen, sites[0]):
-            return None
-    return chosen
+    terms = {fit.group.line for fit in fits if fit.group.operand.term}
+    chosen = max(fits, key=lambda fit: (_named(fit), fit.group.operand.term, fit.group.last, len(fit.group.edges)))
+    others = [fit for fit in fits if fit.group.line != chosen.group.line]
+    if not all(_same_flow(fit, chosen, sites[0]) for fit in others):
+        return None
+    if len(terms) != 1 and any(fit.group.last > chosen.group.edges[0].record for fit in others):
+        return None
+    if _scattered(chosen.group, sites[0]):
+        return None
+    return chosen, [fit for fit in others if fit.group.line[0] == chosen.group.line[0]]
+
+
+def _scattered(group: Group, site: Site) -> bool:
+    """Whether the edges are all that the wrong entries depend on, and lead to no one place but to several.
+
+    A parameter that is used on two lines: what is wrong may be either or both.
+    """
+    changes: dict[Edge, Change] = dict.fromkeys(group.edges, 0.0)
+    without = site.with_changes(changes)
+    if np.any(np.abs(without[site.wrong]) > site.rounding[site.wrong]):
+        return False
+    return all(edge.operands == 1 and edge.kind in ("operation", "read") for edge in group.edges)
 
 
 def _named(fit: Fit) -> bool:
     return isinstance(fit.change, float) and fit.change in NAMED
 
 
-def _enough(fit: Fit, sites: Sequence[Site]) -> bool:
-    """Whether the data can tell a factor that was taken from them."""
-    return sum(int(s.wrong.sum()) for s in sites) >= EVIDENCE_FREE
+def _enough(sites: Sequence[Site]) -> bool:
+    """Whether the data can tell a factor that was taken from them: several wrong entries, not the same everywhere.
+
+    An error that is a constant may be anything.
+    """
+    first = sites[0]
+    varies = any(
+        np.any(np.abs(site.error - first.error)[first.wrong] > VARIES * np.abs(first.error)[first.wrong])
+        for site in sites[1:]
+    )
+    return varies and sum(int(s.wrong.sum()) for s in sites) >= EVIDENCE_FREE
 
 
 def _same_flow(a: Fit, b: Fit, site: Site) -> bool:
@@ -329,10 +379,14 @@ def _same_flow(a: Fit, b: Fit, site: Site) -> bool:
     cut = dict.fromkeys((*a.group.edges, *b.group.edges), 0.0)
     both = site.with_changes(cut)
     one = site.with_changes(dict.fromkeys(b.group.edges, 0.0))
-    return a.change == b.change and bool(np.all(np.abs(both - one) <= site.tolerance))
+    if isinstance(a.change, float) and isinstance(b.change, float):
+        same = abs(a.change - b.change) <= 1e-6 * abs(a.change)
+    else:
+        same = a.change == b.change
+    return same and bool(np.all(np.abs(both - one) <= site.tolerance))
 
 
-def _finding(fit: Fit, points: int, wrong: int) -> Finding:
+def _finding(fit: Fit, others: Sequence[Fit], points: int, wrong: int) -> Finding:
     from gradcheck.autodiff.edges import Without
 
     operand = fit.group.operand
@@ -359,4 +413,9 @@ def _finding(fit: Fit, points: int, wrong: int) -> Finding:
         hint = f"{evidence} autodiff gives what yours does: {wrong} wrong entries at {points} points agree"
     else:
         hint = f"the error is {evidence}, in {wrong} wrong entries at {points} points"
+    if others:
+        numbers = [str(line) for line in sorted({other.group.line[1] for other in others})]
+        hint += f"; the same flows through line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+        if operand.text.strip("`").isidentifier():  # where it is made tells more
+            hint += ": " + max(others, key=lambda other: other.group.last).group.operand.text
     return Finding(code, kind(code), what, where, hint)

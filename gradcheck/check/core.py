@@ -23,6 +23,7 @@ from gradcheck.check.diagnosis import diagnose
 from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.preflight import Scene, call_order, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
@@ -181,7 +182,8 @@ def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
     """Autodiff alone against the measurement, where it used rules that the user wrote: those come first to mind."""
     rules = ", ".join(f"{name} ({where})" if where else name for name, where in log.rules.items())
     hint = f"f uses derivative rules of yours, one of which may be wrong: {rules}"
-    return [replace(f, hint=hint) if f.code == "GC106" and rules else f for f in findings]
+    known = any(f.code == "GC146" for f in findings)
+    return [replace(f, hint=hint) if f.code == "GC106" and rules and not known else f for f in findings]
 
 
 def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> list[Finding]:
@@ -286,13 +288,14 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))
     witness = Witnesses(scene, given, yours, request, findings)
     if witness.broken and given is None:  # nothing is left that could be compared
-        return Part((), tuple(findings), total, scene.text)
+        return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
     if yours is not None and given is not None:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
+    findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)
     diagnosis = diagnose(scene, measured, entries, yours.function) if yours else []
     constant = _constant(scene, entries, request.seed)
     suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None

@@ -34,10 +34,10 @@ class Operand(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _parsed(file: str, text: str) -> dict[tuple[int, ...], ast.AST]:
+def _parsed(file: str, text: str) -> dict[tuple[int, ...], ast.expr | ast.stmt]:
     """The nodes of a file by their place: the outermost where several have the same, and for the target of an
     assignment the assignment."""
-    found: dict[tuple[int, ...], ast.AST] = {}
+    found: dict[tuple[int, ...], ast.expr | ast.stmt] = {}
     for node in ast.walk(ast.parse(text, file)):
         if isinstance(node, ast.expr | ast.stmt) and not isinstance(node, ast.Expr):
             found.setdefault(_span(node), node)
@@ -50,7 +50,7 @@ def _span(node: ast.expr | ast.stmt) -> tuple[int, ...]:
     return node.lineno, node.end_lineno or node.lineno, node.col_offset, node.end_col_offset or 0
 
 
-def _node(place: Place) -> ast.AST | None:
+def _node(place: Place) -> ast.expr | ast.stmt | None:
     try:
         return _parsed(place.file, "".join(linecache.getlines(place.file))).get(place[1:])
     except (SyntaxError, ValueError):
@@ -71,12 +71,13 @@ def operand_of(edge: Edge) -> Operand:
         parts = [node.target, node.value]
     elif isinstance(node, ast.Call) and not any(isinstance(a, ast.Starred) for a in node.args):
         parts = node.args
-    chosen: ast.AST = parts[edge.operand] if len(parts) == edge.operands > 1 else node
+    chosen: ast.expr | ast.stmt = parts[edge.operand] if len(parts) == edge.operands > 1 else node
     if isinstance(node, ast.Assign):
         chosen = node.value
     sum_of = isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub)
-    line = getattr(chosen, "lineno", place.line)
-    return Operand(line, _quoted(ast.unparse(chosen)), _quoted(ast.unparse(node)), sum_of and chosen is not node)
+    return Operand(
+        chosen.lineno, _quoted(ast.unparse(chosen)), _quoted(ast.unparse(node)), sum_of and chosen is not node
+    )
 
 
 def _quoted(text: str) -> str:
