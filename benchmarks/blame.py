@@ -236,7 +236,7 @@ def main() -> int:
             verdict, lines, message = outcome(subject, mutant)
             if verdict != Verdict.FAIL:
                 continue
-            right, level = label(subject.file, mutant.line, mutant.part)
+            right, level = label(subject.file, mutant.line, mutant.kind, mutant.part)
             found = judged(right, level, lines)
             counts[level, mutant.kind, found] += 1
             if found in options.show.split(","):

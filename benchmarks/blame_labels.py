@@ -1,6 +1,7 @@
 """Which line of the function each mutant of ``blame.py`` has wrong, worked out by hand from the mathematics.
 
-A row: the fixture, the lines of the derivative, the part that is mutated (``*`` for any, ``~x`` where x occurs in it),
+A row: the fixture, the lines of the derivative, the part that is mutated (``*`` for any, ``~x`` where x occurs in it,
+``+x`` where it is a summand and not a factor),
 the right lines, and how much can be asked:
 
 * ``TERM``: the part is a term of the derivative, or a factor of one. The line must be found.
@@ -122,6 +123,7 @@ ROWS: list[Row] = [
     ("mlp", (44,), "*", (27,), INSIDE),
     ("mlp", (45, 46), "*", (27,), TERM),
     ("morse", (11,), "*", (7,), INSIDE),
+    ("morse", (12,), "+e", (7,), INSIDE),
     ("morse", (12,), "e", (7,), TERM),
     ("morse", (12,), "1.0", (7,), INSIDE),
     ("morse", (12,), "1.0 - e", (7,), TERM),
@@ -203,13 +205,15 @@ ROWS: list[Row] = [
     ("ratings", (17,), "*", (12,), INSIDE),
     ("ratings", (18, 19), "*", (), WHOLE),
     ("rosenbrock_class", (17,), "*", (14,), INSIDE),
+    ("rosenbrock_class", (19,), "+self.a", (14,), INSIDE),
+    ("rosenbrock_class", (19,), "+x[:-1]", (14,), INSIDE),
     ("rosenbrock_class", (19, 20), "*", (14,), TERM),
     ("softmax", (26,), "*", (14, 20), TERM),
     ("softmax", (27,), "*", (), WHOLE),
 ]
 
 
-def label(file: str, line: int, part: str) -> tuple[tuple[int, ...], str]:
+def label(file: str, line: int, kind: str, part: str) -> tuple[tuple[int, ...], str]:
     """The right lines, and what can be asked.
 
     Raises:
@@ -217,6 +221,7 @@ def label(file: str, line: int, part: str) -> tuple[tuple[int, ...], str]:
     """
     for name, lines, pattern, right, level in ROWS:
         hit = pattern in ("*", part) or (pattern[0] == "~" and pattern[1:] in part)
+        hit |= pattern == f"+{part}" and kind != "factor"
         if name == file and line in lines and hit:
             return right, level
     raise KeyError((file, line, part))

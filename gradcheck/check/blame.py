@@ -12,6 +12,7 @@ which the same flows.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -47,8 +48,8 @@ BUDGET = 4_000_000
 #: Passes through an operation that are looked at one by one.
 PASSES = 16
 
-#: Steps towards a factor that has no name, and how large it may be.
-STEPS, LARGEST = 12, 1e6
+#: Factors that have no name: steps towards one, how far they are looked for, and where one is a matter of one sweep.
+STEPS, FAR, LARGEST = 24, 20.0, 1e6
 
 #: The factors that have a name.
 NAMED = {0.0: "GC141", -1.0: "GC142", 2.0: "GC143"}
@@ -266,36 +267,67 @@ def _hypotheses(site: Site) -> Iterator[Fit]:
 
 def _scaling(site: Site, group: Group, without: Array) -> float | None:
     """The number that the contribution of the edges must be multiplied by to give the claim; None if there is none."""
-    part = site.truth - without
-    weight = 1.0 / np.maximum(site.rounding, 1e-300)
-    weight /= weight.max()
-    square = np.sum((weight * part) ** 2)
 
-    def gap(guess: Array) -> float:
-        return float(np.sum(weight**2 * (site.claim - guess) * part) / square)
+    def rest(q: float) -> Array:
+        return site.claim - site.with_changes(dict.fromkeys(group.edges, q))
 
-    known = {1.0: gap(site.truth), 0.0: gap(without)}
-    if len(group.edges) > 1:
-        for q in NAMED:
-            guess = site.with_changes(dict.fromkeys(group.edges, q)) if q else without
-            if site.fits(guess):
-                return q
-            known[q] = gap(guess)
-    # Where an edge is passed more than once the derivative is no linear function of the factor: secant steps.
-    for _ in range(1 if len(group.edges) == 1 else STEPS):
-        a, b = sorted(known, key=lambda q: abs(known[q]))[:2]
-        if not np.isfinite(known[b]) or known[a] == known[b]:
-            return None
-        q = a - known[a] * (b - a) / (known[b] - known[a])
-        if not abs(q) < LARGEST:
-            return None
-        guess = site.with_changes(dict.fromkeys(group.edges, q))
-        if site.fits(guess):
-            return next((named for named in NAMED if abs(named - q) <= 1e-6), q)
-        if q in known:
-            return None
-        known[q] = gap(guess)
+    if len(group.edges) == 1:
+        part = site.truth - without
+        weight = 1.0 / np.maximum(site.rounding, 1e-300)
+        weight = (weight / weight.max()) ** 2
+        q = float(np.sum(weight * (site.claim - without) * part) / np.sum(weight * part * part))
+        fits = abs(q) < LARGEST and bool(np.all(np.abs(rest(q)) <= site.tolerance))
+        return _rounded(q) if fits else None
+    # Passed more than once: the derivative is no linear function of the factor.
+    known = {1.0: site.error, 0.0: site.claim - without}
+    for q in NAMED:
+        known[q] = known[q] if q in known else rest(q)
+        if np.all(np.abs(known[q]) <= site.tolerance):
+            return q
+    for wide in (None, -FAR, FAR):
+        if wide is not None:
+            known[wide] = rest(wide)
+        for a, b in itertools.pairwise(sorted(known)):
+            if np.all((known[a] * known[b])[site.wrong] < 0) and wide in (None, a, b):
+                found = _root(site, rest, (a, known[a]), (b, known[b]))
+                if found is not None:
+                    return _rounded(found)
     return None
+
+
+def _root(
+    site: Site, rest: Callable[[float], Array], left: tuple[float, Array], right: tuple[float, Array]
+) -> float | None:
+    """Where between two factors the rest is zero in all entries; None if it is nowhere.
+
+    By the Illinois method, in the entry that is most wrong.
+
+    Source: "A modified regula falsi method", Dowell and Jarratt, BIT 11 (1971).
+    """
+    at = np.unravel_index(np.argmax(np.abs(site.error) / np.maximum(site.rounding, 1e-300)), site.error.shape)
+    (a, b), (fa, fb) = (left[0], right[0]), (float(left[1][at]), float(right[1][at]))
+    fits = False
+    q = a
+    for _ in range(STEPS):
+        if fa == fb:
+            break
+        q, before = b - fb * (b - a) / (fb - fa), q
+        values = rest(q)
+        value = float(values[at])
+        now = bool(np.all(np.abs(values) <= site.tolerance))
+        if now and (fits or value == 0) and abs(q - before) <= 1e-10 * abs(q):
+            return q
+        fits = now
+        if value == 0:
+            break
+        a, fa = (b, fb) if value * fb < 0 else (a, fa / 2)
+        b, fb = q, value
+    return q if fits else None
+
+
+def _rounded(q: float) -> float:
+    """A factor that has a name, where it is one."""
+    return next((named for named in NAMED if abs(named - q) <= 1e-6), q)
 
 
 def _factors(site: Site, group: Group) -> Iterator[Fit]:
@@ -340,7 +372,7 @@ def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> tuple[Fit, list[Fit]]
         return None
     if len(terms) != 1 and any(fit.group.last > chosen.group.edges[0].record for fit in others):
         return None
-    if _scattered(chosen.group, sites[0]):
+    if isinstance(chosen.change, float) and _scattered(chosen.group, sites[0]):
         return None
     return chosen, [fit for fit in others if fit.group.line[0] == chosen.group.line[0]]
 
@@ -362,16 +394,16 @@ def _named(fit: Fit) -> bool:
 
 
 def _enough(sites: Sequence[Site]) -> bool:
-    """Whether the data can tell a factor that was taken from them: several wrong entries, not the same everywhere.
+    """Whether the data can tell a factor that was taken from them: several wrong entries, not the same at every point.
 
-    An error that is a constant may be anything.
+    An error of one entry that is a constant may be anything.
     """
     first = sites[0]
     varies = any(
         np.any(np.abs(site.error - first.error)[first.wrong] > VARIES * np.abs(first.error)[first.wrong])
         for site in sites[1:]
     )
-    return varies and sum(int(s.wrong.sum()) for s in sites) >= EVIDENCE_FREE
+    return (varies or int(first.wrong.sum()) >= EVIDENCE) and sum(int(s.wrong.sum()) for s in sites) >= EVIDENCE_FREE
 
 
 def _same_flow(a: Fit, b: Fit, site: Site) -> bool:
@@ -387,35 +419,36 @@ def _same_flow(a: Fit, b: Fit, site: Site) -> bool:
 
 
 def _finding(fit: Fit, others: Sequence[Fit], points: int, wrong: int) -> Finding:
-    from gradcheck.autodiff.edges import Without
+    group, change = fit.group, fit.change
+    operand = group.operand
+    what = f"the term {operand.text}" if operand.term else f"what flows through {operand.text}"
+    if not isinstance(change, float):
+        code, did = "GC145", "without that factor"
+        text = f"your derivative lacks the chain factor of {operand.whole}"
+    else:
+        code = NAMED.get(change, "GC144")
+        text, did = {
+            "GC141": (f"your derivative lacks {what}", "with that left out"),
+            "GC142": (f"your derivative has {what} with the wrong sign", "with that sign flipped"),
+            "GC143": (f"your derivative counts {what} twice", "with that doubled"),
+            "GC144": (f"your derivative has {what} {change:.6g} times", "with that factor"),
+        }[code]
+    if group.which is not None:
+        text += ", in pass {} of {}".format(*group.which)
+    where = Location(group.edges[0].stack[0].file, operand.line)
+    if isinstance(change, float) and len(group.edges) == 1:
+        hint = f"the error is {change - 1:.6f} times what flows through it, in {wrong} wrong entries at {points} points"
+    else:
+        hint = f"{did} autodiff gives what yours gives, in {wrong} wrong entries at {points} points"
+    return Finding(code, kind(code), text, where, hint + _beside(operand, others))
 
-    operand = fit.group.operand
-    term = operand.term
-    what = f"the term {operand.text}" if term else f"what flows through {operand.text}"
-    if isinstance(fit.change, Without):
-        code = "GC145"
-        what = f"your derivative lacks the chain factor of {operand.whole}"
-        evidence = "without it"
-    else:
-        code = NAMED.get(fit.change, "GC144")
-        says: dict[str, Callable[[], str]] = {
-            "GC141": lambda: f"your derivative lacks {what}",
-            "GC142": lambda: f"your derivative has {what} with the wrong sign",
-            "GC143": lambda: f"your derivative counts {what} twice",
-            "GC144": lambda: f"your derivative has {what} {fit.change:.6g} times",
-        }
-        what = says[code]()
-        evidence = f"{fit.change - 1:.6f} times what flows through it"
-    where = Location(fit.group.edges[0].stack[0].file, operand.line)
-    if fit.group.which is not None:
-        what += ", in pass {} of {}".format(*fit.group.which)
-    if code == "GC145":
-        hint = f"{evidence} autodiff gives what yours does: {wrong} wrong entries at {points} points agree"
-    else:
-        hint = f"the error is {evidence}, in {wrong} wrong entries at {points} points"
-    if others:
-        numbers = [str(line) for line in sorted({other.group.line[1] for other in others})]
-        hint += f"; the same flows through line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
-        if operand.text.strip("`").isidentifier():  # where it is made tells more
-            hint += ": " + max(others, key=lambda other: other.group.last).group.operand.text
-    return Finding(code, kind(code), what, where, hint)
+
+def _beside(operand: Operand, others: Sequence[Fit]) -> str:
+    """The other lines that the same flows through."""
+    if not others:
+        return ""
+    numbers = [str(line) for line in sorted({other.group.line[1] for other in others})]
+    text = f"; the same flows through line{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+    if operand.text.strip("`").isidentifier():  # where it is made tells more
+        text += ": " + max(others, key=lambda other: other.group.last).group.operand.text
+    return text

@@ -68,11 +68,10 @@ def audited(findings: Sequence[Finding], calls: Sequence[Call], hand_written: bo
     bad = first_bad(calls, seed)
     if bad is None:
         return list(findings)
-    if hand_written:
-        place = f" ({_short(bad.where)})" if bad.where else ""
-        return [replace(f, hint=bad.text + place) if f.code in DISAGREEMENTS else f for f in findings]
-    changed = [replace(f, hint="the rule that GC146 names is why") if f.code in DISAGREEMENTS else f for f in findings]
-    return [*changed, Finding("GC146", kind("GC146"), bad.text, bad.where)]
+    place = f" ({_short(bad.where)})" if bad.where else ""
+    hint = bad.text + place if hand_written else f"{bad.told} is wrong{place}: see GC146"
+    changed = [replace(f, hint=hint) if f.code in DISAGREEMENTS else f for f in findings]
+    return changed if hand_written else [*changed, Finding("GC146", kind("GC146"), bad.text, bad.where)]
 
 
 def first_bad(calls: Sequence[Call], seed: int) -> BadRule | None:
