@@ -43,8 +43,8 @@ SEEDS = 4
 EVIDENCE, EVIDENCE_FREE = 3, 4
 #: How far the error must differ between points, relatively, to tell a factor.
 VARIES = 1e-3
-#: Steps of the tape, in all, that may be spent.
-BUDGET = 4_000_000
+#: Steps of the tape that may be spent on leaving out operands; from SIZE inputs on a step counts as several.
+BUDGET, SIZE = 500_000, 1000
 #: Passes through an operation that are looked at one by one.
 PASSES = 16
 
@@ -233,8 +233,6 @@ def _worth_it(sites: Sequence[Site]) -> bool:
         return False
     if not first.wrong.any() or sum(int(s.wrong.sum()) for s in sites) < EVIDENCE:
         return False
-    if len(first.trail.records) * len(first.groups) > BUDGET:
-        return False
     return not _one_factor(sites)
 
 
@@ -249,9 +247,19 @@ def _one_factor(sites: Sequence[Site]) -> bool:
 # -- the hypotheses ------------------------------------------------------------------------------------------------
 
 
+def _affordable(site: Site) -> list[Group]:
+    """The groups that there is time for: on a long tape only operands of all passes together, on a longer one none."""
+    step = len(site.trail.records) * (1 + site.truth.size // SIZE)
+    every = list(site.groups.values())
+    for chosen in (every, [group for group in every if group.which is None and group.key[0] != "all"]):
+        if len(chosen) * step <= BUDGET:
+            return chosen
+    return []
+
+
 def _hypotheses(site: Site) -> Iterator[Fit]:
     """What fits at one point."""
-    for group in site.groups.values():
+    for group in _affordable(site):
         without = site.with_changes(dict.fromkeys(group.edges, 0.0))
         part = np.abs(site.truth - without)
         # What is wrong must go through the edges; and what goes through them be wrong.
