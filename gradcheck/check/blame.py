@@ -112,8 +112,8 @@ class Site:
         return bool(np.all(np.abs(self.claim - guess) <= self.tolerance))
 
     @functools.cached_property
-    def groups(self) -> dict[tuple[object, ...], Group]:
-        """All operands of f by what identifies them: by expression, by call of the function that it is in, by pass."""
+    def operands(self) -> dict[tuple[object, ...], list[Edge]]:
+        """All operands of f, by expression, by call of the function that it is in, and by line and what they are."""
         found: dict[tuple[object, ...], list[Edge]] = {}
         for edge in self.trail.edges:
             found.setdefault((edge.kind, edge.operand, edge.stack[0]), []).append(edge)
@@ -123,17 +123,26 @@ class Site:
                 sources: list[tuple[object, ...]] = [(edge.stack[1:], made, part), (edge.stack[1:], made)]
                 for source in (*sources, (made[:1], part), made[:1]):
                     found.setdefault(("all", line, *source), []).append(edge)
-        groups: dict[tuple[object, ...], Group] = {}
+        return found
+
+    def groups(self) -> Iterator[Group]:
+        """The operands, in all passes through them and in single ones; the same edges once."""
         seen = set()
-        for key, edges in found.items():
+        for key, edges in self.operands.items():
             if tuple(edges) not in seen:
                 seen.add(tuple(edges))
-                groups[key] = Group(key, tuple(edges))
-                single = key[0] != "all" and 1 < len(edges) <= PASSES
-                for i, edge in enumerate(edges if single else ()):
-                    seen.add((edge,))
-                    groups[*key, i] = Group((*key, i), (edge,), (i + 1, len(edges)))
-        return groups
+                yield Group(key, tuple(edges))
+                if key[0] != "all" and 1 < len(edges) <= PASSES:
+                    seen.update((edge,) for edge in edges)
+                    yield from (Group(key, (edge,), (i, len(edges))) for i, edge in enumerate(edges, 1))
+
+    def same(self, group: Group) -> Sequence[Edge]:
+        """The edges that are a group of another point; none if f takes another branch here."""
+        edges = self.operands.get(group.key, [])
+        if group.which is None:
+            return edges
+        number, passes = group.which
+        return edges[number - 1 : number] if len(edges) == passes else ()
 
 
 @dataclass(frozen=True)
@@ -164,9 +173,9 @@ def _blamed(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     if not sites or not _worth_it(sites):
         return []
     fits = [fit for fit in _hypotheses(sites[0]) if all(_holds(fit, site) for site in sites[1:])]
-    scaled = {fit.group.key for fit in fits if isinstance(fit.change, float)}
+    scaled = {(fit.group.key, fit.group.which) for fit in fits if isinstance(fit.change, float)}
     # A factor that is constant: it has been said already.
-    fits = [fit for fit in fits if isinstance(fit.change, float) or fit.group.key not in scaled]
+    fits = [fit for fit in fits if isinstance(fit.change, float) or (fit.group.key, fit.group.which) not in scaled]
     chosen = _agreed(fits, sites)
     return [] if chosen is None else [_finding(*chosen, len(sites), sum(int(s.wrong.sum()) for s in sites))]
 
@@ -250,7 +259,7 @@ def _one_factor(sites: Sequence[Site]) -> bool:
 def _affordable(site: Site) -> list[Group]:
     """The groups that there is time for: on a long tape only operands of all passes together, on a longer one none."""
     step = len(site.trail.records) * (1 + site.truth.size // SIZE)
-    every = list(site.groups.values())
+    every = list(site.groups())
     for chosen in (every, [group for group in every if group.which is None and group.key[0] != "all"]):
         if len(chosen) * step <= BUDGET:
             return chosen
@@ -353,10 +362,7 @@ def _factors(site: Site, group: Group) -> Iterator[Fit]:
 
 def _holds(fit: Fit, site: Site) -> bool:
     """Whether a hypothesis from another point holds here."""
-    group = site.groups.get(fit.group.key)
-    if group is None:  # another branch
-        return not site.wrong.any()
-    return site.fits(site.with_changes(dict.fromkeys(group.edges, fit.change)))
+    return site.fits(site.with_changes(dict.fromkeys(site.same(fit.group), fit.change)))
 
 
 # -- what to say ---------------------------------------------------------------------------------------------------
