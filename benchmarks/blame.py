@@ -1,6 +1,6 @@
 """How often the line that a wrong derivative has wrong is found, on mutants of the fixtures' right derivatives.
 
-    python benchmarks/blame.py [--show wrong,silent,right] [FIXTURE ...]
+    python benchmarks/blame.py [--show wrong,silent,right] [--every N] [FIXTURE ...]
 
 Every hand-written derivative of the fixtures is mutated term by term in its source: a summand dropped, its sign
 flipped, counted twice, a factor dropped or scaled. Which line of the function is then the right answer was worked out
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -226,13 +227,14 @@ def main() -> int:
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--show", default="wrong,silent", help="outcomes of which every mutant is printed")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th mutant only")
     parser.add_argument("fixtures", nargs="*")
     options = parser.parse_args()
     counts: Counter[tuple[str, str, str]] = Counter()
     for subject in _points():
         if options.fixtures and subject.file not in options.fixtures:
             continue
-        for mutant in mutants(subject.file, subject.mutated):
+        for mutant in itertools.islice(mutants(subject.file, subject.mutated), 0, None, options.every):
             verdict, lines, message = outcome(subject, mutant)
             if verdict != Verdict.FAIL:
                 continue

@@ -386,20 +386,16 @@ def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> tuple[Fit, list[Fit]]
         return None
     if len(terms) != 1 and any(fit.group.last > chosen.group.edges[0].record for fit in others):
         return None
-    if isinstance(chosen.change, float) and _scattered(chosen.group, sites[0]):
+    if isinstance(chosen.change, float) and _scattered(chosen.group):
         return None
     return chosen, [fit for fit in others if fit.group.line[0] == chosen.group.line[0]]
 
 
-def _scattered(group: Group, site: Site) -> bool:
-    """Whether the edges are all that the wrong entries depend on, and lead to no one place but to several.
+def _scattered(group: Group) -> bool:
+    """Whether what flows through the edges goes to several places: what is wrong may be there and not here.
 
-    A parameter that is used on two lines: what is wrong may be either or both.
+    Outermost of all through which the same flows, and alone in its operation: so its value is used more than once.
     """
-    changes: dict[Edge, Change] = dict.fromkeys(group.edges, 0.0)
-    without = site.with_changes(changes)
-    if np.any(np.abs(without[site.wrong]) > site.rounding[site.wrong]):
-        return False
     return all(edge.operands == 1 and edge.kind in ("operation", "read") for edge in group.edges)
 
 
