@@ -188,6 +188,19 @@ def test_terms_that_cannot_be_told_apart_are_not_named() -> None:
     assert blamed(twice, X, lambda x: np.cos(x) + 2 * x) == []
 
 
+def test_a_value_that_is_used_in_several_places_is_not_named() -> None:
+    def spread(x: Any) -> Any:
+        e = np.exp(x[0])
+        a = e * np.sum(x[1:] ** 2)
+        return a + np.sin(e) * x[1]
+
+    def wrong(x: np.ndarray) -> np.ndarray:  # forgets e, where it is made or wherever it is used
+        e = np.exp(x[0])
+        return np.array([0.0, 2 * e * x[1] + np.sin(e), 2 * e * x[2]])
+
+    assert blamed(spread, X, wrong) == []
+
+
 def test_values_with_many_entries() -> None:
     def curves(x: Any) -> Any:
         y = np.outer(np.sin(x), x)
