@@ -163,7 +163,8 @@ def blame(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     if not suspects or any(s.scene.value.complex or _single(s.scene) for s in suspects):
         return []
     try:
-        return _blamed(suspects, seed)
+        with np.errstate(all="ignore"):
+            return _blamed(suspects, seed)
     except (GradcheckError, WrongShapeError):  # f or the derivative cannot be followed: the check has said so already
         return []
 
@@ -238,7 +239,7 @@ def _site(suspect: Suspect, x: Array, rng: np.random.Generator) -> Site:
 def _worth_it(sites: Sequence[Site]) -> bool:
     """Whether there is enough to go by, and something other than one factor on everything."""
     first = sites[0]
-    if not all(np.all(np.isfinite(s.truth)) and np.all(np.isfinite(s.claim)) for s in sites[:1]):
+    if not np.all(np.isfinite(first.truth)) or not np.all(np.isfinite(first.claim)):
         return False
     if not first.wrong.any() or sum(int(s.wrong.sum()) for s in sites) < EVIDENCE:
         return False
@@ -353,11 +354,9 @@ def _factors(site: Site, group: Group) -> Iterator[Fit]:
 
     for k in range(min(edge.factors for edge in group.edges)):
         change = Without(k)
-        if all(site.trail.possible(edge, change) for edge in group.edges):
-            with np.errstate(all="ignore"):
-                guess = site.with_changes(dict.fromkeys(group.edges, change))
-            if site.fits(guess):
-                yield Fit(group, change)
+        possible = all(site.trail.possible(edge, change) for edge in group.edges)
+        if possible and site.fits(site.with_changes(dict.fromkeys(group.edges, change))):
+            yield Fit(group, change)
 
 
 def _holds(fit: Fit, site: Site) -> bool:
