@@ -148,6 +148,8 @@ ROWS: list[Row] = [
     ("pharmacokinetics", (87,), "concentration * dmichaelis", (33,), TERM),
     ("pharmacokinetics", (87,), "~dconcentration", (33,), INSIDE),
     ("pharmacokinetics", (87,), "dmichaelis", (33,), INSIDE),
+    ("pharmacokinetics", (87,), "+michaelis", (33,), INSIDE),
+    ("pharmacokinetics", (87,), "+concentration", (33,), INSIDE),
     ("pharmacokinetics", (87,), "*", (33,), TERM),
     ("pharmacokinetics", (84, 86), "*", (32, 33), INSIDE),
     ("pharmacokinetics", (88,), "dlargest", (33,), INSIDE),
@@ -155,6 +157,8 @@ ROWS: list[Row] = [
     ("pharmacokinetics", (88,), "*", (33,), TERM),
     ("pharmacokinetics", (89,), "dexchange", (34,), INSIDE),
     ("pharmacokinetics", (89,), "dcentral - dperipheral", (34,), INSIDE),
+    ("pharmacokinetics", (89,), "+central", (34,), INSIDE),
+    ("pharmacokinetics", (89,), "+peripheral", (34,), INSIDE),
     ("pharmacokinetics", (89,), "*", (34,), TERM),
     # f computes absorption * gut twice, on two lines: no single one explains it
     ("pharmacokinetics", (90,), "*", (36, 37), INSIDE),
