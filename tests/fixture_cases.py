@@ -132,6 +132,7 @@ CASES: list[Case] = [
     *pair("ratings", "loss", "loss_grad", ALL, argnum=1, argname="items", users=TWO_BY_THREE, items=TWO_BY_THREE),
     *pair("morse", "potential", "potential_prime", ALL, argname="r", r=()),
     *pair("quadrature", "f", "df", ((1,),), argname="u", u=THREE),
+    *pair("pharmacokinetics", "misfit", "misfit_grad", ALL, argname="theta"),
     *pair("epidemic", "cost", "cost_der", ((1,),), argname="rates"),
 ]
 # the Hessian of the class: its twin's mistake is in jac, not in hess

@@ -46,13 +46,18 @@ Maker = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a primitive in a differentiated function, in plain values: what an audit of its rules needs."""
+    """One call of a primitive in a differentiated function, in plain values: what an audit of its rules needs.
+
+    Attributes:
+        active: positions of the arguments that carried a derivative, so that their rules are used.
+    """
 
     rule: Rule
     args: tuple[Any, ...]
     keywords: dict[str, Any]
     ans: Any
     where: Location | None
+    active: tuple[int, ...] = ()
 
 
 class _Watch(threading.local):
@@ -147,8 +152,9 @@ class Rule:
         # What depends on a traced value may be written to a plain array as well, unless it has no derivative.
         every = not self.constant and any(is_active(x) for x in flat)
         watched = [plain(x) for x in (*flat, *beside) if type(x) in TRACED or every]
+        active = tuple(k for k, a in enumerate(args) if any(is_active(x) for x in _taken_apart((a,))[1]))
         before = [(a, a.copy("K")) for a in watched if isinstance(a, np.ndarray) and a.dtype.kind in FLOAT_KINDS]
-        ans = self._through(layout, flat, keywords, frozenset(id(a) for a, _ in before), False)
+        ans = self._through(layout, flat, keywords, frozenset(id(a) for a, _ in before), active, False)
         if not all(np.array_equal(a, old, equal_nan=True) for a, old in before):
             raise self.writes()
         return ans
@@ -161,21 +167,27 @@ class Rule:
         )
 
     def _through(
-        self, layout: Sequence[Any], flat: list[Any], keywords: dict[str, Any], watched: frozenset[int], traced: bool
+        self,
+        layout: Sequence[Any],
+        flat: list[Any],
+        keywords: dict[str, Any],
+        watched: frozenset[int],
+        active: tuple[int, ...],
+        traced: bool,
     ) -> Any:
         """The value of a call, through the innermost of its traces and on; ``traced``: one was passed already.
 
-        ``watched``: the arrays, by their ids, that must not be written to.
+        ``watched``: the arrays, by their ids, that must not be written to. ``active``: see :class:`Call`.
         """
         if self.constant:
             note_zero()
         top = None if self.constant else innermost(flat)
         if top is None:
-            return self._call_plain(layout, [plain(x) for x in flat], keywords, watched, traced)
+            return self._call_plain(layout, [plain(x) for x in flat], keywords, watched, active if traced else None)
         live = [type(x) in TRACED and x.owner is top and top.active(x) for x in flat]
         raws = [x.value if type(x) in TRACED and x.owner is top else x for x in flat]
         with _outside(top):
-            ans = self._through(layout, raws, keywords, watched, True)
+            ans = self._through(layout, raws, keywords, watched, active, True)
         for e in _values(ans):
             if is_active(e) and e.owner.level >= top.level:
                 raise unsupported(
@@ -185,7 +197,12 @@ class Rule:
         return _Recorded(self, top, layout, flat, live, keywords, ans).apply() if any(live) else ans
 
     def _call_plain(
-        self, layout: Sequence[Any], flat: list[Any], keywords: dict[str, Any], watched: frozenset[int], traced: bool
+        self,
+        layout: Sequence[Any],
+        flat: list[Any],
+        keywords: dict[str, Any],
+        watched: frozenset[int],
+        active: tuple[int, ...] | None,
     ) -> Any:
         args = _arguments(layout, flat)
         keywords = _plain_keywords(keywords)
@@ -203,8 +220,8 @@ class Rule:
             # Compiled code may ask for arrays that could be written to, and will not write.
             ans = self._run(args, flat, keywords)
         ans = tree_map(_copied, ans) if is_container(ans) else _copied(ans)
-        if traced and _watch.calls is not None:
-            _watch.calls.append(Call(self, args, keywords, ans, user_location()))
+        if active is not None and _watch.calls is not None:
+            _watch.calls.append(Call(self, args, keywords, ans, user_location(), active))
         return ans
 
     def _run(self, args: tuple[Any, ...], flat: list[Any], keywords: dict[str, Any]) -> Any:

@@ -24,6 +24,7 @@ from gradcheck.numeric.scale import Array, coordinate_scales
 
 if TYPE_CHECKING:
     from gradcheck.autodiff import Notes
+    from gradcheck.autodiff.opaque import Call
 
 #: Autodiff Jacobians of more numbers than this are taken direction by direction.
 DENSE = 4_000_000
@@ -174,6 +175,7 @@ class Autodiff:
         value: what f returned while it was traced, or None.
         texts: where f turned traced values into text.
         equal: where they were found equal to something.
+        rule_calls: the calls of primitives with rules of the user's own, in the first run that had some.
     """
 
     def __init__(
@@ -188,6 +190,7 @@ class Autodiff:
         self.value: Any = None
         self.texts: list[Location | None] = []
         self.equal: list[Location | None] = []
+        self.rule_calls: list[Call] = []
 
     @property
     def traceable(self) -> Callable[..., Any]:
@@ -207,6 +210,7 @@ class Autodiff:
             with self.f.quiet(), noting(self.log.strict) as notes, recording() as calls:
                 found = compute()
             self.log.rules.update({call.rule.name: call.rule.where(0) for call in calls})
+            self.rule_calls = self.rule_calls or calls
             self.texts += notes.texts
             self.equal += notes.equal
             self.log.add(notes)

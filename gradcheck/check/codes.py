@@ -169,6 +169,25 @@ CODES: dict[str, Code] = {
     "GC134": Code("one-triangle", "one triangle of a square derivative is missing",
                   "The entries on one side of the diagonal are zero and should not be: a symmetric matrix was "
                   "filled on one side and never mirrored."),
+    "GC141": Code("missing-term", "the derivative lacks a term of the function",
+                  "What autodiff gives with one operand on this line left out is what the hand-written derivative "
+                  "returns, in every entry at several points: its derivative was forgotten."),
+    "GC142": Code("flipped-term", "the derivative has a term of the function with the wrong sign",
+                  "With the sign flipped of what flows through one operand on this line, autodiff gives what the "
+                  "hand-written derivative returns, in every entry at several points."),
+    "GC143": Code("double-counted-term", "the derivative counts a term of the function twice",
+                  "With what flows through one operand on this line doubled, autodiff gives what the hand-written "
+                  "derivative returns, in every entry at several points."),
+    "GC144": Code("scaled-term", "the derivative has a term of the function with a wrong factor",
+                  "With what flows through one operand on this line multiplied by a constant, autodiff gives what the "
+                  "hand-written derivative returns, in every entry at several points."),
+    "GC145": Code("missing-local-factor", "the derivative lacks a factor of the chain rule",
+                  "Without (a factor of) the local derivative of one operation on this line autodiff gives what the "
+                  "hand-written derivative returns, in every entry at several points."),
+    "GC146": Code("wrong-custom-rule", "a derivative rule of the user's own is wrong",
+                  "The function goes through a primitive with a rule of the user's own (defvjp, defjvp). At one of the "
+                  "calls that the function makes the rule differs from the finite differences of that "
+                  "primitive alone. The first such call is named."),
     "GC201": Code("kink", "the function has a kink at the point",
                   "The slopes on the two sides of the point differ, so there is no derivative to compare "
                   "with. Check beside the kink."),

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check import judge
+from gradcheck.check.blame import Suspect, blame, sound
 from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
@@ -23,6 +24,7 @@ from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
@@ -146,6 +148,7 @@ def check_points(
             parts.append(_without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
     found = _own_rules([f for p in parts for f in p.findings], log) + _diagnosis(parts)
+    found += blame([p.suspect for p in parts if p.suspect], seed)
     found += (
         _unchecked(caller, len(points) - len(parts))
         + _vacuous(caller, parts, bool(own))
@@ -186,6 +189,7 @@ class Part:
     constant: bool = False
     kinks: tuple[int, ...] = ()
     shape: tuple[Finding, ...] = ()
+    suspect: Suspect | None = None
 
 
 def _budget(budget: int | str | None) -> Budget | None:
@@ -229,7 +233,8 @@ def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
     """Autodiff alone against the measurement, where it used rules that the user wrote: those come first to mind."""
     rules = ", ".join(f"{name} ({where})" if where else name for name, where in log.rules.items())
     hint = f"f uses derivative rules of yours, one of which may be wrong: {rules}"
-    return [replace(f, hint=hint) if f.code == "GC106" and rules else f for f in findings]
+    known = any(f.code == "GC146" for f in findings)
+    return [replace(f, hint=hint) if f.code == "GC106" and rules and not known else f for f in findings]
 
 
 def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> list[Finding]:
@@ -366,13 +371,14 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         findings.append(Finding("GC302", kind("GC302"), text, yours.function.where, "copy it first"))
     witness = Witnesses(scene, given, yours, request, findings)
     if witness.broken and given is None:  # nothing is left that could be compared
-        return Part((), tuple(findings), total, scene.text)
+        return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
     if yours is not None and given is not None and not caller.spent:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
+    findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)
     names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
@@ -380,7 +386,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     constant = _constant(scene, entries, request.seed)
     kinks = {m.line.column for m in measured if m.line.column is not None and np.any(m.state == judge.KINK)}
     few = tuple(sorted(kinks)) if scene.x.size <= ALL_COLUMNS else ()
-    return Part(tuple(entries), tuple(findings), total, scene.text, evidence, constant, few)
+    suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None
+    return Part(tuple(entries), tuple(findings), total, scene.text, evidence, constant, few, suspect=suspect)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
