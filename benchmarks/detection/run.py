@@ -1,0 +1,201 @@
+"""Run checkers on cases and print the table.
+
+    python -m benchmarks.detection                              every checker that is installed, every case
+    python -m benchmarks.detection --checker gradcheck --problem barrier --label sign --verbose
+    python -m benchmarks.detection --list                       the cases
+    python -m benchmarks.detection --verify                     prove the right gradients
+
+One thread. Evaluations are calls of f, whoever makes them, for each input of f, over the right gradients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import numpy as np  # noqa: E402
+
+from benchmarks.detection import cases, score, verify  # noqa: E402
+from benchmarks.detection.adapters import CHECKERS, Checker, Outcome, installed, quietly  # noqa: E402
+from benchmarks.detection.problem import load  # noqa: E402
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def _limit(seconds: int) -> Iterator[None]:
+    """Raise after so many seconds, where the system has alarms."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise _OutOfTime(f"over {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run(checker: Checker, case: cases.Case, known: tuple[np.ndarray, np.ndarray], limit: int = 60) -> score.Row:
+    """One checker on one case. A checker that raises or takes too long gives no verdict, which counts as inconclusive.
+
+    Args:
+        known: the derivative and how well it is known, from :func:`score.truth`.
+        limit: in seconds.
+    """
+    f, g = case.make()
+    calls = [0]
+
+    def counted(x: Any) -> Any:
+        calls[0] += 1
+        return f(x)
+
+    start = time.process_time()
+    try:
+        with _limit(limit):
+            outcome = quietly(checker, counted, g, case.problem.x.copy())
+    except Exception as error:
+        text = str(error).strip().partition("\n")[0]
+        outcome = Outcome("inconclusive", note=f"no verdict: {type(error).__name__}: {text[:150]}")
+    seconds = time.process_time() - start
+    bars, outside = score.within(case, outcome.measured, *known)
+    return score.Row(case, outcome.verdict, outcome.said, calls[0], seconds, bars, outside, outcome.note)
+
+
+def run_all(names: list[str], todo: list[cases.Case], limit: int, progress: bool) -> dict[str, list[score.Row]]:
+    """Every checker on every case, the cases in the outer loop."""
+    rows: dict[str, list[score.Row]] = {name: [] for name in names}
+    known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for number, case in enumerate(todo):
+        if case.problem.name not in known:
+            known = {case.problem.name: score.truth(case)}
+        for name in names:
+            rows[name].append(run(CHECKERS[name].check, case, known[case.problem.name], limit))
+        if progress:
+            print(f"\r{number + 1} of {len(todo)} cases, {case.problem.name:30}", end="", file=sys.stderr, flush=True)
+    if progress:
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    return rows
+
+
+def complaints(name: str, rows: list[score.Row]) -> Iterator[str]:
+    """What is to be mended, a line each."""
+    for r in rows:
+        about = f"{r.case.id}  [{r.case.cls}, relative {r.case.relative:.1e}, {r.case.floors:.1e} floors]"
+        if r.complaint:
+            yield f"{name}: {r.complaint}: {about} {r.evaluations} evaluations {r.note}"
+        if r.kind_right is False and CHECKERS[name].package == "gradcheck":
+            yield f"{name}: kind {r.case.kind}: {about} said {', '.join(r.said)}"
+        yield from (f"{name}: outside of its bar: {r.case.id} {text}" for text in r.outside)
+    right = sorted((r for r in rows if r.case.cls == "right"), key=lambda r: -r.per_entry)
+    yield from (
+        f"{name}: dear: {r.case.id} {r.per_entry:.1f} an input, n = {r.case.problem.x.size}" for r in right[:15]
+    )
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.detection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checker", action="append", choices=CHECKERS, help="repeat it; default: all")
+    parser.add_argument("--problem", action="append", help="problems whose name contains this; repeat it")
+    parser.add_argument("--label", default="", help="cases whose label contains this")
+    parser.add_argument("--seed", type=int, default=0, help="other data, points and places of bugs")
+    parser.add_argument("--limit", type=int, default=60, help="seconds for a case")
+    parser.add_argument("--json", action="store_true", help="figures and cases for programs")
+    parser.add_argument("--verbose", action="store_true", help="what is wrong with each verdict; the dearest cases")
+    parser.add_argument("--list", action="store_true", help="print the cases and stop")
+    parser.add_argument("--verify", action="store_true", help="prove the right gradients and stop")
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = options()
+    if chosen.verify:
+        return _verify(chosen)
+    todo = list(cases.build(chosen.problem, chosen.seed, chosen.label))
+    if chosen.list:
+        for case in todo:
+            print(f"{case.id:60} {case.kind:12} {case.cls:12} relative {case.relative:.1e}  floors {case.floors:.1e}")
+        return None
+    versions, absent = {}, {}
+    for name in chosen.checker or CHECKERS:
+        try:
+            versions[name] = installed(name)
+        except ImportError as error:
+            absent[CHECKERS[name].title] = f"not installed ({error})"
+    rows = run_all(list(versions), todo, chosen.limit, sys.stderr.isatty())
+    figures = {name: score.summary(found) for name, found in rows.items()}
+    if chosen.json:
+        print(json.dumps(_document(figures, absent, rows, versions), indent=1))
+        return None
+    print(score.table({CHECKERS[name].title: s for name, s in figures.items()}, absent))
+    used = ", ".join(f"{CHECKERS[n].package} {v}" for n, v in versions.items() if n == _first(n))
+    problems = len({case.problem.name for case in todo})
+    print(f"\n{problems} problems, {len(todo)} cases, seed {chosen.seed}; Python {platform.python_version()}, {used}")
+    if chosen.verbose:
+        for name, found in rows.items():
+            print("\n".join(complaints(name, found)))
+    return None
+
+
+def _first(name: str) -> str:
+    """The first checker of the same package."""
+    return next(other for other, row in CHECKERS.items() if row.package == CHECKERS[name].package)
+
+
+def _document(
+    figures: dict[str, Any], absent: dict[str, str], rows: dict[str, list[score.Row]], versions: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "versions": versions,
+        "absent": absent,
+        "figures": figures,
+        "cases": [
+            {
+                "checker": name,
+                "case": r.case.id,
+                "kind": r.case.kind,
+                "class": r.case.cls,
+                "verdict": r.verdict,
+                "complaint": r.complaint,
+                "said": r.said,
+                "kind_right": r.kind_right,
+                "evaluations": r.evaluations,
+                "inputs": r.case.problem.x.size,
+                "outside": r.outside,
+                "note": r.note,
+            }
+            for name, found in rows.items()
+            for r in found
+        ],
+    }
+
+
+def _verify(chosen: argparse.Namespace) -> None:
+    bad = 0
+    for name, problem in load(chosen.problem, chosen.seed).items():
+        gap = verify.worst(problem)
+        bad += not gap <= problem.tolerance
+        print(f"{name:30} {gap:.1e}{'' if gap <= problem.tolerance else '  WRONG'}")
+    print(f"{bad} wrong")
+    sys.exit(bool(bad))
