@@ -56,15 +56,15 @@ def test_no_false_alarm_and_no_miss(name: str) -> None:
     right, *wrong = cases.cases_of(PROBLEMS[name], list(PROBLEMS).index(name))
     chosen = generator("sample", name).permutation(len(wrong))[:WRONG]
     for case in [right, *(wrong[i] for i in chosen)]:
-        row = run.run(CHECKERS["gradcheck"].check, case, score.truth(case))
-        assert row.complaint not in ("false alarm", "miss", "no verdict"), (case.id, row.said, row.note)
+        row = run.run(CHECKERS["gradcheck"].check, case, score.truth(case.problem))
+        assert row.complaint not in ("false alarm", "miss", "no verdict"), (case.label.id, row.said, row.note)
 
 
 def test_bugs_below_the_floor_are_not_counted_as_decidable() -> None:
-    found = {c.label: c for c in cases.build(["offset_1e10"])}
-    assert not found["value off by 1 floors"].decidable
-    assert found["value off by 30 floors"].decidable
-    assert found["sign"].decidable
+    found = {c.label.id: c.label for c in cases.build(["offset_1e10"])}
+    assert not found["offset_1e10/value off by 1 floors"].decidable
+    assert found["offset_1e10/value off by 30 floors"].decidable
+    assert found["offset_1e10/sign"].decidable
 
 
 def test_the_command_prints_the_table_and_names_what_is_absent() -> None:

@@ -27,29 +27,37 @@ SMALLEST = 2e-7
 
 
 @dataclass(frozen=True)
-class Case:
-    """One pair of function and gradient, with the label.
+class Label:
+    """What is known of a case: plain data.
 
     Attributes:
+        id: problem/label.
         kind: of bug; "right" for the right gradient.
         cls: see above.
         decidable: whether f's values suffice; always for ``bug``, never for ``marginal`` and below.
         relative: the largest relative error of an entry.
         floors: the same in floors.
+        inputs: n.
+        entries: of the whole Jacobian.
     """
 
-    problem: Problem
-    label: str
+    id: str
     kind: str
     cls: str
     decidable: bool
     relative: float
     floors: float
-    make: Callable[[], Pair]
+    inputs: int
+    entries: int
 
-    @property
-    def id(self) -> str:
-        return f"{self.problem.name}/{self.label}"
+
+@dataclass(frozen=True)
+class Case:
+    """One pair of function and gradient, made afresh each time, with its label."""
+
+    problem: Problem
+    label: Label
+    make: Callable[[], Pair]
 
 
 def build(names: list[str] | None = None, seed: int = 0, labels: str = "") -> Iterator[Case]:
@@ -57,7 +65,9 @@ def build(names: list[str] | None = None, seed: int = 0, labels: str = "") -> It
     chosen = load(names, seed)
     for number, name in enumerate(load(seed=seed)):
         if name in chosen:
-            yield from (case for case in cases_of(chosen[name], number, seed) if labels in case.label)
+            yield from (
+                case for case in cases_of(chosen[name], number, seed) if labels in case.label.id.partition("/")[2]
+            )
 
 
 def cases_of(problem: Problem, number: int, seed: int = 0) -> Iterator[Case]:
@@ -75,7 +85,8 @@ def _right(problem: Problem, exact: np.ndarray, floors: Floors) -> Case:
     known = ~np.isnan(floors.value)
     decidable = bool(np.all((DECIDABLE * floors.value <= 1e-6 * size)[known])) and not problem.kinks
     cls = "kink" if problem.kinks else "right"
-    return Case(problem, "right", "right", cls, decidable, 0.0, 0.0, lambda: (problem.f, problem.gradient()))
+    label = Label(f"{problem.name}/right", "right", cls, decidable, 0.0, 0.0, problem.x.size, exact.size)
+    return Case(problem, label, lambda: (problem.f, problem.gradient()))
 
 
 def _wrong(
@@ -100,7 +111,9 @@ def _wrong(
         cls = "precision"
     else:
         cls = "bug" if significance >= DECIDABLE else "marginal" if significance >= UNDECIDABLE else "undecidable"
-    return Case(problem, label, kind, cls, cls == "bug", relative, significance, make)
+    known_as = f"{problem.name}/{label}"
+    about = Label(known_as, kind, cls, cls == "bug", relative, significance, problem.x.size, exact.size)
+    return Case(problem, about, make)
 
 
 def _constant_ratio(claim: np.ndarray, exact: np.ndarray, wrong: np.ndarray) -> bool:

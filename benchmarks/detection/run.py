@@ -5,7 +5,7 @@
     python -m benchmarks.detection --list                       the cases
     python -m benchmarks.detection --verify                     prove the right gradients
 
-One thread. Evaluations are calls of f, whoever makes them, for each input of f, over the right gradients.
+One thread a process. Evaluations are calls of f, whoever makes them, for each input of f, over the right gradients.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import platform
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -59,7 +61,7 @@ def run(checker: Checker, case: cases.Case, known: tuple[np.ndarray, np.ndarray]
     """One checker on one case. A checker that raises or takes too long gives no verdict, which counts as inconclusive.
 
     Args:
-        known: the derivative and how well it is known, from :func:`score.truth`.
+        known: the derivative and how well it is known, from ``score.truth``.
         limit: in seconds.
     """
     f, g = case.make()
@@ -78,22 +80,39 @@ def run(checker: Checker, case: cases.Case, known: tuple[np.ndarray, np.ndarray]
         outcome = Outcome("inconclusive", note=f"no verdict: {type(error).__name__}: {text[:150]}")
     seconds = time.process_time() - start
     bars, outside = score.within(case, outcome.measured, *known)
-    return score.Row(case, outcome.verdict, outcome.said, calls[0], seconds, bars, outside, outcome.note)
+    return score.Row(case.label, outcome.verdict, outcome.said, calls[0], seconds, bars, outside, outcome.note)
 
 
-def run_all(names: list[str], todo: list[cases.Case], limit: int, progress: bool) -> dict[str, list[score.Row]]:
-    """Every checker on every case, the cases in the outer loop."""
-    rows: dict[str, list[score.Row]] = {name: [] for name in names}
-    known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for number, case in enumerate(todo):
-        if case.problem.name not in known:
-            known = {case.problem.name: score.truth(case)}
-        for name in names:
-            rows[name].append(run(CHECKERS[name].check, case, known[case.problem.name], limit))
-        if progress:
-            print(f"\r{number + 1} of {len(todo)} cases, {case.problem.name:30}", end="", file=sys.stderr, flush=True)
-    if progress:
-        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+@dataclass(frozen=True)
+class Job:
+    """All chosen checkers on the cases of one problem: what a process is given."""
+
+    problem: str
+    checkers: tuple[str, ...]
+    seed: int
+    label: str
+    limit: int
+
+
+def work(job: Job) -> list[tuple[str, score.Row]]:
+    """Every checker on every case of a problem."""
+    problems = load(seed=job.seed)
+    problem, number = problems[job.problem], list(problems).index(job.problem)
+    chosen = [c for c in cases.cases_of(problem, number, job.seed) if job.label in c.label.id.partition("/")[2]]
+    known = score.truth(problem)
+    return [(name, run(CHECKERS[name].check, case, known, job.limit)) for case in chosen for name in job.checkers]
+
+
+def run_all(jobs: list[Job], processes: int) -> dict[str, list[score.Row]]:
+    """The rows of every checker, in the order of the problems; progress on stderr."""
+    rows: dict[str, list[score.Row]] = {name: [] for name in jobs[0].checkers}
+    spawn = multiprocessing.get_context("spawn")  # torch and JAX do not survive a fork
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(spawn.Pool(processes)) if processes > 1 else None
+        for number, found in enumerate(pool.imap(work, jobs) if pool else map(work, jobs)):
+            print(f"{number + 1} of {len(jobs)} problems: {jobs[number].problem}", file=sys.stderr, flush=True)
+            for name, row in found:
+                rows[name].append(row)
     return rows
 
 
@@ -107,9 +126,7 @@ def complaints(name: str, rows: list[score.Row]) -> Iterator[str]:
             yield f"{name}: kind {r.case.kind}: {about} said {', '.join(r.said)}"
         yield from (f"{name}: outside of its bar: {r.case.id} {text}" for text in r.outside)
     right = sorted((r for r in rows if r.case.cls == "right"), key=lambda r: -r.per_entry)
-    yield from (
-        f"{name}: dear: {r.case.id} {r.per_entry:.1f} an input, n = {r.case.problem.x.size}" for r in right[:15]
-    )
+    yield from (f"{name}: dear: {r.case.id} {r.per_entry:.1f} an input, n = {r.case.inputs}" for r in right[:15])
 
 
 def options() -> argparse.Namespace:
@@ -120,6 +137,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--problem", action="append", help="problems whose name contains this; repeat it")
     parser.add_argument("--label", default="", help="cases whose label contains this")
     parser.add_argument("--seed", type=int, default=0, help="other data, points and places of bugs")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--limit", type=int, default=60, help="seconds for a case")
     parser.add_argument("--json", action="store_true", help="figures and cases for programs")
     parser.add_argument("--verbose", action="store_true", help="what is wrong with each verdict; the dearest cases")
@@ -132,10 +150,10 @@ def main() -> None:
     chosen = options()
     if chosen.verify:
         return _verify(chosen)
-    todo = list(cases.build(chosen.problem, chosen.seed, chosen.label))
     if chosen.list:
-        for case in todo:
-            print(f"{case.id:60} {case.kind:12} {case.cls:12} relative {case.relative:.1e}  floors {case.floors:.1e}")
+        for case in cases.build(chosen.problem, chosen.seed, chosen.label):
+            c = case.label
+            print(f"{c.id:60} {c.kind:12} {c.cls:12} relative {c.relative:.1e}  floors {c.floors:.1e}")
         return None
     versions, absent = {}, {}
     for name in chosen.checker or CHECKERS:
@@ -143,15 +161,19 @@ def main() -> None:
             versions[name] = installed(name)
         except ImportError as error:
             absent[CHECKERS[name].title] = f"not installed ({error})"
-    rows = run_all(list(versions), todo, chosen.limit, sys.stderr.isatty())
+    names = load(chosen.problem, chosen.seed)
+    jobs = [Job(name, tuple(versions), chosen.seed, chosen.label, chosen.limit) for name in names]
+    if not jobs or not versions:
+        sys.exit("no problem, or no checker, is left: " + ", ".join(f"{title} {why}" for title, why in absent.items()))
+    rows = run_all(jobs, chosen.jobs)
     figures = {name: score.summary(found) for name, found in rows.items()}
     if chosen.json:
         print(json.dumps(_document(figures, absent, rows, versions), indent=1))
         return None
     print(score.table({CHECKERS[name].title: s for name, s in figures.items()}, absent))
     used = ", ".join(f"{CHECKERS[n].package} {v}" for n, v in versions.items() if n == _first(n))
-    problems = len({case.problem.name for case in todo})
-    print(f"\n{problems} problems, {len(todo)} cases, seed {chosen.seed}; Python {platform.python_version()}, {used}")
+    count = len(next(iter(rows.values())))
+    print(f"\n{len(names)} problems, {count} cases, seed {chosen.seed}; Python {platform.python_version()}, {used}")
     if chosen.verbose:
         for name, found in rows.items():
             print("\n".join(complaints(name, found)))
@@ -181,7 +203,7 @@ def _document(
                 "said": r.said,
                 "kind_right": r.kind_right,
                 "evaluations": r.evaluations,
-                "inputs": r.case.problem.x.size,
+                "inputs": r.case.inputs,
                 "outside": r.outside,
                 "note": r.note,
             }

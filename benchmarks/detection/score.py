@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.detection.adapters import Measured
-from benchmarks.detection.cases import Case
+from benchmarks.detection.cases import Case, Label
+from benchmarks.detection.problem import Problem
 from benchmarks.detection.verify import complex_step
 
 #: What may be said of a kind of bug. Kinds that only the code could tell (a missing term, a wrong conjugate inside) are
@@ -45,7 +46,7 @@ NEUTRAL = {"wrong-derivative", "single-entry", "one-line", "outside-subdifferent
 class Row:
     """One checker on one case. ``bars``: entries within their error bar, entries, and the worst of error over bar."""
 
-    case: Case
+    case: Label
     verdict: str
     said: tuple[str, ...]
     evaluations: int
@@ -57,7 +58,7 @@ class Row:
     @property
     def per_entry(self) -> float:
         """Calls of f for each input, preflight and traces included."""
-        return self.evaluations / self.case.problem.x.size
+        return self.evaluations / self.case.inputs
 
     @property
     def complaint(self) -> str:
@@ -75,18 +76,20 @@ class Row:
     def kind_right(self) -> bool | None:
         """Whether the kind of bug is right; None where it is not scored."""
         accepted = KINDS.get(self.case.kind)
-        size = self.case.problem.exact().size
         if accepted is None or self.case.cls != "bug" or self.verdict != "fail":
             return None
-        if size == 1 and self.case.kind not in ("sign", "detached", "nan"):  # a number is wrong in one way only
+        if self.case.entries == 1 and self.case.kind not in (
+            "sign",
+            "detached",
+            "nan",
+        ):  # a number is wrong in one way only
             return None
         said = set(self.said)
         return bool(said & accepted) and not said - accepted - NEUTRAL
 
 
-def truth(case: Case) -> tuple[np.ndarray, np.ndarray]:
+def truth(p: Problem) -> tuple[np.ndarray, np.ndarray]:
     """The derivative, (m, n), and how well it is known: by how much gradient and complex step differ."""
-    p = case.problem
     exact = p.exact()
     with np.errstate(all="ignore"):
         doubt = np.abs(exact - complex_step(p))
@@ -102,7 +105,7 @@ def within(
     shape = np.shape(p.f(p.x.copy()))
     for m in measured:
         if m.right is not None:
-            if case.kind != "right":
+            if case.label.kind != "right":
                 continue
             error, known = abs(m.value - m.right), 1e-14 * float(np.max(np.abs(exact))) * exact.shape[1] ** 0.5
         else:
