@@ -16,7 +16,7 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.py(?::[\w.]+)?|[\w/]+/)`", MAP)))
 @pytest.mark.parametrize("name", NAMED)
 def test_what_the_map_names_exists(name: str) -> None:
     path, _, attribute = name.partition(":")
-    inside = not path.startswith(("tests/", "fixtures/", "gradcheck/"))
+    inside = not path.startswith(("tests/", "fixtures/", "gradcheck/", "benchmarks/"))
     assert (ROOT / "gradcheck" / path if inside else ROOT / path).exists()
     if attribute:
         thing = import_module("gradcheck." + path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))

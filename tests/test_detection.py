@@ -19,8 +19,8 @@ from benchmarks.detection.problem import Bug, generator, load
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS = load()
-#: Every fourth problem, each with its right gradient and three wrong ones.
-SAMPLE = list(PROBLEMS)[::4]
+#: Every third of the smaller problems, each with its right gradient and three wrong ones.
+SAMPLE = [name for name, problem in PROBLEMS.items() if problem.exact().size <= 100][::3]
 WRONG = 3
 
 

@@ -39,6 +39,7 @@ class Label:
         floors: the same in floors.
         inputs: n.
         entries: of the whole Jacobian.
+        wrong: how many of them are.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Label:
     floors: float
     inputs: int
     entries: int
+    wrong: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _right(problem: Problem, exact: np.ndarray, floors: Floors) -> Case:
     known = ~np.isnan(floors.value)
     decidable = bool(np.all((DECIDABLE * floors.value <= 1e-6 * size)[known])) and not problem.kinks
     cls = "kink" if problem.kinks else "right"
-    label = Label(f"{problem.name}/right", "right", cls, decidable, 0.0, 0.0, problem.x.size, exact.size)
+    label = Label(f"{problem.name}/right", "right", cls, decidable, 0.0, 0.0, problem.x.size, exact.size, 0)
     return Case(problem, label, lambda: (problem.f, problem.gradient()))
 
 
@@ -112,7 +114,8 @@ def _wrong(
     else:
         cls = "bug" if significance >= DECIDABLE else "marginal" if significance >= UNDECIDABLE else "undecidable"
     known_as = f"{problem.name}/{label}"
-    about = Label(known_as, kind, cls, cls == "bug", relative, significance, problem.x.size, exact.size)
+    sizes = problem.x.size, exact.size, int(np.sum(gap > 0))
+    about = Label(known_as, kind, cls, cls == "bug", relative, significance, *sizes)
     return Case(problem, about, make)
 
 

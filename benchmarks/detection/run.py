@@ -40,21 +40,21 @@ class _OutOfTime(Exception):
 
 @contextlib.contextmanager
 def _limit(seconds: int) -> Iterator[None]:
-    """Raise after so many seconds, where the system has alarms."""
-    if not hasattr(signal, "SIGALRM"):
+    """Raise after so many seconds of CPU time, where the system has timers for that."""
+    if not hasattr(signal, "SIGPROF"):
         yield
         return
 
     def ring(*_: object) -> None:
         raise _OutOfTime(f"over {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def run(checker: Checker, case: cases.Case, known: tuple[np.ndarray, np.ndarray], limit: int = 60) -> score.Row:
@@ -62,7 +62,7 @@ def run(checker: Checker, case: cases.Case, known: tuple[np.ndarray, np.ndarray]
 
     Args:
         known: the derivative and how well it is known, from ``score.truth``.
-        limit: in seconds.
+        limit: in seconds of CPU time.
     """
     f, g = case.make()
     calls = [0]
@@ -138,7 +138,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--label", default="", help="cases whose label contains this")
     parser.add_argument("--seed", type=int, default=0, help="other data, points and places of bugs")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--limit", type=int, default=60, help="seconds for a case")
+    parser.add_argument("--limit", type=int, default=60, help="seconds of CPU time for a case")
     parser.add_argument("--json", action="store_true", help="figures and cases for programs")
     parser.add_argument("--verbose", action="store_true", help="what is wrong with each verdict; the dearest cases")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")

@@ -84,6 +84,8 @@ class Row:
             "nan",
         ):  # a number is wrong in one way only
             return None
+        if self.case.wrong == 1:  # then that is right to say whatever the bug is, and so is the ratio
+            accepted = accepted | {"single-entry", "constant-factor"}
         said = set(self.said)
         return bool(said & accepted) and not said - accepted - NEUTRAL
 
