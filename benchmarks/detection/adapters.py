@@ -102,7 +102,7 @@ def torch_gradcheck(f: Function, g: Function, x: np.ndarray, **options: Any) -> 
         @staticmethod
         def backward(ctx: Any, cotangent: Any) -> Any:
             (t,) = ctx.saved_tensors
-            J = torch.as_tensor(np.asarray(g(t.detach().numpy().copy())))
+            J = torch.as_tensor(np.array(g(t.detach().numpy().copy()), order="C"))
             return torch.tensordot(cotangent, J.to(cotangent.dtype), dims=cotangent.ndim)
 
     t = torch.tensor(x, requires_grad=True)

@@ -183,7 +183,7 @@ def table(found: dict[str, dict[str, Any]], absent: dict[str, str]) -> str:
             undecided,
             f"{s['evaluations mean']:.1f}, {s['evaluations median']:.1f}",
             _percent(s["kind right percent"]),
-            bar and f"{bar}, worst {s['worst over bar']:.1f}",
+            bar and f"{bar}, worst {s['worst over bar']:.3g}",
             f"{s['seconds']:.0f} s",
         ]
         lines.append("| " + " | ".join(cells) + " |")
