@@ -109,6 +109,8 @@ def _wrong(
         kind = "detached"
     if kind == "factor" and not _constant_ratio(claim, exact, gap > 0):
         kind = "term"
+    if kind in ("transposed", "shifted", "permuted", "swapped") and not _rearranged(claim, exact):
+        kind = "term"
     if kind == "precision" or relative < SMALLEST:
         cls = "precision"
     else:
@@ -124,3 +126,8 @@ def _constant_ratio(claim: np.ndarray, exact: np.ndarray, wrong: np.ndarray) -> 
     with np.errstate(all="ignore"):
         ratio = claim[wrong] / exact[wrong]
         return bool(np.all(np.abs(ratio - ratio[0]) <= 1e-6 * np.abs(ratio[0])))
+
+
+def _rearranged(claim: np.ndarray, exact: np.ndarray) -> bool:
+    """Whether these are the right numbers in other places (a mark may sit where more is computed from them)."""
+    return bool(np.allclose(np.sort(claim, axis=None), np.sort(exact, axis=None), rtol=1e-9, atol=0.0))
