@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from gradcheck.autodiff import AutodiffError, grad, jvp, noting, vjp
 from gradcheck.autodiff.text import TextWarning
@@ -292,3 +293,48 @@ def test_swallowed_losses_come_up_again() -> None:
 
     with pytest.raises(AutodiffError):
         grad(f)(X)
+
+
+TWICE = np.diag([2.0, 2.0, 1.0])
+WEIGHTS = np.arange(9.0).reshape(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("through", "at"),
+    [
+        (lambda u, s, vh: np.sum(WEIGHTS * ((u * np.exp(s)) @ vh)), TWICE),
+        (lambda u, s, vh: ((u * s) @ vh)[0, 1], TWICE),
+        (lambda u, s, vh: ((u * s) @ vh)[1, 2], np.diag([1.0, 0.0, 0.0])),
+        (lambda u, s, vh: np.sum(u[:, 0] * vh[1] * WEIGHTS[0]), TWICE),
+    ],
+    ids=["exp", "an entry", "values 0", "one vector"],
+)
+def test_what_equal_singular_values_hide_is_nan(through: Function, at: Any) -> None:
+    def f(x: Any) -> Any:
+        return through(*scipy.linalg.svd(x))
+
+    assert np.isnan(grad(f)(at)).any()
+    assert np.isnan(jvp(f, (at,), (np.cos(WEIGHTS),))[1])
+
+
+@pytest.mark.parametrize(
+    ("through", "at"),
+    [
+        (lambda u, _s, vh: np.sum(WEIGHTS * (u @ vh)), TWICE),
+        (lambda _u, s, _vh: np.sum(np.exp(s)), TWICE),
+        (lambda u, _s, _vh: np.sum(WEIGHTS * (u[:, :2] @ u[:, :2].T)), TWICE),
+        (
+            lambda u, s, vh: np.sum(WEIGHTS * (u[:, :1] * s[:1] @ vh[:1]) ** 2),
+            np.outer([1.0, 2.0, 0.5], [0.3, 1.0, 2.0]),
+        ),
+    ],
+    ids=["polar", "values", "space", "truncated"],
+)
+def test_what_equal_singular_values_do_not_hide_is_right(through: Function, at: Any) -> None:
+    def f(x: Any) -> Any:
+        return through(*scipy.linalg.svd(x))
+
+    direction = np.cos(WEIGHTS)
+    measured = difference(f, (at,), (direction,))[0]
+    assert_close(np.sum(grad(f)(at) * direction), measured, 1e-6, "reverse")
+    assert_close(jvp(f, (at,), (direction,))[1], measured, 1e-6, "forward")
