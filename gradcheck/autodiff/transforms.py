@@ -268,10 +268,8 @@ class _Traced:
         if x.owner is self.trace:
             return True
         if not x.owner.live:
-            raise unsupported(
-                "the function returned a traced value of an earlier call",
-                "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
-            )
+            what, hint = x.owner.ended
+            raise unsupported(what.replace("is used", "is returned"), hint)
         return False
 
     def close(self) -> None:

@@ -31,7 +31,17 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from gradcheck.autodiff import AutodiffError, grad, jvp, noting, vjp
+from gradcheck.autodiff import (
+    AutodiffError,
+    checkpoint,
+    defjvp,
+    defvjp,
+    grad,
+    jvp,
+    noting,
+    primitive,
+    vjp,
+)
 from gradcheck.autodiff.text import TextWarning
 
 from .checking import assert_close, difference
@@ -338,3 +348,90 @@ def test_what_equal_singular_values_do_not_hide_is_right(through: Function, at: 
     measured = difference(f, (at,), (direction,))[0]
     assert_close(np.sum(grad(f)(at) * direction), measured, 1e-6, "reverse")
     assert_close(jvp(f, (at,), (direction,))[1], measured, 1e-6, "forward")
+
+
+STORE: dict[str, Any] = {}
+WORKSPACE = np.zeros(4)
+
+
+def own_primitive(f: Function) -> Function:
+    p = primitive(f)
+    defvjp(p, lambda _ans, u: lambda g: g * np.cos(u))
+    defjvp(p, lambda g, _ans, u: g * np.cos(u))
+    return p
+
+
+def into_dictionary(u: Any) -> Any:
+    STORE["sum"] = u.sum()
+    return np.sin(u)
+
+
+def into_array(u: Any) -> Any:
+    np.multiply(u, 2.0, out=WORKSPACE)
+    return np.sin(u)
+
+
+class Model:
+    def __init__(self) -> None:
+        self.cos: Any = None
+        self.history: list[Any] = []
+
+    def __call__(self, u: Any) -> Any:
+        self.cos = np.cos(u)
+        self.history.append(float(u.sum()))
+        return np.sin(u)
+
+
+def nonlocal_sum(wrap: Function, x: Any) -> Any:
+    s = 0.0
+
+    def f(u: Any) -> Any:
+        nonlocal s
+        s = u.sum()
+        return np.sin(u)
+
+    return wrap(f)(x).sum() * s
+
+
+def attribute(wrap: Function, x: Any) -> Any:
+    model = Model()
+    return wrap(model.__call__)(x).sum() * model.cos[0]
+
+
+def history(wrap: Function, x: Any) -> Any:
+    model = Model()
+    return wrap(model.__call__)(x).sum() * model.history[-1]
+
+
+@pytest.mark.parametrize("wrap", [own_primitive, checkpoint])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda wrap, x: wrap(into_dictionary)(x).sum() * STORE["sum"],
+        lambda wrap, x: wrap(into_array)(x).sum() * WORKSPACE[0],
+        nonlocal_sum,
+        attribute,
+        history,
+    ],
+    ids=["dictionary", "array", "nonlocal", "attribute", "list"],
+)
+def test_what_a_primitive_stores_outside_is_refused_where_it_is_read(wrap: Function, f: Function) -> None:
+    for _ in range(2):  # the second time with the same values, which are there already
+        WORKSPACE[:] = 0.0
+        with pytest.raises(AutodiffError, match="stored outside of itself") as caught:
+            grad(lambda x: f(wrap, x))(A)
+        assert caught.value.where is not None
+        assert caught.value.where.file == __file__
+    assert type(WORKSPACE) is np.ndarray
+    assert isinstance(STORE.get("sum", 0.0), float)
+
+
+def test_what_a_primitive_stores_for_its_own_rules_is_plain_there_and_afterwards() -> None:
+    model = Model()
+    p = primitive(model.__call__)
+    defvjp(p, lambda _ans, _u: lambda g: g * model.cos)
+    f = [lambda x: p(x).sum(), lambda x: p(x).sum() if len(model.history) and model.history[-1] > 0 else x.sum()]
+    for g in f:
+        assert grad(g)(A) == pytest.approx(np.cos(A))
+        assert type(model.cos) is np.ndarray
+        assert type(model.history[-1]) is float

@@ -1,0 +1,148 @@
+"""What a primitive stores outside of itself: in a global, a cache, an attribute, an array that it closes over.
+
+A primitive's function gets plain values, so what it stores is a plain number, whose derivative nobody follows. For the
+function itself and for its rules that is as it should be (``self.last = x``, read by the vjp). But read by the function
+that is differentiated it would be a constant, in silence. So until the trace has ended a value of an ended trace stands
+in its place, which is refused as soon as anything is calculated with it; while the primitive's own code runs, and
+afterwards, the plain value is back.
+
+Which values are new is seen by looking through all that the function can reach, before and after; arrays cannot be
+written to meanwhile, and if that fails, the function is run again. A function whose code stores nothing is not looked
+through.
+"""
+
+from __future__ import annotations
+
+import dis
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, _state, is_array, plain
+from gradcheck.autodiff.outside import Place, Put, _nested, _Walk
+from gradcheck.autodiff.tape import Tape, taped
+
+_STORES = frozenset({"STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR", "STORE_SLICE"})
+# Names of what stores without such an instruction.
+_STORING = frozenset(
+    {"append", "appendleft", "extend", "insert", "update", "setdefault", "setattr", "__setitem__", "__setattr__"}
+)
+
+
+class _Kept(Tape):
+    """The trace to which the values belong that stand in the place of stored ones. It is never live."""
+
+    ended = (
+        "a value that a primitive or a checkpointed function has stored outside of itself is used",
+        "its derivative is not known there: have the function return it",
+    )
+
+
+_KEPT = _Kept()
+
+
+class _Stored(_Walk):
+    """Finds the places of all floats and float arrays that a function can reach."""
+
+    def _value(self, value: Any, put: Put, still: Callable[[Any], bool], back: Put | None = None) -> None:
+        if type(value) in TRACED or isinstance(value, float | complex | np.inexact):
+            self.places.append(Place(value, put, back or put, still, 0))
+        else:
+            super()._value(value, put, still, back)
+
+
+def _may_store(f: Any) -> bool:
+    if not isinstance(f, types.FunctionType):
+        return False
+    for code in _nested(f.__code__):
+        if not _STORING.isdisjoint(code.co_names):
+            return True
+        for i in dis.get_instructions(code):
+            if i.opname in _STORES or (i.opname == "STORE_DEREF" and i.argval in code.co_freevars):
+                return True
+    return False
+
+
+def _memory(places: list[Place]) -> list[Any]:
+    """The arrays in these places that can be written to."""
+    found = {id(a): a for a in (plain(p.array) for p in places) if isinstance(a, np.ndarray)}
+    return [a for a in found.values() if a.flags.writeable and a.dtype.kind in FLOAT_KINDS]
+
+
+def run(rule: Any, call: Callable[[], Any]) -> Any:
+    """``call()``, a call of a primitive's function; what it has stored is concealed from the end of the call on."""
+    if rule.stores is False:  # its code stores nothing, but may have NumPy write to an array
+        try:
+            with _shut(rule.arrays):
+                return call()
+        except _Writes:
+            rule.stores = True
+    walk = _Stored()
+    places = walk.run(rule.roots)
+    arrays = _memory(places)
+    if rule.stores is None and not any(_may_store(f) for f in walk.seen.values()):
+        rule.stores, rule.arrays = False, arrays
+        return run(rule, call)
+    rule.stores = True
+    before = {id(place.array) for place in places}
+    written: set[int] = set()
+    try:
+        with _shut(arrays):
+            ans = call()
+    except _Writes:
+        old = [a.copy() for a in arrays]
+        ans = call()
+        changed = [a for a, was in zip(arrays, old, strict=True) if not np.array_equal(a, was, equal_nan=True)]
+        written = {id(a) for a in changed or arrays}
+    _state.storing += [
+        (place, taped(plain(place.array), _KEPT, 0))
+        for place in _Stored().run(rule.roots)
+        if id(place.array) not in before or (is_array(place.array) and id(plain(place.array)) in written)
+    ]
+    del places, walk  # until here, so that no object has the identity of an old one
+    return ans
+
+
+class _Writes(Exception):
+    """The function writes to an array that it reaches."""
+
+
+@contextmanager
+def _shut(arrays: list[Any]) -> Iterator[None]:
+    """In here these arrays cannot be written to."""
+    for a in arrays:
+        a.flags.writeable = False
+    try:
+        yield
+    except ValueError as error:
+        if "read-only" not in str(error) or not arrays:
+            raise
+        raise _Writes from error
+    finally:
+        for a in arrays:
+            a.flags.writeable = True
+
+
+@contextmanager
+def revealed() -> Iterator[None]:
+    """For a primitive's own code: what was stored is plain in here, and concealed after it, with what is new."""
+    if _state.revealing:
+        yield
+        return
+    _state.revealing = True
+    for place, marked in _state.kept:
+        if place.still(marked):
+            place.back(place.array)
+    try:
+        yield
+    finally:
+        _state.revealing = False
+        if _state.stack and (_state.kept or _state.storing):
+            _state.kept, _state.storing = _state.kept + _state.storing, []
+            _state.kept_by = _state.kept_by or _state.stack[0]
+            for place, marked in _state.kept:
+                if place.still(place.array):
+                    place.put(marked)
