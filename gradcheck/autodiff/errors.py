@@ -22,10 +22,12 @@ class AutodiffError(GradcheckError):
 
     Attributes:
         frame: globals and code of where that was: ``scope.escalate`` may help.
+        placed: whether the sweep, in which no line of the user's runs, found a place that the record has kept.
     """
 
     code = "GC020"
     frame: tuple[dict[str, Any], CodeType] | None = None
+    placed = False
 
 
 class WrongOutput(AutodiffError, TypeError):

@@ -394,7 +394,8 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     try:
         cotangents = run.trace.sweep(seeds, run.inputs)
     except AutodiffError as error:
-        error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
+        if not error.placed:
+            error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
     return [_like(g, x.value) for g, x in zip(cotangents, run.inputs, strict=True)]
 

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.linalg
+from scipy.integrate import solve_ivp
 
 from gradcheck.autodiff import (
     AutodiffError,
@@ -435,3 +436,46 @@ def test_what_a_primitive_stores_for_its_own_rules_is_plain_there_and_afterwards
         assert grad(g)(A) == pytest.approx(np.cos(A))
         assert type(model.cos) is np.ndarray
         assert type(model.history[-1]) is float
+
+
+def decay(rate: Any, **options: Any) -> Any:
+    return solve_ivp(lambda _t, y: -rate * y, (0.0, 2.0), [1.0], **options)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda s: np.interp(0.77, s.t, s.y[0]),
+        lambda s: np.sum(0.5 * (s.y[0, 1:] + s.y[0, :-1]) * np.diff(s.t)),
+        lambda s: s.t[1],
+        lambda s: np.sum(s.y),
+        lambda s: s.sol.ts[1],
+    ],
+    ids=["interp", "trapezoid", "a time", "all states", "dense"],
+)
+def test_the_steps_of_an_ode_solver_have_no_derivative(f: Function) -> None:
+    with pytest.raises(AutodiffError, match="which steps solve_ivp takes") as caught:
+        grad(lambda x: f(decay(x, dense_output=True)))(X)
+    assert caught.value.where is not None
+    assert caught.value.where.line == decay.__code__.co_firstlineno + 1
+    assert np.isnan(jvp(lambda x: f(decay(x, dense_output=True)), (X,), (1.0,))[1])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: decay(x, rtol=1e-10, atol=1e-12).y[0, -1],
+        lambda x: np.min(decay(x, rtol=1e-10, atol=1e-12).y[0]) * len(decay(X).t),
+        lambda x: np.interp(
+            0.77, np.linspace(0, 2, 9), decay(x, t_eval=np.linspace(0, 2, 9), rtol=1e-12, atol=1e-13).y[0]
+        ),
+        lambda x: np.interp(0.77, *(lambda s: (s.t, s.y[0]))(decay(x, max_step=0.01, first_step=0.01, rtol=1e-3))),
+        lambda x: decay(x, dense_output=True, rtol=1e-10, atol=1e-12).sol(0.77)[0],
+        lambda x: solve_ivp(lambda _t, y: -y, (0.0, x), [1.0], rtol=1e-10).t[-1] ** 2,
+    ],
+    ids=["last", "smallest", "t_eval", "equal steps", "dense", "end"],
+)
+def test_what_does_not_depend_on_the_steps_of_an_ode_solver_is_right(f: Function) -> None:
+    measured = difference(f, (X,), (1.0,))[0]
+    assert_close(grad(f)(X), measured, 1e-6, "reverse")
+    assert_close(jvp(f, (X,), (1.0,))[1], measured, 1e-6, "forward")
