@@ -29,7 +29,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
+import scipy.optimize
 from scipy.integrate import solve_ivp
 
 from gradcheck.autodiff import (
@@ -45,6 +47,7 @@ from gradcheck.autodiff import (
 )
 from gradcheck.autodiff.text import TextWarning
 
+from . import jumping_module
 from .checking import assert_close, difference
 
 X = 1.37
@@ -479,3 +482,49 @@ def test_what_does_not_depend_on_the_steps_of_an_ode_solver_is_right(f: Function
     measured = difference(f, (X,), (1.0,))[0]
     assert_close(grad(f)(X), measured, 1e-6, "reverse")
     assert_close(jvp(f, (X,), (1.0,))[1], measured, 1e-6, "forward")
+
+
+class Solvers:
+    """Functions of SciPy that no name in this module is bound to."""
+
+    quad = staticmethod(scipy.integrate.quad)
+
+    def __init__(self) -> None:
+        self.root = scipy.optimize.brentq
+
+
+SOLVERS = {"quad": scipy.integrate.quad, "ivp": scipy.integrate.solve_ivp}
+OBJECT = Solvers()
+
+
+def above(x: Any) -> Function:
+    return lambda t: 1.0 if t > x else -1.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: SOLVERS["quad"](above(x), 0.0, 2.0)[0],
+        lambda x: SOLVERS["ivp"](lambda t, _y: [above(x)(t)], (0.0, 2.0), [0.0], rtol=1e-8).y[0, -1],
+        lambda x: Solvers.quad(above(x), 0.0, 2.0)[0],
+        lambda x: OBJECT.root(above(x), 0.0, 2.0),
+        lambda x, q=scipy.integrate.quad: q(above(x), 0.0, 2.0)[0],
+        lambda x: jumping_module.step_integral(x, 2.0),
+    ],
+    ids=["table", "table, ODE", "class", "attribute", "default", "another module"],
+)
+def test_a_jump_in_a_callback_is_found_however_the_function_is_held(f: Function) -> None:
+    with pytest.raises(AutodiffError, match="jumps"):
+        grad(f)(X)
+
+
+def test_a_function_that_is_held_only_now() -> None:
+    holder: list[Any] = []
+
+    def f(x: Any) -> Any:
+        return holder[0](above(x), 0.0, 2.0) if holder else x
+
+    assert grad(f)(X) == 1.0
+    holder.append(scipy.optimize.ridder)
+    with pytest.raises(AutodiffError, match="jumps"):
+        grad(f)(X)

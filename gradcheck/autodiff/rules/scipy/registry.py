@@ -137,7 +137,7 @@ def _register(module: types.ModuleType, handlers: Mapping[str, Handler], always:
             names[name] = _stand_in(_ORIGINAL[module, name], handler, name in always)
             names[name].__wrapped__ = getattr(module, name)
             if name in always and type(names[name].__wrapped__) is types.FunctionType:
-                ALWAYS[id(names[name].__wrapped__)] = (names[name].__wrapped__, names[name])
+                ALWAYS[names[name].__wrapped__] = names[name]
     if names:
         shadow(module, names)
 
