@@ -162,6 +162,8 @@ class _State(threading.local):
         self.kept: list[tuple[Any, Any]] = []
         self.kept_by: Trace | None = None
         self.revealing = False
+        # Memory shared with the processes that were forked in this run: see forks.py.
+        self.pages: list[Any] = []
 
     def give_back(self) -> None:
         for place, marked in self.kept:

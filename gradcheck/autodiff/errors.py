@@ -53,7 +53,8 @@ def user_frame() -> FrameType | None:
 def user_location() -> Location | None:
     """File and line of :func:`user_frame`; if that is in Python's own library, of the code that called it, if any."""
     frame = user_frame()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _STANDARD:
+    # Code without a module has been made by one of Python's own (multiprocessing.sharedctypes).
+    while frame is not None and frame.f_globals.get("__name__", "sys").partition(".")[0] in _STANDARD:
         frame = frame.f_back
         name = "" if frame is None else frame.f_globals.get("__name__", "")
         if name.partition(".")[0] in LIBRARIES:

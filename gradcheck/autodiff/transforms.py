@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.autodiff import forks
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, _state, constant, is_active, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, translated, unsupported
@@ -140,6 +141,10 @@ class _Traced:
             return False
         self.raised = False
         self.failed = self.trace.lost
+        if _state.pages and self.failed is None:
+            refused = forks.refusal()
+            if refused is not None:
+                raise refused
         return self.failed is None
 
     def _persist(self, adopting: bool) -> None:

@@ -19,6 +19,7 @@ import io
 import json
 import math
 import multiprocessing
+import os
 import pickle
 import statistics
 import struct
@@ -528,3 +529,72 @@ def test_a_function_that_is_held_only_now() -> None:
     holder.append(scipy.optimize.ridder)
     with pytest.raises(AutodiffError, match="jumps"):
         grad(f)(X)
+
+
+FORK = multiprocessing.get_context("fork") if "fork" in multiprocessing.get_all_start_methods() else None
+
+
+def run_forked(work: Callable[[], None]) -> None:
+    assert FORK is not None
+    process = FORK.Process(target=work)
+    process.start()
+    process.join()
+
+
+def by_shared_value(x: Any) -> Any:
+    assert FORK is not None
+    shared = FORK.Value("d", 0.0)
+
+    def work() -> None:
+        shared.value = x * x
+
+    run_forked(work)
+    return shared.value * x
+
+
+def by_shared_array(x: Any) -> Any:
+    assert FORK is not None
+    shared = np.frombuffer(FORK.RawArray("d", 2))
+
+    def work() -> None:
+        shared[0] = x * x
+
+    run_forked(work)
+    return shared[0] * x
+
+
+def by_pipe(x: Any) -> Any:
+    reading, writing = os.pipe()
+    run_forked(lambda: os.write(writing, struct.pack("d", x)) and None)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        data = file.read()
+    return x * x if not data else struct.unpack("d", data)[0] * x
+
+
+@pytest.mark.skipif(FORK is None, reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("f", [by_shared_value, by_shared_array, by_pipe])
+def test_what_a_forked_process_would_lose_is_refused_in_this_one(f: Function, capfd: Any) -> None:
+    with pytest.raises(AutodiffError, match="in a forked process") as caught:
+        grad(f)(X)
+    assert caught.value.where is not None
+    assert caught.value.where.file == __file__
+    assert "Traceback" in capfd.readouterr().err  # the child's own
+
+
+@pytest.mark.skipif(FORK is None, reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_what_a_forked_process_decides_has_no_derivative() -> None:
+    assert FORK is not None
+    shared = FORK.Value("d", 0.0)
+
+    def f(x: Any) -> Any:
+        def work() -> None:
+            shared.value = 2.0 if x > 1.0 else grad(lambda y: np.ones(1).dot(y))(np.ones(1))[0]
+
+        run_forked(work)
+        return shared.value * x
+
+    assert grad(f)(X) == 2.0
+    assert grad(f)(0.5) == 1.0
