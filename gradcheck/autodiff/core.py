@@ -87,6 +87,8 @@ class Trace:
         _state.stack.remove(self)
         if _state.kept_by is self:
             _state.give_back()
+        if _state.texts and not _state.stack:
+            _state.texts = []
 
     def constant(self, value: Any) -> Any:
         """A plain value without derivative that can later be assigned traced values."""
@@ -162,6 +164,8 @@ class _State(threading.local):
         self.kept: list[tuple[Any, Any]] = []
         self.kept_by: Trace | None = None
         self.revealing = False
+        # The values of traced values that have become text: see text.py.
+        self.texts: list[Any] = []
         # Memory shared with the processes that were forked in this run: see forks.py.
         self.pages: list[Any] = []
 

@@ -193,9 +193,15 @@ NUMBERS: dict[str, tuple[str, Function]] = {
     "str": ("refused", lambda x: float(str(x)) * x),
     "repr": ("refused", lambda x: float(repr(x)) * x),
     "f-string": ("refused", lambda x: float(f"{x:.17g}") * x),
-    "percent": ("noted", lambda x: float("%.17g" % x) * x),  # noqa: UP031
-    "eval of text": ("noted", lambda x: eval(f"{x!r} ** 2") * x),
-    "decimal of text": ("noted", lambda x: float(decimal.Decimal(str(x))) * x),
+    "percent": ("refused", lambda x: float("%.17g" % x) * x),  # noqa: UP031
+    "eval of text": ("refused", lambda x: eval(f"{x!r} ** 2") * x),
+    "decimal of text": ("refused", lambda x: float(decimal.Decimal(str(x))) * x),
+    "text among text": ("refused", lambda x: float(f"x = {x:.12f};".strip("x =;")) * x),
+    "text in json": ("refused", lambda x: json.loads(f'{{"a": {x}}}')["a"] * x),
+    "text in a file": ("refused", lambda x: np.loadtxt(io.StringIO(f"{x} 2.0"))[0] * x),
+    "joined text": ("refused", lambda x: sum(float(part) for part in ",".join([str(x), "2.0"]).split(",")) * x),
+    "rounded text": ("refused", lambda x: np.float64("%.3e" % x) * x),  # noqa: UP031
+    "text of an array": ("refused", lambda x: float(str(np.array([x, 2.0]))[1:-1].split()[0]) * x),
     "statistics.mean": ("refused", lambda x: statistics.mean([x, x * x, 2.0])),
     "statistics.fmean": ("right", lambda x: statistics.fmean([x, x * x, 2.0])),
     "statistics.median": ("right", lambda x: statistics.median([x, x * x, 7.0])),
