@@ -1,4 +1,4 @@
-"""What a primitive stores outside of itself: in a global, a cache, an attribute, an array that it closes over.
+"""What a primitive, or a callback of SciPy's, stores outside of itself: in a global, a cache, an attribute, an array.
 
 A primitive's function gets plain values, so what it stores is a plain number, whose derivative nobody follows. For the
 function itself and for its rules that is as it should be (``self.last = x``, read by the vjp). But read by the function
@@ -36,8 +36,8 @@ class _Kept(Tape):
     """The trace to which the values belong that stand in the place of stored ones. It is never live."""
 
     ended = (
-        "a value that a primitive or a checkpointed function has stored outside of itself is used",
-        "its derivative is not known there: have the function return it",
+        "a value that a primitive, a checkpointed function or a callback has stored outside of itself is used",
+        "its derivative is not known there: have the function return it, or compute it again where it is used",
     )
 
 
@@ -97,13 +97,39 @@ def run(rule: Any, call: Callable[[], Any]) -> Any:
         ans = call()
         changed = [a for a, was in zip(arrays, old, strict=True) if not np.array_equal(a, was, equal_nan=True)]
         written = {id(a) for a in changed or arrays}
-    _state.storing += [
-        (place, taped(plain(place.array), _KEPT, 0))
-        for place in _Stored().run(rule.roots)
-        if id(place.array) not in before or (is_array(place.array) and id(plain(place.array)) in written)
-    ]
+    _conceal_new(rule.roots, before, written)
     del places, walk  # until here, so that no object has the identity of an old one
     return ans
+
+
+def watch(call: Callable[[], Any], roots: list[Any], moving: Callable[[Any], bool]) -> Any:
+    """``call()``, a call of a function of SciPy's with these callbacks: what they have stored is concealed after it.
+
+    ``moving(y)``: whether its value carries a derivative.
+    """
+    if _state.revealing:  # within another one, whose callbacks reach as far
+        return call()
+    with revealed():
+        walk = _Stored()
+        places = walk.run(roots)
+        if not any(_may_store(f) for f in walk.seen.values()):
+            return call()
+        before = {id(place.array) for place in places}
+        old = [(a, a.copy()) for a in _memory(places)]
+        y = call()
+        if moving(y):
+            changed = {id(a) for a, was in old if not np.array_equal(a, was, equal_nan=True)}
+            _conceal_new(roots, before, changed)
+        del places, walk
+    return y
+
+
+def _conceal_new(roots: Any, before: set[int], written: set[int]) -> None:
+    _state.storing += [
+        (place, taped(plain(place.array), _KEPT, 0))
+        for place in _Stored().run(roots)
+        if id(place.array) not in before or (is_array(place.array) and id(plain(place.array)) in written)
+    ]
 
 
 class _Writes(Exception):

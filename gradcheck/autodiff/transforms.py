@@ -274,7 +274,9 @@ class _Traced:
             return True
         if not x.owner.live:
             what, hint = x.owner.ended
-            raise unsupported(what.replace("is used", "is returned"), hint)
+            error = unsupported(what.replace("is used", "is returned"), hint)
+            error.where = self.where or error.where
+            raise error
         return False
 
     def close(self) -> None:

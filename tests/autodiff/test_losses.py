@@ -34,6 +34,7 @@ import scipy.integrate
 import scipy.linalg
 import scipy.optimize
 from scipy.integrate import solve_ivp
+from scipy.interpolate import RegularGridInterpolator, interp1d
 
 from gradcheck.autodiff import (
     AutodiffError,
@@ -239,6 +240,9 @@ ARRAYS: dict[str, tuple[str, Function]] = {
     "pickle": ("refused", lambda x: pickle.loads(pickle.dumps(x)) ** 2),
     "json": ("refused", lambda x: np.array(json.loads(json.dumps(x.tolist()))) ** 2),
     "text array": ("noted", lambda x: np.array([str(v) for v in x]).astype(float) ** 2),
+    "array2string": ("refused", lambda x: sum(float(s) for s in np.array2string(x)[1:-1].split()) * x),
+    "array of text": ("refused", lambda x: x.astype(str).astype(float) * x),
+    "np.char": ("refused", lambda x: np.char.mod("%.15g", x).astype(float) * x),
     "nditer": ("refused", lambda x: sum(v * v for v in np.nditer(x))),  # type: ignore[misc, operator]
     "as_strided": ("refused", lambda x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)) * 1.0),
     "thread": ("right", in_thread),
@@ -446,6 +450,67 @@ def test_what_a_primitive_stores_for_its_own_rules_is_plain_there_and_afterwards
         assert grad(g)(A) == pytest.approx(np.cos(A))
         assert type(model.cos) is np.ndarray
         assert type(model.history[-1]) is float
+
+
+def kept_in_a_callback(solve: Function) -> Function:
+    """The function that reads what the callback of a function of SciPy has kept of its last call."""
+
+    def f(x: Any) -> Any:
+        kept: dict[str, Any] = {}
+
+        def keep(*values: Any) -> Any:
+            kept["last"] = values[0] if np.ndim(values[0]) == 0 else values[0][0]
+            return values[-1]
+
+        return solve(x, keep) * kept["last"]
+
+    return f
+
+
+@pytest.mark.filterwarnings("ignore::gradcheck.autodiff.NumericDerivativeWarning")
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda x, keep: scipy.integrate.quad(lambda t, c: keep(c * c, t * c), 0.0, 1.0, args=(x,))[0],
+        lambda x, keep: scipy.integrate.quad(lambda t: keep(t, t * x), 0.0, x)[0],
+        lambda x, keep: scipy.optimize.brentq(lambda y: keep(y * x, y**3 - x), 0.0, 5.0),
+        lambda x, keep: scipy.optimize.brentq(lambda y: keep(y, y**3 - x), 0.0, 5.0),
+        lambda x, keep: scipy.optimize.minimize(lambda y: (y[0] - x) ** 2, [0.0], callback=keep).x[0],
+        lambda x, keep: solve_ivp(lambda t, y: keep(t, -x * y), (0.0, 1.0), [1.0]).y[0, -1],
+        lambda x, keep: solve_ivp(lambda _t, _y: [x], (0, 2), [-1.0], events=lambda t, y: keep(t, y[0])).t_events[0][0],
+    ],
+    ids=["quad, args", "quad, place", "root, traced", "root, plain", "iterate", "ODE", "event"],
+)
+def test_what_a_callback_keeps_is_refused_where_it_is_read(solve: Function) -> None:
+    with pytest.raises(AutodiffError, match="a callback has stored outside of itself"):
+        grad(kept_in_a_callback(solve))(X)
+
+
+def test_what_a_callback_keeps_of_constants_is_constant() -> None:
+    f = kept_in_a_callback(lambda x, keep: x * scipy.optimize.brentq(lambda y: keep(y, y**3 - 8.0), 0.0, 5.0))
+    assert grad(f)(X) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        interp1d([0.0, 1.0, 2.0], [0.0, 1.0, 1.5], bounds_error=False, fill_value=1.501),
+        lambda t: np.interp(t, [0.0, 1.0, 2.0], [0.0, 1.0, 1.5], right=1.501),
+        lambda t: RegularGridInterpolator(([0.0, 1.0, 2.0],), [0.0, 1.0, 1.5], "linear", False, 1.501)([t])[0],
+    ],
+    ids=["interp1d", "interp", "grid"],
+)
+@pytest.mark.parametrize(
+    "integrate",
+    [
+        lambda f: scipy.integrate.odeint(lambda y, t: f(t) - 0.1 * y, [0.5], [0.0, 3.0])[-1, 0],
+        lambda f: scipy.integrate.quad(f, 0.0, 3.0)[0],
+    ],
+    ids=["odeint", "quad"],
+)
+def test_a_small_jump_at_the_end_of_a_table_is_found(table: Function, integrate: Function) -> None:
+    with pytest.raises(AutodiffError, match="jumps"):
+        grad(lambda x: integrate(lambda t: table(t * x)))(X)
 
 
 def decay(rate: Any, **options: Any) -> Any:
