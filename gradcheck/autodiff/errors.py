@@ -71,10 +71,13 @@ def translated(error: Exception) -> AutodiffError | None:
     text = str(error)
     if text == "object __array__ method not producing an array":
         message = "an object's __array__ returned a traced value, where NumPy needs a plain array"
-    elif any(word in text for word in ("'Taped'", "'Dual'", " Taped ", " Dual ", "(type Taped)", "(type Dual)")):
+    elif any(word in text for word in ("'Taped'", "'Dual'", " Taped ", " Dual ", "(type Taped)", "(type Dual)")) or (
+        text.endswith((" Taped", " Dual"))
+    ):
         name = type(error).__name__
         text = text.replace("'Taped'", "a traced value").replace("'Dual'", "a traced value")
         text = text.replace("(type Taped)", "(type: a traced value)").replace("(type Dual)", "(type: a traced value)")
+        text = text.removesuffix("Taped").removesuffix("Dual") + "a traced value" * text.endswith((" Taped", " Dual"))
         text = text.replace(" Taped ", " a traced value ").replace(" Dual ", " a traced value ")
         message = f"a function that needs plain numbers was given a traced value ({name}: {text})"
     elif text.endswith("is not JSON serializable"):

@@ -44,6 +44,23 @@ class _Kept(Tape):
 _KEPT = _Kept()
 
 
+def without_derivative(found: Any, what: str) -> Any:
+    """What a function of SciPy tells about its run, a dictionary: refused as soon as its floats are calculated with.
+
+    Args:
+        found: the dictionary; anything else is returned as it is.
+        what: the function, for the error.
+    """
+    if not isinstance(found, dict):
+        return found
+    trace = _Kept()
+    trace.ended = (f"what {what} tells about its run is used", "it has no derivative: use the result alone")
+    return {
+        name: taped(value, trace, 0) if isinstance(value, np.ndarray) and value.dtype.kind in FLOAT_KINDS else value
+        for name, value in found.items()
+    }
+
+
 class _Stored(_Walk):
     """Finds the places of all floats and float arrays that a function can reach."""
 

@@ -12,6 +12,7 @@ import array
 import cmath
 import copy
 import ctypes
+import datetime
 import decimal
 import fractions
 import functools
@@ -203,6 +204,8 @@ NUMBERS: dict[str, tuple[str, Function]] = {
     "joined text": ("refused", lambda x: sum(float(part) for part in ",".join([str(x), "2.0"]).split(",")) * x),
     "rounded text": ("refused", lambda x: np.float64("%.3e" % x) * x),  # noqa: UP031
     "text of an array": ("refused", lambda x: float(str(np.array([x, 2.0]))[1:-1].split()[0]) * x),
+    "timedelta": ("refused", lambda x: datetime.timedelta(seconds=x).total_seconds() * x),
+    "intervals of quad": ("refused", lambda x: scipy.integrate.quad(np.exp, 0, x, full_output=1)[2]["rlist"][0] * x),
     "statistics.mean": ("refused", lambda x: statistics.mean([x, x * x, 2.0])),
     "statistics.fmean": ("right", lambda x: statistics.fmean([x, x * x, 2.0])),
     "statistics.median": ("right", lambda x: statistics.median([x, x * x, 7.0])),
@@ -243,6 +246,7 @@ ARRAYS: dict[str, tuple[str, Function]] = {
     "array2string": ("refused", lambda x: sum(float(s) for s in np.array2string(x)[1:-1].split()) * x),
     "array of text": ("refused", lambda x: x.astype(str).astype(float) * x),
     "np.char": ("refused", lambda x: np.char.mod("%.15g", x).astype(float) * x),
+    "timedelta64": ("refused", lambda x: (x * 1e9).astype("timedelta64[ns]").astype(float) * x),
     "nditer": ("refused", lambda x: sum(v * v for v in np.nditer(x))),  # type: ignore[misc, operator]
     "as_strided": ("refused", lambda x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)) * 1.0),
     "thread": ("right", in_thread),
