@@ -2,8 +2,7 @@
 
 Every case is a function of a number or of an array, as people write it. A case is ``right`` (value and derivative as
 plain Python's and finite differences'), ``refused`` (an error with this file and the line, and what to do), or
-``noted`` (text that was put together with other text; a warning says that a number read back from it would lose its
-derivative). None is silent.
+``noted`` (an array of texts; a warning says that a number read back from it would lose its derivative). None is silent.
 """
 
 from __future__ import annotations
