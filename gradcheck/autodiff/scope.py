@@ -439,6 +439,8 @@ def _replace_held() -> None:
 
 
 def _own_holders() -> Iterator[Any]:
+    for function in ALWAYS:  # SciPy's own defaults: brute looks at the signature of fmin
+        yield function.__defaults__
     for swap in (*_SWAPS, *_user_swaps.values()):
         yield from (swap.old, swap.present)
         if isinstance(swap, Bound):
