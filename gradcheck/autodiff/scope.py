@@ -19,6 +19,7 @@ matters.
 from __future__ import annotations
 
 import functools
+import inspect
 import site
 import sys
 import sysconfig
@@ -426,6 +427,8 @@ ALWAYS: dict[types.FunctionType, Any] = {}
 
 def _replace_code(function: types.FunctionType, new: Any) -> None:
     with LOCK:
+        # SciPy looks at the signatures of its own functions (brute at that of fmin): it stays what it was.
+        function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
         _code_swaps[id(function)] = swap
         _escalated.append(swap)
