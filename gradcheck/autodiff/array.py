@@ -111,7 +111,7 @@ class ArrayInterface(RawMemory):
                     "leave the conversion out, or make the array it is assigned to inside the function, with np.zeros "
                     "or np.array",
                 )
-            noted("")
+            noted("", self)
         return float(plain(self))
 
     def __complex__(self) -> complex:
@@ -162,7 +162,7 @@ class ArrayInterface(RawMemory):
         return object.__hash__(self)
 
     def _as_text(self, text: str) -> str:
-        return noted(text) if is_active(self) else text
+        return noted(text, self) if is_active(self) else text
 
     def __repr__(self) -> str:
         return self._as_text(repr(plain(self)))

@@ -53,6 +53,7 @@ def checkpoint(fun: Function) -> Function:
     functools.update_wrapper(run, fun)
     opaque = primitive(run)
     opaque.rule.kind = "checkpointed function"  # type: ignore[attr-defined]
+    opaque.rule.roots = (fun,)  # type: ignore[attr-defined]
 
     def vjp(argnums: Sequence[int], ans: Any, args: tuple[Any, ...], _keywords: dict[str, Any]) -> Any:
         first = _digest(ans)  # not the value itself: its memory is to be given back

@@ -58,6 +58,11 @@ class Trace:
     """One differentiation in progress. Subclasses say what an operation does beyond computing its value."""
 
     __slots__ = ("bare", "generous", "level", "live", "lost", "made")
+    # What to say of a value that the trace has left behind, and what to do.
+    ended = (
+        "a traced value of an earlier call is used again",
+        "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
+    )
 
     def __init__(self) -> None:
         # Later traces are inner ones, in whatever thread they run.
@@ -80,6 +85,10 @@ class Trace:
     def __exit__(self, *_: object) -> None:
         self.live = False
         _state.stack.remove(self)
+        if _state.kept_by is self:
+            _state.give_back()
+        if _state.texts and not _state.stack:
+            _state.texts = []
 
     def constant(self, value: Any) -> Any:
         """A plain value without derivative that can later be assigned traced values."""
@@ -152,6 +161,21 @@ class _State(threading.local):
     def __init__(self) -> None:
         self.stack: list[Trace] = []
         self.notes: Notes | None = None
+        # What primitives have stored (see stores.py): places and what stands there until this trace ends.
+        self.storing: list[tuple[Any, Any]] = []
+        self.kept: list[tuple[Any, Any]] = []
+        self.kept_by: Trace | None = None
+        self.revealing = False
+        # The values of traced values that have become text: see text.py.
+        self.texts: list[Any] = []
+        # Memory shared with the processes that were forked in this run: see forks.py.
+        self.pages: list[Any] = []
+
+    def give_back(self) -> None:
+        for place, marked in self.kept:
+            if place.still(marked):
+                place.back(place.array)
+        self.kept, self.kept_by = [], None
 
 
 _state = _State()
@@ -362,10 +386,7 @@ def innermost(args: Sequence[Any]) -> Trace | None:
             elif best is None or trace.level > best.level:
                 best = trace
     if stale is not None and (type(stale.value) in TRACED or any(is_living(a) for a in args)):
-        raise unsupported(
-            "a traced value of an earlier call is used again",
-            "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
-        )
+        raise unsupported(*stale.owner.ended)
     return best if stale is None else None
 
 

@@ -22,10 +22,12 @@ class AutodiffError(GradcheckError):
 
     Attributes:
         frame: globals and code of where that was: ``scope.escalate`` may help.
+        placed: whether the sweep, in which no line of the user's runs, found a place that the record has kept.
     """
 
     code = "GC020"
     frame: tuple[dict[str, Any], CodeType] | None = None
+    placed = False
 
 
 class WrongOutput(AutodiffError, TypeError):
@@ -51,7 +53,8 @@ def user_frame() -> FrameType | None:
 def user_location() -> Location | None:
     """File and line of :func:`user_frame`; if that is in Python's own library, of the code that called it, if any."""
     frame = user_frame()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _STANDARD:
+    # Code without a module has been made by one of Python's own (multiprocessing.sharedctypes).
+    while frame is not None and frame.f_globals.get("__name__", "sys").partition(".")[0] in _STANDARD:
         frame = frame.f_back
         name = "" if frame is None else frame.f_globals.get("__name__", "")
         if name.partition(".")[0] in LIBRARIES:
@@ -68,10 +71,13 @@ def translated(error: Exception) -> AutodiffError | None:
     text = str(error)
     if text == "object __array__ method not producing an array":
         message = "an object's __array__ returned a traced value, where NumPy needs a plain array"
-    elif any(word in text for word in ("'Taped'", "'Dual'", " Taped ", " Dual ", "(type Taped)", "(type Dual)")):
+    elif any(word in text for word in ("'Taped'", "'Dual'", " Taped ", " Dual ", "(type Taped)", "(type Dual)")) or (
+        text.endswith((" Taped", " Dual"))
+    ):
         name = type(error).__name__
         text = text.replace("'Taped'", "a traced value").replace("'Dual'", "a traced value")
         text = text.replace("(type Taped)", "(type: a traced value)").replace("(type Dual)", "(type: a traced value)")
+        text = text.removesuffix("Taped").removesuffix("Dual") + "a traced value" * text.endswith((" Taped", " Dual"))
         text = text.replace(" Taped ", " a traced value ").replace(" Dual ", " a traced value ")
         message = f"a function that needs plain numbers was given a traced value ({name}: {text})"
     elif text.endswith("is not JSON serializable"):

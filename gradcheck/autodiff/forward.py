@@ -11,6 +11,7 @@ trick in JAX and autograd goes by the name of "double vjp"; J. Townsend, 2017.)
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +35,49 @@ from gradcheck.autodiff.core import (
 )
 from gradcheck.autodiff.memory import View, is_basic, same_memory, store
 from gradcheck.autodiff.tape import Tape
+
+
+class _Choices(threading.local):
+    """Whether a rule had a choice in this run, and whether this is the second run, in which it chooses otherwise."""
+
+    asked = False
+    again = False
+
+
+choices = _Choices()
+
+
+def other_choice() -> bool:
+    """Whether a rule shall take another one of several values that are all as good (a basis of a space).
+
+    Forward mode cannot see whether anything depends on the choice. So the transform runs the function a second time,
+    and what then has another tangent has none: nan (:func:`settled`).
+    """
+    choices.asked = True
+    return choices.again
+
+
+def settled(run: Callable[[], list[Any]]) -> list[Any]:
+    """The tangents that a run of a function gives, nan where they depend on a choice of :func:`other_choice`."""
+    if choices.again:
+        return run()
+    before, choices.asked = choices.asked, False
+    try:
+        tangents = run()
+        if choices.asked:
+            choices.again = True
+            tangents = [_agreed(t, other) for t, other in zip(tangents, run(), strict=True)]
+    finally:
+        choices.again, choices.asked = False, before
+    return tangents
+
+
+def _agreed(t: Any, other: Any) -> Any:
+    one, two = np.asarray(plain(t)), np.asarray(plain(other))
+    with np.errstate(invalid="ignore"):
+        least = max(1e-7, 1e3 * float(np.finfo(np.result_type(one, np.float16)).eps))
+        off = np.abs(one - two) > least * np.max(np.abs([one, two]), initial=0.0)
+    return t + np.where(off, np.nan, 0.0).astype(one.dtype)[()] if np.any(off) else t
 
 
 class DualBase(Traced):

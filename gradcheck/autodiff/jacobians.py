@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import WrongOutput
-from gradcheck.autodiff.forward import Forward, aligned, tangent_of
+from gradcheck.autodiff.forward import Forward, aligned, settled, tangent_of
 from gradcheck.autodiff.transforms import (
     Argnum,
     Function,
@@ -148,12 +149,17 @@ def _columns(
     for leaf, x in enumerate(run.inputs):
         columns: list[list[Any]] = []
         for j in range(_size(x)):
-            forward = _Traced(fun, argnums, args, keywords, Forward, _along(leaf, j))
-            outputs = leaves(forward.output) if is_container(forward.output) else [forward.output]
-            columns.append([_tangent(forward, y) for y in outputs])
+            columns.append(settled(functools.partial(_column, fun, argnums, args, keywords, _along(leaf, j))))
         by_input.append((shape_of(x), columns))
     outputs = leaves(run.output) if is_container(run.output) else [run.output]
     return [[_joined(y, k, shape, columns) for shape, columns in by_input] for k, y in enumerate(outputs)]
+
+
+def _column(fun: Function, argnums: tuple[int, ...], args: tuple[Any, ...], keywords: dict[str, Any],
+            start: Any) -> list[Any]:  # fmt: skip
+    forward = _Traced(fun, argnums, args, keywords, Forward, start)
+    outputs = leaves(forward.output) if is_container(forward.output) else [forward.output]
+    return [_tangent(forward, y) for y in outputs]
 
 
 def _joined(y: Any, k: int, shape: tuple[int, ...], columns: list[list[Any]]) -> Any:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.autodiff import stores
 from gradcheck.autodiff.core import (
     FLOAT_KINDS,
     TRACED,
@@ -122,6 +123,10 @@ class Rule:
         self.jvps: dict[int, Maker | str | None] = {}
         self.jvp_of_all: Maker | str | None = None
         self.constant = False
+        # What the function may store to (see stores.py), and whether its code stores anything.
+        self.roots: tuple[Any, ...] = (function,)
+        self.stores: bool | None = None
+        self.arrays: list[Any] = []
         self.defined: Location | None = None
 
     def where(self, argnum: int, mode: str = "vjp") -> Location | None:
@@ -148,13 +153,15 @@ class Rule:
         layout, flat = _taken_apart(args)
         beside = _taken_apart(tuple(keywords.values()))[1]
         if not any(type(x) in TRACED for x in (*flat, *beside)):
-            return self.function(*args, **keywords)
+            with stores.revealed():
+                return self.function(*args, **keywords)
         # What depends on a traced value may be written to a plain array as well, unless it has no derivative.
         every = not self.constant and any(is_active(x) for x in flat)
         watched = [plain(x) for x in (*flat, *beside) if type(x) in TRACED or every]
         active = tuple(k for k, a in enumerate(args) if any(is_active(x) for x in _taken_apart((a,))[1]))
         before = [(a, a.copy("K")) for a in watched if isinstance(a, np.ndarray) and a.dtype.kind in FLOAT_KINDS]
-        ans = self._through(layout, flat, keywords, frozenset(id(a) for a, _ in before), active, False)
+        with stores.revealed():
+            ans = self._through(layout, flat, keywords, frozenset(id(a) for a, _ in before), active, False)
         if not all(np.array_equal(a, old, equal_nan=True) for a, old in before):
             raise self.writes()
         return ans
@@ -225,7 +232,7 @@ class Rule:
         return ans
 
     def _run(self, args: tuple[Any, ...], flat: list[Any], keywords: dict[str, Any]) -> Any:
-        ans = self.function(*args, **keywords)
+        ans = stores.run(self, lambda: self.function(*args, **keywords))
         after = _taken_apart(args)[1]
         if len(after) != len(flat) or any(a is not b for a, b in zip(after, flat, strict=True)):
             raise self.writes()  # to a list, a dictionary
@@ -244,6 +251,7 @@ class Rule:
             "zero by nature",
         )
 
+    @stores.revealed()
     def pulls(self, argnums: Sequence[int], ans: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> Maker:
         """The map of the value's cotangent to those of these arguments, each None for zero."""
         if self.vjp_of_all is not None:
@@ -254,6 +262,7 @@ class Rule:
             each.append(None if maker is None else maker(ans, *args, **keywords))
         return lambda g: [None if pull is None else pull(g) for pull in each]
 
+    @stores.revealed()
     def push(
         self, k: int, t: Any, ans: Any, args: tuple[Any, ...], keywords: dict[str, Any], look_inside: bool = False
     ) -> Any:
@@ -476,6 +485,7 @@ class _Shared:
             self.last, self.found = None, {}
         return c
 
+    @stores.revealed()
     def _run(self, g: Any) -> dict[int, list[Any]]:
         call = self.call
         tree = call._answer([g] if call.tree is None else list(g), "cotangent")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import scalars
-from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, constant, is_active, plain
+from gradcheck.autodiff.core import FLOAT_KINDS, TRACED, _state, constant, is_active, plain
 from gradcheck.autodiff.errors import LIBRARIES, unsupported
 from gradcheck.autodiff.memory import protect
 
@@ -250,6 +250,9 @@ class Outside:
         return self
 
     def __exit__(self, kind: Any, *_rest: object) -> None:
+        for place, marked in _state.kept:  # what primitives have stored in the constants: see stores.py
+            if place.still(marked):
+                place.back(place.array)
         for place, new in reversed(self.done):
             if place.still(new):
                 place.back(place.array)

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError
-from gradcheck.autodiff.forward import Forward, aligned, tangent_of
+from gradcheck.autodiff.forward import Forward, aligned, settled, tangent_of
 from gradcheck.autodiff.transforms import (
     Argnum,
     Function,
@@ -146,17 +146,24 @@ def _push(
     def run_tree() -> list[Any]:
         return [args[k] for k in argnums]
 
-    run = _Traced(fun, argnums, args, keywords, Forward, start)
-    _outputs(run)
+    runs: list[_Traced] = []
 
-    def tangent(y: Any) -> Any:
-        t = tangent_of(y) if run.owns(y) else None
-        value = plain(y)
-        if t is not None:
-            return t
-        return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0)
+    def tangents_of_run() -> list[Any]:
+        runs.append(_Traced(fun, argnums, args, keywords, Forward, start))
+        return [_tangent(runs[-1], y) for y in _outputs(runs[-1])]
 
-    return tree_map(run.value, run.output), tree_map(tangent, run.output, live=False)
+    found = settled(tangents_of_run)
+    run = runs[0]
+    tangent = with_leaves(run.output, found, live=False) if is_container(run.output) else found[0]
+    return tree_map(run.value, run.output), tangent
+
+
+def _tangent(run: _Traced, y: Any) -> Any:
+    t = tangent_of(y) if run.owns(y) else None
+    value = plain(y)
+    if t is not None:
+        return t
+    return np.zeros_like(value) if isinstance(value, np.ndarray) else type(value)(0)
 
 
 def _tangents(trees: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from gradcheck.autodiff.core import TRACED, UFUNCS, Elementwise, elementwise, has_traced, is_array, plain, plain_tree
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.swaps import PassesFor, class_that_calls
+from gradcheck.autodiff.text import from_text
 
 
 def _scalar(x: Any) -> Any:
@@ -198,6 +199,8 @@ ORIGINALS: dict[Any, Callable[..., Any]] = {getattr(math, name): new for name, n
 class _FloatMeta(PassesFor):
     def __call__(self, x: Any = 0.0, /) -> Any:
         x = _number(x)
+        if type(x) is str:
+            return from_text(x)
         return elementwise(_FLOAT, [_scalar(x)]) if type(x) in TRACED else builtins.float(x)
 
 
@@ -222,7 +225,7 @@ def _numpy_cast(original: Any) -> Any:
                 y = table.astype(x, original)
                 return y if y.ndim else y[()]
             return elementwise(rule, [x])
-        return original(*args)
+        return original(from_text(x) if type(x) is str else x, *args[1:]) if args else original()
 
     cast = class_that_calls(original, call, {"dtype": np.dtype(original)})
     rule = Elementwise(cast, 1.0, name=f"np.{original.__name__}")

@@ -19,6 +19,7 @@ matters.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -28,8 +29,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import compiled, entrypoints, guards, scalars
-from gradcheck.autodiff.core import Trace
+from gradcheck.autodiff.core import Trace, _state
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
+from gradcheck.autodiff.held import newly_held
 from gradcheck.autodiff.reach import FOLDERS, codes_of, compares_types, names_in, neighbours, same_author
 from gradcheck.autodiff.rules import LOCK, load_for_loaded_modules
 from gradcheck.autodiff.swaps import Bound, Code, Members, Namespace, Swap, code_that_calls
@@ -352,30 +354,34 @@ def replace_compiled(error: BaseException) -> bool:
 
 # The swap of a library function's code, by the function's id.
 _code_swaps: dict[int, Swap] = {}
-# Functions with callbacks, by id, and their stand-ins. A callback that decides by a traced value and returns a plain
-# number raises no error that would have them replaced: a closure that holds one is looked for beforehand.
-ALWAYS: dict[int, tuple[types.FunctionType, Any]] = {}
+# Functions with callbacks and their stand-ins. A callback that decides by a traced value and returns a plain number
+# raises no error that would have them replaced: who holds them is found out beforehand (held.py).
+ALWAYS: dict[types.FunctionType, Any] = {}
 
 
 def _replace_code(function: types.FunctionType, new: Any) -> None:
     with LOCK:
+        # SciPy looks at the signatures of its own functions (brute at that of fmin): it stays what it was.
+        function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
         _code_swaps[id(function)] = swap
         _escalated.append(swap)
 
 
-def _look_into_closure(function: types.FunctionType, depth: int = 0) -> None:
-    for cell in function.__closure__ or ():
-        try:
-            value = cell.cell_contents
-        except ValueError:  # nothing in it yet
-            continue
-        if type(value) is types.FunctionType:
-            if id(value) in ALWAYS:
-                if id(value) not in _code_swaps:
-                    _replace_code(*ALWAYS[id(value)])
-            elif value.__closure__ and depth < 3:
-                _look_into_closure(value, depth + 1)
+def _replace_held() -> None:
+    """Replace the code of the functions with callbacks that a trace could call by another way than by their names."""
+    for function in newly_held(ALWAYS, _own_holders):
+        if id(function) not in _code_swaps:
+            _replace_code(function, ALWAYS[function])
+
+
+def _own_holders() -> Iterator[Any]:
+    for function in ALWAYS:  # SciPy's own defaults: brute looks at the signature of fmin
+        yield function.__defaults__
+    for swap in (*_SWAPS, *_user_swaps.values()):
+        yield from (swap.old, swap.present)
+        if isinstance(swap, Bound):
+            yield swap.watched
 
 
 def replace_called(error: BaseException) -> bool:
@@ -429,6 +435,8 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     def __enter__(self) -> tracing:
         load_for_loaded_modules()
         self.modules = len(sys.modules)
+        if ALWAYS and not _state.stack:
+            _replace_held()
         function = self.function
         if type(function) is not types.FunctionType:
             while isinstance(function, functools.partial):
@@ -437,8 +445,6 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             if not isinstance(function, types.FunctionType):
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if isinstance(function, types.FunctionType):
-            if ALWAYS and function.__closure__:
-                _look_into_closure(function)
             known = _known.get((function.__code__, False))
             if known is None or known.swaps or known.length != len(function.__globals__):
                 with LOCK:

@@ -491,7 +491,7 @@ def pull_component(sweep: Sweep, slot: int, g: Any, hub: int, payload: tuple[int
 def pull_tuple(sweep: Sweep, slot: int, g: Any, refs: Sequence[Any], payload: Any) -> None:
     pulls, y = payload
     sweep.cotangents[slot] = None
-    g = tuple(np.zeros_like(plain(e)) if d is None else d for d, e in zip(g, y, strict=True))
+    g = tuple(np.full_like(plain(e), DEAD) if d is None else d for d, e in zip(g, y, strict=True))
     for ref, pull in zip(refs, pulls, strict=True):
         sweep.accumulate(ref, pull(g))
 

@@ -1,15 +1,17 @@
 """Text of traced values. To print a value is harmless; to read a number back from its text loses the derivative.
 
 What ``str(x)``, ``repr(x)`` and ``f"{x:.3f}"`` give is a :class:`Text`, which is text in every respect, but ``float``
-and ``int`` of it are refused while a trace is running. Text that was put together with other text is plain; of that
-``core.Notes`` keeps the places, and where nobody takes notes and the code that is running, or what it calls in its
-module, has a name by which numbers are read (``float``, ``eval``, ``Decimal``), a warning says so. For what is printed
-or logged only the function that prints is looked at.
+and ``int`` of it are refused while a trace is running. Text that was put together with other text is plain. Within the
+arguments of ``eval``, ``Decimal``, ``json.loads`` and their kin it is refused, and so is ``float`` of any text that
+stands for the number that a traced value was when it became text. For other ways ``core.Notes`` keeps the places, and
+where nobody takes notes and the code that is running, or what it calls in its module, has a name by which numbers are
+read, a warning says so. For what is printed or logged only the function that prints is looked at.
 """
 
 from __future__ import annotations
 
 import dis
+import math
 import sys
 import types
 import warnings
@@ -17,8 +19,10 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from gradcheck.autodiff.core import note_text, stack, taken
-from gradcheck.autodiff.errors import LIBRARIES, unsupported, user_frame, user_location
+import numpy as np
+
+from gradcheck.autodiff.core import _state, note_text, plain, stack, taken
+from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported, user_frame, user_location
 
 # Names of what makes numbers of text.
 _SURE = frozenset(
@@ -27,24 +31,57 @@ _SURE = frozenset(
 )
 # With those that mostly do something else.
 READERS = _SURE | {"load", "astype", "float64"}
+# So many numbers are remembered that have become text.
+_MANY = 1000
 # Calls whose text goes to people.
 _PRINTS = frozenset({"print", "debug", "info", "warning", "error", "critical", "exception", "log", "warn"})
 
 
-def noted(text: str) -> Text:
+def noted(text: str, value: Any) -> Text:
     """The text of a traced value, and a note that it was made."""
     note_text()
     place, frame = user_location(), user_frame()
-    if taken() is None and place is not None and frame is not None:
-        readers = READERS & (set(frame.f_code.co_names) | set(frame.f_back.f_code.co_names if frame.f_back else ()))
-        if not readers and not _is_printed(frame):
-            readers = _SURE & _names_around(frame)
+    if place is None or frame is None:
+        return Text(text)
+    if _is_for(frame, _SURE - {"float"}):
+        raise _lost()
+    readers = READERS & (set(frame.f_code.co_names) | set(frame.f_back.f_code.co_names if frame.f_back else ()))
+    printed = not readers and _is_printed(frame)
+    if not printed:
+        _remember(value)
+    if taken() is None and not printed:
+        readers = readers or _SURE & _names_around(frame)
         if readers:
             message = (
                 f"a number that {min(readers)} reads back from the text of a traced value would lose its derivative"
             )
             warnings.warn_explicit(message, TextWarning, place.file, place.line)
     return Text(text)
+
+
+def _lost() -> AutodiffError:
+    return unsupported(
+        "a number is read back from the text of a traced value: its derivative would be lost",
+        "compute with the value itself; use its text for printing only",
+    )
+
+
+def _remember(value: Any) -> None:
+    value = np.asarray(plain(value))
+    if _state.stack and value.size + len(_state.texts) <= _MANY:
+        _state.texts += value.ravel().tolist()
+
+
+def from_text(text: str) -> float:
+    """``float(text)`` in the user's code: refused if a traced value of that value, to the digits of the text, has
+    become text in the trace that is running."""
+    number = float(text)
+    if _state.texts and number != 0 and math.isfinite(number):
+        mantissa, _, exponent = text.strip().replace("_", "").lower().partition("e")
+        unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+        if any(abs(number - x) <= 0.500001 * unit for x in _state.texts if type(x) is float):
+            raise _lost()
+    return number
 
 
 def _names_around(frame: FrameType | None) -> set[str]:
@@ -89,14 +126,19 @@ def _is_printed(frame: FrameType | None) -> bool:
         if frame.f_globals["__name__"].partition(".")[0] == "logging":
             return True
         frame = frame.f_back
-    if frame is None:
+    return frame is not None and _is_for(frame, _PRINTS)
+
+
+def _is_for(frame: FrameType, names: frozenset[str]) -> bool:
+    """Whether what runs in a frame is within the arguments of a call by one of these names."""
+    if names.isdisjoint(frame.f_code.co_names):
         return False
     instructions = [i for i in dis.get_instructions(frame.f_code) if i.positions is not None]
     now = max((i for i in instructions if i.offset <= frame.f_lasti), key=lambda i: i.offset, default=None)
     if now is None:
         return False
     return any(
-        i.argval in _PRINTS and _start(call) == _start(i) and _start(call) <= _start(now) and _end(now) <= _end(call)
+        i.argval in names and _start(call) == _start(i) and _start(call) <= _start(now) and _end(now) <= _end(call)
         for call in instructions
         if call.opname.startswith("CALL")
         for i in instructions
@@ -129,10 +171,7 @@ class Text(str):
 
     def _refuse(self) -> str:
         if stack():
-            raise unsupported(
-                "a number is read back from the text of a traced value: its derivative would be lost",
-                "compute with the value itself; use its text for printing only",
-            )
+            raise _lost()
         return str.__str__(self)
 
     def __float__(self) -> float:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.autodiff import forks
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import TRACED, _state, constant, is_active, is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, translated, unsupported
@@ -145,6 +146,10 @@ class _Traced:
         if self.raised:
             self.raised = False
         if self.trace.lost is None:
+            if _state.pages:
+                refused = forks.refusal()
+                if refused is not None:
+                    raise refused
             return True
         self.failed = self.trace.lost
         return False
@@ -273,10 +278,10 @@ class _Traced:
         if x.owner is self.trace:
             return True
         if not x.owner.live:
-            raise unsupported(
-                "the function returned a traced value of an earlier call",
-                "it was kept in a cache, an attribute or a global; keep plain numbers there instead",
-            )
+            what, hint = x.owner.ended
+            error = unsupported(what.replace("is used", "is returned"), hint)
+            error.where = self.where or error.where
+            raise error
         return False
 
     def close(self) -> None:
@@ -402,7 +407,8 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
     try:
         cotangents = trace.sweep(seeds, run.inputs)
     except AutodiffError as error:
-        error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
+        if not error.placed:
+            error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
     return list(map(_like, cotangents, [x.value for x in run.inputs]))
 

@@ -2,8 +2,7 @@
 
 Every case is a function of a number or of an array, as people write it. A case is ``right`` (value and derivative as
 plain Python's and finite differences'), ``refused`` (an error with this file and the line, and what to do), or
-``noted`` (text that was put together with other text; a warning says that a number read back from it would lose its
-derivative). None is silent.
+``noted`` (an array of texts; a warning says that a number read back from it would lose its derivative). None is silent.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import array
 import cmath
 import copy
 import ctypes
+import datetime
 import decimal
 import fractions
 import functools
@@ -19,6 +19,7 @@ import io
 import json
 import math
 import multiprocessing
+import os
 import pickle
 import statistics
 import struct
@@ -29,10 +30,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.linalg
+import scipy.optimize
+from scipy.integrate import solve_ivp
+from scipy.interpolate import RegularGridInterpolator, interp1d
 
-from gradcheck.autodiff import AutodiffError, grad, jvp, noting, vjp
+from gradcheck.autodiff import (
+    AutodiffError,
+    checkpoint,
+    defjvp,
+    defvjp,
+    grad,
+    jvp,
+    noting,
+    primitive,
+    vjp,
+)
 from gradcheck.autodiff.text import TextWarning
 
+from . import jumping_module
 from .checking import assert_close, difference
 
 X = 1.37
@@ -177,9 +194,17 @@ NUMBERS: dict[str, tuple[str, Function]] = {
     "str": ("refused", lambda x: float(str(x)) * x),
     "repr": ("refused", lambda x: float(repr(x)) * x),
     "f-string": ("refused", lambda x: float(f"{x:.17g}") * x),
-    "percent": ("noted", lambda x: float("%.17g" % x) * x),  # noqa: UP031
-    "eval of text": ("noted", lambda x: eval(f"{x!r} ** 2") * x),
-    "decimal of text": ("noted", lambda x: float(decimal.Decimal(str(x))) * x),
+    "percent": ("refused", lambda x: float("%.17g" % x) * x),  # noqa: UP031
+    "eval of text": ("refused", lambda x: eval(f"{x!r} ** 2") * x),
+    "decimal of text": ("refused", lambda x: float(decimal.Decimal(str(x))) * x),
+    "text among text": ("refused", lambda x: float(f"x = {x:.12f};".strip("x =;")) * x),
+    "text in json": ("refused", lambda x: json.loads(f'{{"a": {x}}}')["a"] * x),
+    "text in a file": ("refused", lambda x: np.loadtxt(io.StringIO(f"{x} 2.0"))[0] * x),
+    "joined text": ("refused", lambda x: sum(float(part) for part in ",".join([str(x), "2.0"]).split(",")) * x),
+    "rounded text": ("refused", lambda x: np.float64("%.3e" % x) * x),  # noqa: UP031
+    "text of an array": ("refused", lambda x: float(str(np.array([x, 2.0]))[1:-1].split()[0]) * x),
+    "timedelta": ("refused", lambda x: datetime.timedelta(seconds=x).total_seconds() * x),
+    "intervals of quad": ("refused", lambda x: scipy.integrate.quad(np.exp, 0, x, full_output=1)[2]["rlist"][0] * x),
     "statistics.mean": ("refused", lambda x: statistics.mean([x, x * x, 2.0])),
     "statistics.fmean": ("right", lambda x: statistics.fmean([x, x * x, 2.0])),
     "statistics.median": ("right", lambda x: statistics.median([x, x * x, 7.0])),
@@ -217,6 +242,10 @@ ARRAYS: dict[str, tuple[str, Function]] = {
     "pickle": ("refused", lambda x: pickle.loads(pickle.dumps(x)) ** 2),
     "json": ("refused", lambda x: np.array(json.loads(json.dumps(x.tolist()))) ** 2),
     "text array": ("noted", lambda x: np.array([str(v) for v in x]).astype(float) ** 2),
+    "array2string": ("refused", lambda x: sum(float(s) for s in np.array2string(x)[1:-1].split()) * x),
+    "array of text": ("refused", lambda x: x.astype(str).astype(float) * x),
+    "np.char": ("refused", lambda x: np.char.mod("%.15g", x).astype(float) * x),
+    "timedelta64": ("refused", lambda x: (x * 1e9).astype("timedelta64[ns]").astype(float) * x),
     "nditer": ("refused", lambda x: sum(v * v for v in np.nditer(x))),  # type: ignore[misc, operator]
     "as_strided": ("refused", lambda x: np.lib.stride_tricks.as_strided(x, (2, 2), (8, 8)) * 1.0),
     "thread": ("right", in_thread),
@@ -292,3 +321,354 @@ def test_swallowed_losses_come_up_again() -> None:
 
     with pytest.raises(AutodiffError):
         grad(f)(X)
+
+
+TWICE = np.diag([2.0, 2.0, 1.0])
+WEIGHTS = np.arange(9.0).reshape(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("through", "at"),
+    [
+        (lambda u, s, vh: np.sum(WEIGHTS * ((u * np.exp(s)) @ vh)), TWICE),
+        (lambda u, s, vh: ((u * s) @ vh)[0, 1], TWICE),
+        (lambda u, s, vh: ((u * s) @ vh)[1, 2], np.diag([1.0, 0.0, 0.0])),
+        (lambda u, s, vh: np.sum(u[:, 0] * vh[1] * WEIGHTS[0]), TWICE),
+    ],
+    ids=["exp", "an entry", "values 0", "one vector"],
+)
+def test_what_equal_singular_values_hide_is_nan(through: Function, at: Any) -> None:
+    def f(x: Any) -> Any:
+        return through(*scipy.linalg.svd(x))
+
+    assert np.isnan(grad(f)(at)).any()
+    assert np.isnan(jvp(f, (at,), (np.cos(WEIGHTS),))[1])
+
+
+@pytest.mark.parametrize(
+    ("through", "at"),
+    [
+        (lambda u, _s, vh: np.sum(WEIGHTS * (u @ vh)), TWICE),
+        (lambda _u, s, _vh: np.sum(np.exp(s)), TWICE),
+        (lambda u, _s, _vh: np.sum(WEIGHTS * (u[:, :2] @ u[:, :2].T)), TWICE),
+        (
+            lambda u, s, vh: np.sum(WEIGHTS * (u[:, :1] * s[:1] @ vh[:1]) ** 2),
+            np.outer([1.0, 2.0, 0.5], [0.3, 1.0, 2.0]),
+        ),
+    ],
+    ids=["polar", "values", "space", "truncated"],
+)
+def test_what_equal_singular_values_do_not_hide_is_right(through: Function, at: Any) -> None:
+    def f(x: Any) -> Any:
+        return through(*scipy.linalg.svd(x))
+
+    direction = np.cos(WEIGHTS)
+    measured = difference(f, (at,), (direction,))[0]
+    assert_close(np.sum(grad(f)(at) * direction), measured, 1e-6, "reverse")
+    assert_close(jvp(f, (at,), (direction,))[1], measured, 1e-6, "forward")
+
+
+STORE: dict[str, Any] = {}
+WORKSPACE = np.zeros(4)
+
+
+def own_primitive(f: Function) -> Function:
+    p = primitive(f)
+    defvjp(p, lambda _ans, u: lambda g: g * np.cos(u))
+    defjvp(p, lambda g, _ans, u: g * np.cos(u))
+    return p
+
+
+def into_dictionary(u: Any) -> Any:
+    STORE["sum"] = u.sum()
+    return np.sin(u)
+
+
+def into_array(u: Any) -> Any:
+    np.multiply(u, 2.0, out=WORKSPACE)
+    return np.sin(u)
+
+
+class Model:
+    def __init__(self) -> None:
+        self.cos: Any = None
+        self.history: list[Any] = []
+
+    def __call__(self, u: Any) -> Any:
+        self.cos = np.cos(u)
+        self.history.append(float(u.sum()))
+        return np.sin(u)
+
+
+def nonlocal_sum(wrap: Function, x: Any) -> Any:
+    s = 0.0
+
+    def f(u: Any) -> Any:
+        nonlocal s
+        s = u.sum()
+        return np.sin(u)
+
+    return wrap(f)(x).sum() * s
+
+
+def attribute(wrap: Function, x: Any) -> Any:
+    model = Model()
+    return wrap(model.__call__)(x).sum() * model.cos[0]
+
+
+def history(wrap: Function, x: Any) -> Any:
+    model = Model()
+    return wrap(model.__call__)(x).sum() * model.history[-1]
+
+
+@pytest.mark.parametrize("wrap", [own_primitive, checkpoint])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda wrap, x: wrap(into_dictionary)(x).sum() * STORE["sum"],
+        lambda wrap, x: wrap(into_array)(x).sum() * WORKSPACE[0],
+        nonlocal_sum,
+        attribute,
+        history,
+    ],
+    ids=["dictionary", "array", "nonlocal", "attribute", "list"],
+)
+def test_what_a_primitive_stores_outside_is_refused_where_it_is_read(wrap: Function, f: Function) -> None:
+    for _ in range(2):  # the second time with the same values, which are there already
+        WORKSPACE[:] = 0.0
+        with pytest.raises(AutodiffError, match="stored outside of itself") as caught:
+            grad(lambda x: f(wrap, x))(A)
+        assert caught.value.where is not None
+        assert caught.value.where.file == __file__
+    assert type(WORKSPACE) is np.ndarray
+    assert isinstance(STORE.get("sum", 0.0), float)
+
+
+def test_what_a_primitive_stores_for_its_own_rules_is_plain_there_and_afterwards() -> None:
+    model = Model()
+    p = primitive(model.__call__)
+    defvjp(p, lambda _ans, _u: lambda g: g * model.cos)
+    f = [lambda x: p(x).sum(), lambda x: p(x).sum() if len(model.history) and model.history[-1] > 0 else x.sum()]
+    for g in f:
+        assert grad(g)(A) == pytest.approx(np.cos(A))
+        assert type(model.cos) is np.ndarray
+        assert type(model.history[-1]) is float
+
+
+def kept_in_a_callback(solve: Function) -> Function:
+    """The function that reads what the callback of a function of SciPy has kept of its last call."""
+
+    def f(x: Any) -> Any:
+        kept: dict[str, Any] = {}
+
+        def keep(*values: Any) -> Any:
+            kept["last"] = values[0] if np.ndim(values[0]) == 0 else values[0][0]
+            return values[-1]
+
+        return solve(x, keep) * kept["last"]
+
+    return f
+
+
+@pytest.mark.filterwarnings("ignore::gradcheck.autodiff.NumericDerivativeWarning")
+@pytest.mark.parametrize(
+    "solve",
+    [
+        lambda x, keep: scipy.integrate.quad(lambda t, c: keep(c * c, t * c), 0.0, 1.0, args=(x,))[0],
+        lambda x, keep: scipy.integrate.quad(lambda t: keep(t, t * x), 0.0, x)[0],
+        lambda x, keep: scipy.optimize.brentq(lambda y: keep(y * x, y**3 - x), 0.0, 5.0),
+        lambda x, keep: scipy.optimize.brentq(lambda y: keep(y, y**3 - x), 0.0, 5.0),
+        lambda x, keep: scipy.optimize.minimize(lambda y: (y[0] - x) ** 2, [0.0], callback=keep).x[0],
+        lambda x, keep: solve_ivp(lambda t, y: keep(t, -x * y), (0.0, 1.0), [1.0]).y[0, -1],
+        lambda x, keep: solve_ivp(lambda _t, _y: [x], (0, 2), [-1.0], events=lambda t, y: keep(t, y[0])).t_events[0][0],
+    ],
+    ids=["quad, args", "quad, place", "root, traced", "root, plain", "iterate", "ODE", "event"],
+)
+def test_what_a_callback_keeps_is_refused_where_it_is_read(solve: Function) -> None:
+    with pytest.raises(AutodiffError, match="a callback has stored outside of itself"):
+        grad(kept_in_a_callback(solve))(X)
+
+
+def test_what_a_callback_keeps_of_constants_is_constant() -> None:
+    f = kept_in_a_callback(lambda x, keep: x * scipy.optimize.brentq(lambda y: keep(y, y**3 - 8.0), 0.0, 5.0))
+    assert grad(f)(X) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        interp1d([0.0, 1.0, 2.0], [0.0, 1.0, 1.5], bounds_error=False, fill_value=1.501),
+        lambda t: np.interp(t, [0.0, 1.0, 2.0], [0.0, 1.0, 1.5], right=1.501),
+        lambda t: RegularGridInterpolator(([0.0, 1.0, 2.0],), [0.0, 1.0, 1.5], "linear", False, 1.501)([t])[0],
+    ],
+    ids=["interp1d", "interp", "grid"],
+)
+@pytest.mark.parametrize(
+    "integrate",
+    [
+        lambda f: scipy.integrate.odeint(lambda y, t: f(t) - 0.1 * y, [0.5], [0.0, 3.0])[-1, 0],
+        lambda f: scipy.integrate.quad(f, 0.0, 3.0)[0],
+    ],
+    ids=["odeint", "quad"],
+)
+def test_a_small_jump_at_the_end_of_a_table_is_found(table: Function, integrate: Function) -> None:
+    with pytest.raises(AutodiffError, match="jumps"):
+        grad(lambda x: integrate(lambda t: table(t * x)))(X)
+
+
+def decay(rate: Any, **options: Any) -> Any:
+    return solve_ivp(lambda _t, y: -rate * y, (0.0, 2.0), [1.0], **options)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda s: np.interp(0.77, s.t, s.y[0]),
+        lambda s: np.sum(0.5 * (s.y[0, 1:] + s.y[0, :-1]) * np.diff(s.t)),
+        lambda s: s.t[1],
+        lambda s: np.sum(s.y),
+        lambda s: s.sol.ts[1],
+    ],
+    ids=["interp", "trapezoid", "a time", "all states", "dense"],
+)
+def test_the_steps_of_an_ode_solver_have_no_derivative(f: Function) -> None:
+    with pytest.raises(AutodiffError, match="which steps solve_ivp takes") as caught:
+        grad(lambda x: f(decay(x, dense_output=True)))(X)
+    assert caught.value.where is not None
+    assert caught.value.where.line == decay.__code__.co_firstlineno + 1
+    assert np.isnan(jvp(lambda x: f(decay(x, dense_output=True)), (X,), (1.0,))[1])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: decay(x, rtol=1e-10, atol=1e-12).y[0, -1],
+        lambda x: np.min(decay(x, rtol=1e-10, atol=1e-12).y[0]) * len(decay(X).t),
+        lambda x: np.interp(
+            0.77, np.linspace(0, 2, 9), decay(x, t_eval=np.linspace(0, 2, 9), rtol=1e-12, atol=1e-13).y[0]
+        ),
+        lambda x: np.interp(0.77, *(lambda s: (s.t, s.y[0]))(decay(x, max_step=0.01, first_step=0.01, rtol=1e-3))),
+        lambda x: decay(x, dense_output=True, rtol=1e-10, atol=1e-12).sol(0.77)[0],
+        lambda x: solve_ivp(lambda _t, y: -y, (0.0, x), [1.0], rtol=1e-10).t[-1] ** 2,
+    ],
+    ids=["last", "smallest", "t_eval", "equal steps", "dense", "end"],
+)
+def test_what_does_not_depend_on_the_steps_of_an_ode_solver_is_right(f: Function) -> None:
+    measured = difference(f, (X,), (1.0,))[0]
+    assert_close(grad(f)(X), measured, 1e-6, "reverse")
+    assert_close(jvp(f, (X,), (1.0,))[1], measured, 1e-6, "forward")
+
+
+class Solvers:
+    """Functions of SciPy that no name in this module is bound to."""
+
+    quad = staticmethod(scipy.integrate.quad)
+
+    def __init__(self) -> None:
+        self.root = scipy.optimize.brentq
+
+
+SOLVERS = {"quad": scipy.integrate.quad, "ivp": scipy.integrate.solve_ivp}
+OBJECT = Solvers()
+
+
+def above(x: Any) -> Function:
+    return lambda t: 1.0 if t > x else -1.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: SOLVERS["quad"](above(x), 0.0, 2.0)[0],
+        lambda x: SOLVERS["ivp"](lambda t, _y: [above(x)(t)], (0.0, 2.0), [0.0], rtol=1e-8).y[0, -1],
+        lambda x: Solvers.quad(above(x), 0.0, 2.0)[0],
+        lambda x: OBJECT.root(above(x), 0.0, 2.0),
+        lambda x, q=scipy.integrate.quad: q(above(x), 0.0, 2.0)[0],
+        lambda x: jumping_module.step_integral(x, 2.0),
+    ],
+    ids=["table", "table, ODE", "class", "attribute", "default", "another module"],
+)
+def test_a_jump_in_a_callback_is_found_however_the_function_is_held(f: Function) -> None:
+    with pytest.raises(AutodiffError, match="jumps"):
+        grad(f)(X)
+
+
+def test_a_function_that_is_held_only_now() -> None:
+    holder: list[Any] = []
+
+    def f(x: Any) -> Any:
+        return holder[0](above(x), 0.0, 2.0) if holder else x
+
+    assert grad(f)(X) == 1.0
+    holder.append(scipy.optimize.ridder)
+    with pytest.raises(AutodiffError, match="jumps"):
+        grad(f)(X)
+
+
+FORK = multiprocessing.get_context("fork") if "fork" in multiprocessing.get_all_start_methods() else None
+
+
+def run_forked(work: Callable[[], None]) -> None:
+    assert FORK is not None
+    process = FORK.Process(target=work)
+    process.start()
+    process.join()
+
+
+def by_shared_value(x: Any) -> Any:
+    assert FORK is not None
+    shared = FORK.Value("d", 0.0)
+
+    def work() -> None:
+        shared.value = x * x
+
+    run_forked(work)
+    return shared.value * x
+
+
+def by_shared_array(x: Any) -> Any:
+    assert FORK is not None
+    shared = np.frombuffer(FORK.RawArray("d", 2))
+
+    def work() -> None:
+        shared[0] = x * x
+
+    run_forked(work)
+    return shared[0] * x
+
+
+def by_pipe(x: Any) -> Any:
+    reading, writing = os.pipe()
+    run_forked(lambda: os.write(writing, struct.pack("d", x)) and None)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        data = file.read()
+    return x * x if not data else struct.unpack("d", data)[0] * x
+
+
+@pytest.mark.skipif(FORK is None, reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("f", [by_shared_value, by_shared_array, by_pipe])
+def test_what_a_forked_process_would_lose_is_refused_in_this_one(f: Function, capfd: Any) -> None:
+    with pytest.raises(AutodiffError, match="in a forked process") as caught:
+        grad(f)(X)
+    assert caught.value.where is not None
+    assert caught.value.where.file == __file__
+    assert "Traceback" in capfd.readouterr().err  # the child's own
+
+
+@pytest.mark.skipif(FORK is None, reason="processes cannot be forked here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_what_a_forked_process_decides_has_no_derivative() -> None:
+    assert FORK is not None
+    shared = FORK.Value("d", 0.0)
+
+    def f(x: Any) -> Any:
+        def work() -> None:
+            shared.value = 2.0 if x > 1.0 else grad(lambda y: np.ones(1).dot(y))(np.ones(1))[0]
+
+        run_forked(work)
+        return shared.value * x
+
+    assert grad(f)(X) == 2.0
+    assert grad(f)(0.5) == 1.0

@@ -52,10 +52,28 @@ def from_print(x: Any) -> Any:
     return float(file.getvalue()) + 0.0 * x[0]
 
 
-@pytest.mark.parametrize("f", [joined, template, table, through_complex, elsewhere, from_print])
+def through_array(x: Any) -> Any:
+    return np.sum(np.array([str(v) for v in x]).astype(float)) + 0.0 * x[0]
+
+
+def through_eval(x: Any) -> Any:
+    text = f"2 * {x[0]}"
+    return eval(text) + 0.0 * x[0]
+
+
+@pytest.mark.parametrize("f", [through_array, through_eval])
 def test_numbers_from_text_are_warned_of(f: Any) -> None:
     with pytest.warns(TextWarning, match="reads back from the text of a traced value"):
         grad(f)(X)
+
+
+@pytest.mark.filterwarnings("ignore::gradcheck.autodiff.text.TextWarning")
+@pytest.mark.parametrize("f", [joined, template, table, through_complex, elsewhere, from_print])
+def test_numbers_that_traced_values_were_are_refused(f: Any) -> None:
+    with pytest.raises(AutodiffError, match="read back from the text") as caught:
+        grad(f)(X)
+    assert caught.value.where is not None
+    assert caught.value.where.file == __file__
 
 
 @pytest.mark.parametrize(
@@ -69,6 +87,11 @@ def test_numbers_from_text_are_warned_of(f: Any) -> None:
 def test_numbers_from_parts_of_a_text_are_refused(read: Any) -> None:
     with pytest.warns(TextWarning), pytest.raises(AutodiffError, match="read back from the text"):
         grad(read)(2.5)
+
+
+@pytest.mark.filterwarnings("ignore::gradcheck.autodiff.text.TextWarning")
+def test_other_numbers_may_be_read() -> None:
+    assert grad(lambda x: float("0.5") * x + 0.0 * len(f"{x:.3f}"))(2.0) == 0.5
 
 
 def settings() -> float:

@@ -102,8 +102,9 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     i = np.clip(np.searchsorted(nodes, points, side="right") - 1, 0, max(len(nodes) - 2, 0))
     x0, x1, f0, f1 = xp[i], xp[i + 1], fp[i], fp[i + 1]
     y = f0 + (x - x0) * ((f1 - f0) / (x1 - x0))
-    y = np.where(points < nodes[0], fp[0] if left is None else left, y)
-    y = np.where(points > nodes[-1], fp[-1] if right is None else right, y)
+    # Where the ends may be jumps traced values are compared: decisions.py takes note of them.
+    y = np.where(points < nodes[0] if left is None else x < xp[0], fp[0] if left is None else left, y)
+    y = np.where(points > nodes[-1] if right is None else x > xp[-1], fp[-1] if right is None else right, y)
     return y if points.ndim else y[()]
 
 

@@ -327,6 +327,10 @@ def astype(x: Any, dtype: Any, *, order: Any = "K", casting: Any = "unsafe", cop
         return x
     if dtype.kind in "OV" and is_active(x):
         raise unsupported(f"a traced value in an array of dtype {dtype}", "use an array of floats")
+    if dtype.kind in "SUT" and is_active(x):
+        raise unsupported("text of a traced array would lose the derivative", "use str() of it for printing")
+    if dtype.kind in "mM" and is_active(x):
+        raise unsupported(f"a traced value in an array of dtype {dtype}", "compute with seconds, in floats")
     if dtype.kind not in "fc" or value.dtype.kind not in "fc":
         return value.astype(dtype, order, casting)
     if not np.can_cast(value.dtype, dtype, casting):

@@ -14,8 +14,9 @@ import numpy.char
 import numpy.strings
 from numpy._core import umath
 
-from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, note_zero, plain_tree
+from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, is_active, note_zero, plain_tree
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.text import noted
 
 # By name, since some came with later versions of NumPy and some will go.
 PLAIN = """
@@ -51,7 +52,10 @@ def _plain(function: Any, why: str) -> Any:
     def handler(*args: Any, **keywords: Any) -> Any:
         if counts and any_active(args):
             note_zero()
-        return function(*plain_tree(args), **plain_tree(keywords))
+        if why == "text" and any_active(args):
+            raise unsupported("text of a traced array would lose the derivative", "use str() of it for printing")
+        y = function(*plain_tree(args), **plain_tree(keywords))
+        return noted(y, args[0]) if type(y) is str and args and is_active(args[0]) else y
 
     return handler
 

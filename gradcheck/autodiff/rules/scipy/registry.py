@@ -24,6 +24,7 @@ from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.fallback import through
 from gradcheck.autodiff.rules.scipy.accuracy import ACCURACY
 from gradcheck.autodiff.scope import ALWAYS, shadow, shadow_class
+from gradcheck.autodiff.stores import watch
 from gradcheck.autodiff.swaps import class_that_calls, twin
 
 Handler = Callable[..., Any]
@@ -86,6 +87,10 @@ def _noted(handler: Handler, name: str, accuracy: Callable[..., float]) -> Handl
     return noting
 
 
+# What callbacks are, and what holds several of them.
+_CALLBACKS = frozenset({types.FunctionType, types.MethodType, functools.partial, list, tuple, dict})
+
+
 def _stand_in(function: Any, handler: Handler, always: bool) -> Any:
     name = getattr(function, "__name__", "")
 
@@ -95,7 +100,15 @@ def _stand_in(function: Any, handler: Handler, always: bool) -> Any:
         if not stack:
             return function(*args, **keywords)
         if always:
-            return handler(*args, **keywords)
+            roots = [a for a in (*args, *keywords.values()) if type(a) in _CALLBACKS]
+            if not roots:
+                return handler(*args, **keywords)
+            given = _active(args) or _active(keywords)
+            return watch(
+                lambda: handler(*args, **keywords),
+                roots,
+                lambda y: given or _active(dict(y) if isinstance(y, dict) else y),
+            )
         if holds_traced(args) or (keywords and holds_traced(keywords)):
             if _active(args) or _active(keywords):
                 return handler(*args, **keywords)
@@ -137,7 +150,7 @@ def _register(module: types.ModuleType, handlers: Mapping[str, Handler], always:
             names[name] = _stand_in(_ORIGINAL[module, name], handler, name in always)
             names[name].__wrapped__ = getattr(module, name)
             if name in always and type(names[name].__wrapped__) is types.FunctionType:
-                ALWAYS[id(names[name].__wrapped__)] = (names[name].__wrapped__, names[name])
+                ALWAYS[names[name].__wrapped__] = names[name]
     if names:
         shadow(module, names)
 

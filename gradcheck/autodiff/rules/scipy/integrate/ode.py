@@ -30,7 +30,9 @@ from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.jumps import Samples, refuse_moving
 from gradcheck.autodiff.products import jvp
 from gradcheck.autodiff.rules.reductions import as_traced
+from gradcheck.autodiff.rules.scipy.integrate.steps import free_steps
 from gradcheck.autodiff.rules.scipy.registry import original, replace
+from gradcheck.autodiff.stores import without_derivative
 
 Function = Callable[..., Any]
 RTOL, ATOL = 1e-8, 1e-10
@@ -214,8 +216,8 @@ def solve_ivp(
     **options: Any,
 ) -> Any:
     """``scipy.integrate.solve_ivp``: t, y, sol, t_events and y_events carry derivatives with respect to y0, t_span,
-    t_eval, args, and whatever fun and the events have captured. Every method and option is followed; ``jac`` is used
-    in SciPy's own run alone."""
+    t_eval, args, and whatever fun and the events have captured; without t_eval what depends on which steps the solver
+    takes is refused (``steps.py``). Every method and option is followed; ``jac`` is used in SciPy's own run alone."""
     args = () if args is None else tuple(args)
     y0, times = as_traced(y0), None if t_eval is None else as_traced(t_eval)
     callback = _Right(fun, args, (*np.shape(plain(y0)), 1) if vectorized else np.shape(plain(y0)), True)
@@ -293,11 +295,21 @@ def _traced_result(
             last = max(range(len(found)), key=lambda i: found[i][1] * np.sign(result.t[-1] - result.t[0]))
             times[-1] = crossings[last][0]
             states = np.concatenate([states[:-1], crossings[last][1][None]])
-        out["y"] = np.transpose(states)
         out["t"] = as_traced(times) if any_active(times) else result.t
+        if t_eval is None and len(times) > 2 and not _equal_steps(result.t, settings):
+            with cutting():
+                slopes = np.stack([plain(flow.right(float(t), y)) for t, y in zip(result.t, result.y.T, strict=True)])
+            out["t"], states = free_steps(out["t"], states, slopes)
+        out["y"] = np.transpose(states)
     if dense:
-        out["sol"] = TracedSolution(flow, result.sol)
+        out["sol"] = TracedSolution(flow, result.sol, out["t"] if t_eval is None else None)
     return type(result)(out)
+
+
+def _equal_steps(t: Any, settings: dict[str, Any]) -> bool:
+    """Whether all steps but the last one are as long as they may be: then they do not move."""
+    longest = float(settings.get("max_step", np.inf))
+    return bool(np.all(np.abs(np.abs(np.diff(t)[:-1]) - longest) <= 1e-9 * longest)) if longest < np.inf else False
 
 
 def _ivp(t_span: Any, points: Any, method: Any, settings: dict[str, Any], dense: bool) -> Function:
@@ -362,11 +374,13 @@ class TracedSolution:
     """What ``solve_ivp(..., dense_output=True).sol`` is where the solution carries derivatives: t -> y(t), of shape
     (n,) or (n, times); t may be traced. Limits and breakpoints are ``OdeSolution``'s."""
 
-    def __init__(self, flow: _Flow, own: Any) -> None:
+    def __init__(self, flow: _Flow, own: Any, steps: Any) -> None:
         self.flow, self.own = flow, own
+        if steps is not None:
+            self.ts = steps
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("ts", "t_min", "t_max", "n_segments", "ascending", "side"):
+        if name in ("t_min", "t_max", "n_segments", "ascending", "side"):
             return getattr(self.own, name)
         raise unsupported(f"OdeSolution.{name} of a solution that carries derivatives")
 
@@ -436,7 +450,9 @@ def odeint(func: Function, y0: Any, t: Any, args: Any = (), Dfun: Any = None, *p
     states = flow.states(flow.solution, own)
     if type(t) in TRACED and is_active(t):
         states = flow.at([t[i] for i in range(len(plain(t)))], states)
-    return (states, result[1]) if options.get("full_output") else states
+    if options.get("full_output"):
+        return states, without_derivative(result[1], "scipy.integrate.odeint")
+    return states
 
 
 replace(scipy.integrate, {"solve_ivp": solve_ivp, "odeint": odeint}, always=("solve_ivp", "odeint"))

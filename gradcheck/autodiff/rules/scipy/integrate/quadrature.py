@@ -24,6 +24,7 @@ from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.jumps import refuse_moving
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.registry import STATUS, original, replace
+from gradcheck.autodiff.stores import without_derivative
 
 Function = Callable[..., Any]
 
@@ -180,7 +181,8 @@ def quad(
         return func(x, *args)
 
     with unnoted():
-        return (_quad(f, callback, a, b, options, result[0]), *result[1:])
+        told = (without_derivative(e, "scipy.integrate.quad") for e in result[1:])
+        return (_quad(f, callback, a, b, options, result[0]), *told)
 
 
 def _listed(x: Any) -> list[Any]:

@@ -64,9 +64,8 @@ class Grid:
         if nu is not None:
             raise unsupported("scipy.interpolate.RegularGridInterpolator of traced values with nu")
         where = [np.reshape(w, -1) for w in where]
-        inside = [
-            (plain(w) >= plain(p)[0]) & (plain(w) <= plain(p)[-1]) for w, p in zip(where, self.points, strict=True)
-        ]
+        # Traced values are compared, so that decisions.py takes note.
+        inside = [(w >= p[0]) & (w <= p[-1]) for w, p in zip(where, self.points, strict=True)]
         for i, ok in enumerate(inside):
             if self.bounds_error and not np.all(ok):
                 raise ValueError(f"One of the requested xi is out of bounds in dimension {i}")
@@ -173,7 +172,7 @@ def interpn(points: Any, values: Any, xi: Any, method: str = "linear", bounds_er
         y = surface.ev(*where)
         inside = np.ones(shape_of(y), dtype=bool)
         for w, p in zip(where, points, strict=True):
-            inside &= (plain(w) >= plain_tree(p)[0]) & (plain(w) <= plain_tree(p)[-1])
+            inside &= (w >= p[0]) & (w <= p[-1])
         return same_as(np.where(inside, y, fill_value), expected, "scipy.interpolate.interpn")
     return _checked_grid(Grid(points, values, method, bounds_error, fill_value)(xi), expected, method)
 

@@ -176,16 +176,16 @@ class Interpolant:
             return slope * np.reshape(q - self.x[low], ones) + self.y[low]
         if self.kind in ("nearest", "nearest-up"):
             middle = (x[1:] + x[:-1]) / 2.0
-            return self.y[np.searchsorted(middle, plain(q), "left" if self.kind == "nearest" else "right")]
+            return self.y[np.searchsorted(middle, q, "left" if self.kind == "nearest" else "right")]
         if self.kind == "next":
-            return self.y[np.clip(np.searchsorted(x, plain(q), "left"), 0, n - 1)]
-        return self.y[np.clip(np.searchsorted(x, plain(q), "right") - 1, 0, n - 1)]
+            return self.y[np.clip(np.searchsorted(x, q, "left"), 0, n - 1)]
+        return self.y[np.clip(np.searchsorted(x, q, "right") - 1, 0, n - 1)]
 
     def __call__(self, x: Any) -> Any:
         places = floating(x)
         q = np.reshape(places, -1)
         y = self._inside(q)
-        below, above = plain(q) < plain(self.x)[0], plain(q) > plain(self.x)[-1]
+        below, above = q < self.x[0], q > self.x[-1]  # of traced values: decisions.py takes note of them
         if self.bounds_error and (below.any() or above.any()):
             raise ValueError("A value in x_new is outside the interpolation range.")
         if not self.extrapolate and (below.any() or above.any()):

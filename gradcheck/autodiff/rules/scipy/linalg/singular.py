@@ -1,6 +1,9 @@
 """Singular values of ``scipy.linalg`` and what is composed of them: polar factors, spaces, angles between spaces.
 
-Signs, phases and values that coincide are treated as in ``spectra.py``.
+Signs and phases are treated as in ``spectra.py``. Where singular values coincide, u and v turn within their space, by
+the same turn, which no derivative tells: what does not depend on it (u·vh, projections) is exact, the rest nan. A
+function u·f(s)·vh does not depend on it either, but lacks a term with f'(s) all the same: nan, if anything depends on
+both the vectors and the values of one such space.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ import scipy.linalg as la
 
 from gradcheck.autodiff.core import Primitive, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.forward import other_choice
 from gradcheck.autodiff.rules.matrices import adjoint, conjugated, diagonal_of, times, transposed
-from gradcheck.autodiff.rules.scipy.linalg.spectra import PHASES, inverse_gaps, real_row
-from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive
+from gradcheck.autodiff.rules.scipy.linalg.spectra import PHASES, coincide, inverse_gaps, real_row
+from gradcheck.autodiff.rules.scipy.linalg.tools import dims, floating, primitive, pulled
 from gradcheck.autodiff.rules.scipy.registry import original
 
 # -- singular values -------------------------------------------------------------------------------------------------
@@ -22,7 +26,8 @@ from gradcheck.autodiff.rules.scipy.registry import original
 
 def _svd_jvp(t: Any, y: Any, a: Any, **_static: Any) -> Any:
     """With P = Uᴴ dA V, H its Hermitian and K its skew part: Uᴴ dU has H_ij/(s_j − s_i) + K_ij/(s_j + s_i), Vᴴ dV the
-    same with the other sign in front of K. The first term alone depends on the basis where two values coincide."""
+    same with the other sign in front of K. The first term alone depends on the basis where two values coincide: there
+    it is taken for 0, and whether anything depends on it is looked at by :func:`_turns` and :func:`_value`."""
     u, s, vh = y
     v = adjoint(vh)
     p = times(adjoint(u), t, v)
@@ -56,12 +61,63 @@ def _pinned(du: Any, dv: Any, u: Any, v: Any) -> tuple[Any, Any]:
     return du, dv
 
 
-SVD = primitive(
-    "scipy.linalg.svd",
-    lambda a, *, driver: original(la, "svd")(a, full_matrices=False, lapack_driver=driver),
-    [_svd_jvp],
-    outputs=3,
-)
+def _twins(s: Any) -> Any:
+    """Which pairs of singular values coincide: (..., n, n), False on the diagonal."""
+    return coincide(s, s) & ~np.eye(shape_of(s)[-1], dtype=bool)
+
+
+def _value(a: Any, *, driver: str) -> Any:
+    """SciPy's decomposition. Where singular values coincide it is one of many: in the second run of forward mode
+    another one, with the vectors turned within their spaces."""
+    u, s, vh = original(la, "svd")(a, full_matrices=False, lapack_driver=driver)
+    if not np.any(_twins(s)) or not other_choice():
+        return u, s, vh
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.normal(size=s.shape[-1:] * 2) * coincide(s, s))[0] for _ in "uv")
+    right = np.where(_null(s)[..., None, :], right, left)
+    return (u @ left).astype(u.dtype), s, (transposed(right) @ vh).astype(vh.dtype)
+
+
+def _null(s: Any) -> Any:
+    return s <= 64 * np.finfo(s.dtype).eps * np.max(s, axis=-1, keepdims=True, initial=0.0)
+
+
+def _used(g: Any) -> Any:
+    """What anything depends on: in a careful sweep an element that nobody has read has the cotangent −0."""
+    g = plain(g)
+    dead = np.signbit(g.real) & (g == 0)
+    return ~dead
+
+
+def _turns(y: Any, g: Any) -> bool:
+    """Whether something depends on a turn within the space of coinciding singular values, or on both vectors and
+    values of such a space."""
+    u, s, vh = (plain(e) for e in y)
+    twins = _twins(s)
+    if not np.any(twins):
+        return False
+    gu, gs, gvh = (plain(e) for e in g)
+    vectors = np.any(_used(gu), axis=-2) | np.any(_used(gvh), axis=-1)
+    values = _used(gs)
+    if np.any(twins & (values[..., :, None] & vectors[..., None, :])):
+        return True
+    left, right = times(transposed(u), gu), times(gvh, transposed(vh))
+    size = 1e-9 * max(np.max(np.abs(left)), np.max(np.abs(right)))
+    w = left - right
+    # Spaces of the value 0 turn each for itself.
+    own = np.where(_null(s)[..., None], np.abs(left) + np.abs(right), np.abs(w - adjoint(w)))
+    return bool(np.any(twins & (own > size)))
+
+
+def _svd_vjp(y: Any, a: Any, **static: Any) -> Any:
+    def pull(g: Any) -> Any:
+        d = pulled(lambda t: _svd_jvp(t, y, a, **static), a, g)
+        return d * np.nan if _turns(y, g) else d
+
+    return pull
+
+
+SVD = primitive("scipy.linalg.svd", _value, [_svd_jvp], [_svd_vjp], outputs=3)
 
 
 def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False,

@@ -29,7 +29,7 @@ from gradcheck.autodiff.rules.scipy.registry import original
 EPS = float(np.finfo(float).eps)
 
 
-def _coincide(rows: Any, columns: Any) -> Any:
+def coincide(rows: Any, columns: Any) -> Any:
     """Which of ``rows`` (..., n) and ``columns`` (..., m) are equal up to rounding: (..., n, m)."""
     rows, columns = plain(rows), plain(columns)
     size = np.max(np.abs(rows), axis=-1, initial=0.0)[..., None, None]
@@ -42,7 +42,7 @@ def inverse_gaps(rows: Any, columns: Any) -> Any:
     Second derivatives of what does not depend on the basis do exist where eigenvalues coincide, but not from here.
     """
     gap = columns[..., None, :] - rows[..., :, None]
-    equal = _coincide(rows, columns)
+    equal = coincide(rows, columns)
     if any_active((rows, columns)) and np.any(np.sum(equal, axis=-2) > 1):
         raise unsupported("a second derivative of eigenvalues or singular values where some of them coincide")
     return np.where(equal, 0.0, 1.0 / np.where(equal, 1.0, gap))
@@ -50,7 +50,7 @@ def inverse_gaps(rows: Any, columns: Any) -> Any:
 
 def _shared(all_w: Any, w: Any) -> Any:
     """Which eigenvalues ``w`` (..., m) coincide with another of all of them, ``all_w`` (..., n): (..., 1, m)."""
-    return np.sum(_coincide(all_w, w), axis=-2, keepdims=True) > 1
+    return np.sum(coincide(all_w, w), axis=-2, keepdims=True) > 1
 
 
 def _large(x: Any) -> Any:
@@ -62,7 +62,7 @@ def _large(x: Any) -> Any:
 def _turned(p: Any, all_w: Any, w: Any) -> Any:
     """p_ij/(w_j − all_w_i), 0 on the diagonal, nan where it is hidden."""
     turn = inverse_gaps(all_w, w) * p
-    hidden = _coincide(all_w, w) & _shared(all_w, w) & _large(p)
+    hidden = coincide(all_w, w) & _shared(all_w, w) & _large(p)
     if hidden.shape[-2] == hidden.shape[-1]:
         hidden &= ~np.eye(hidden.shape[-1], dtype=bool)
     return np.where(hidden, np.nan, turn) if np.any(hidden) else turn
