@@ -923,3 +923,44 @@ def test_what_is_beside_a_kink_is_looked_at() -> None:
     assert codes(wrong) == ["GC201", "GC101"]
     assert "beside the kink, at arg0=" in wrong.findings[1].message or "at v=[-0.001" in wrong.findings[1].message
     assert wrong.findings[1].message.endswith("df/dv[0] is wrong: -0.5, where 0 was measured")
+
+
+def test_a_derivative_cached_at_another_point() -> None:
+    a = np.array([[1.0, 0.5], [0.2, 2.0]])
+    cached = 3 * np.array([0.4, 0.9]) ** 2
+    result = check(lambda x: np.sum(x**3), np.array([1.0, 2.0]), grad=lambda x: cached)
+    assert "GC105" in codes(result)
+    # A wrong derivative of a function whose derivative is constant is no cache.
+    assert "GC105" not in codes(check(lambda x: np.sum(a @ x), np.array([1.0, 2.0]), grad=lambda x: a[0]))
+
+
+def test_a_staircase_fails_nothing() -> None:
+    """A root by bisection moves in steps of its tolerance; no short difference sees its slope."""
+
+    def root(x: float) -> float:
+        low, high = 0.0, 2.0
+        while high - low > 1e-9:
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if middle**3 + middle < x else (low, middle)
+        return low
+
+    def slope(x: float) -> float:
+        return 1 / (3 * root(x) ** 2 + 1)
+
+    for autodiff in (True, False):
+        assert check(root, 1.3, grad=slope, autodiff=autodiff).verdict is not Verdict.FAIL
+
+
+def test_zeros_beside_a_large_value_do_not_pass() -> None:
+    x = np.array([0.3, -0.4, 1.1])
+    result = check(lambda v: 1e10 + np.sum(np.sin(np.abs(v))), x, grad=lambda v: 0 * v, autodiff=False)
+    assert result.verdict is not Verdict.PASS
+
+
+def test_a_rounded_value_is_decided_by_the_measurement() -> None:
+    x = np.array([0.3, -0.4, 1.1])
+    result = check(lambda v: np.round(np.sum(np.sin(v)), 10), x, grad=np.cos)
+    assert result.verdict is not Verdict.FAIL
+    assert [e.verdict for e in result.entries] == [
+        e.verdict for e in check(lambda v: np.round(np.sum(np.sin(v)), 10), x, grad=np.cos, autodiff=False).entries
+    ]

@@ -58,7 +58,7 @@ CODES: dict[str, Code] = {
                   "For example a Hessian of a function with several outputs, or an argument number that "
                   "the function does not have."),
     "GC101": Code("wrong-derivative", "the derivative is wrong",
-                  "At least one entry differs from the measured derivative by more than three error bars "
+                  "At least one entry differs from the measured derivative by more than its error bar "
                   "and by more than 5e-7 of its size, at two or more step sizes."),
     "GC102": Code("wrong-shape", "the derivative has the wrong shape",
                   "A derivative has the shape of the value followed by the shape of the argument (for "

@@ -28,17 +28,23 @@ from gradcheck.numeric.scale import Array
 STEP, STEP_SHORT = 2.0**-70, 2.0**-30
 #: Two derivatives are the same if they differ by no more than this part of what the third is off by.
 SAME = 1e-3
+#: What autodiff and the complex step share is the code of f, and with it cancellation: how they scatter at nearby
+#: points tells how much of that there is, and they must be closer together than what they say is off by so many times.
+NEARBY, SCATTER = (2.0**-30, -(2.0**-31), 3 * 2.0**-31), 10.0
 #: So many undecided lines are asked of it.
 MOST = 64
 
 
-def complex_step(scene: Scene, line: Line) -> Array | None:
-    """∂f along a line, shape (m,); None where f does not take complex arguments, or is not analytic to see."""
+def complex_step(scene: Scene, line: Line, aside: float = 0.0) -> Array | None:
+    """∂f along a line, shape (m,); None where f does not take complex arguments, or is not analytic to see.
+
+    ``aside``: at a point that is so far beside, relatively in every coordinate.
+    """
     if scene.value.complex:
         return None
     short = scene.space.dtype.itemsize < 8
     h = (STEP_SHORT if short else STEP) * line.scale
-    z = scene.x.astype(complex)
+    z = (scene.x * (1.0 + aside)).astype(complex)
     if line.direction is None:
         z[line.column] += 1j * h
     else:
@@ -60,6 +66,8 @@ def complex_step(scene: Scene, line: Line) -> Array | None:
     real, slope = value.real.reshape(-1).astype(float), value.imag.reshape(-1).astype(float) / h
     with np.errstate(all="ignore"):
         same = np.abs(real - scene.center) <= 1e-6 * np.abs(scene.center) + 8 * scene.least_noise
+    if aside:
+        return slope
     return np.where(same, slope, np.nan)
 
 
@@ -86,9 +94,18 @@ def decide(scene: Scene, measured: Sequence[Measured]) -> None:
             apart = SAME * np.abs(claim - rival)
             for_claim = (np.abs(seen - claim) <= apart) & possible
             against = (np.abs(seen - rival) <= apart) & (np.abs(rival - m.estimate.value) <= BARS * m.estimate.bar)
+            against &= open_ & ~unopposed & (np.abs(claim - rival) > allowed)
             m.state[open_ & confirmed & unopposed] = judge.PASS
             m.state[open_ & ~unopposed & for_claim] = judge.ALONE
-            m.state[open_ & ~unopposed & against & (np.abs(claim - rival) > allowed)] = judge.FAIL
+            if np.any(against):
+                scatter = _scatter(scene, m.line, seen)
+                m.state[against & (np.abs(claim - rival) > SCATTER * scatter)] = judge.FAIL
         floor = np.full_like(claim, max(m.trial.floor, FLOOR))
         m.opinion = replace(m.opinion, resolution=np.where(m.state != m.opinion.state, floor, m.opinion.resolution))
         m.complex_step = seen
+
+
+def _scatter(scene: Scene, line: Line, seen: Array) -> Array:
+    """How much a complex step varies at nearby points, (m,): what there is of rounding errors in f's derivative."""
+    nearby = [complex_step(scene, line, aside) for aside in NEARBY]
+    return np.max([np.full_like(seen, np.inf) if s is None else np.abs(s - seen) for s in nearby], axis=0)  # type: ignore[no-any-return]

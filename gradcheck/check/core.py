@@ -226,7 +226,8 @@ def _unchecked(f: UserFunction, points: int) -> list[Finding]:
 def _diagnosis(parts: Sequence[Part]) -> list[Finding]:
     """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
     shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
-    return shape + diagnose([p.evidence for p in parts])
+    failed = any(e.verdict is Verdict.FAIL for p in parts for e in p.entries)
+    return shape + (diagnose([p.evidence for p in parts]) if failed else [])
 
 
 def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
@@ -374,8 +375,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
     if yours is not None and given is not None and not caller.spent:
-        right = all(np.all(m.state == judge.PASS) for m in measured)
-        call_order(scene, yours, given, request.seed, witness.plausible if right else None, findings)
+        call_order(scene, yours, given, request.seed, witness.possible(measured), findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
     findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)

@@ -72,13 +72,28 @@ def judged_entry(
         yours=None if own is None else float(own),
         autodiff=None if ad is None else float(ad),
         measured=value,
-        error=_number(m.estimate.bar[row]),
+        error=_number(_bound(m, row)),
         difference=_relative(float(m.trial.claim[row]), value),
         verdict=VERDICTS.get(int(m.state[row]), Verdict.INCONCLUSIVE),
         note=_note(m, row),
         resolution=_number(m.opinion.resolution[row]),
         direction=direction,
     )
+
+
+def _bound(m: Measured, row: int) -> float:
+    """What the measured value is off by at most: three error bars, which is what a failure must exceed.
+
+    Where two derivatives agree, or autodiff explains a failure, the exact value is known, and the bound covers it.
+    """
+    value, trial = float(m.estimate.value[row]), m.trial
+    bound = judge.BARS * float(m.estimate.bar[row])
+    if trial.witness is None or not np.isfinite(trial.witness[row]):
+        return bound
+    apart = abs(float(trial.witness[row]) - value)
+    if trial.witness_agrees[row] or (m.state[row] == judge.FAIL and apart <= 0.1 * abs(trial.claim[row] - value)):
+        return max(bound, apart)
+    return bound
 
 
 def counted(hits: Sequence[Entry], entries: Sequence[Entry]) -> str:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.check import judge
 from gradcheck.check.calls import all_arguments
 from gradcheck.check.claims import Yours
 from gradcheck.check.preflight import Scene
@@ -34,7 +33,7 @@ EXACT = 1e-8
 EXACT_SHORT = 2e-5
 #: Rounding of terms that cancel, as a part of the largest contribution to f of a natural step.
 CANCELLED = 1e-13
-#: Autodiff is confirmed by what agrees with it to three error bars and this.
+#: Autodiff is confirmed by what agrees with it to the error bar and this.
 CONFIRMED = 1e-6
 #: What a pattern must be worth beyond chance and beyond its free parameters, in bits, and what one entry is at most.
 ENOUGH, MOST = 16.0, 26.0
@@ -119,7 +118,7 @@ def gather(
     measured, error, wrong, kinked = _measured(scene, own.shape, entries, second)
     truth, exact = measured, False
     with np.errstate(all="ignore"):
-        bar = judge.BARS * error + EXACT * np.abs(measured)
+        bar = error + EXACT * np.abs(measured)
         if ad is not None and differ is not None and _confirmed(entries, request):
             exact, rel = True, _precision(scene, own, request)
             largest = np.nanmax(np.abs(np.nan_to_num(ad)) * coordinate_scales(scene.x), axis=1, keepdims=True)
@@ -167,7 +166,7 @@ def _confirmed(entries: Sequence[Entry], request: Request) -> bool:
                 continue
             ad, value = float(np.real(e.autodiff)), float(np.real(e.measured))
             size = max(abs(ad), abs(value)) * max(CONFIRMED, request.log.slack)
-            if np.isfinite(ad) and abs(ad - value) > judge.BARS * e.error + size:
+            if np.isfinite(ad) and abs(ad - value) > e.error + size:
                 return False
     return True
 

@@ -203,10 +203,10 @@ def _at_the_limit(trial: Trial, e: Estimate, last: bool) -> Mask:
     flat &= np.sum(np.abs(e.plain - trial.claim) <= 0.3 * np.abs(trial.claim), axis=0) >= 2
     # They count where autodiff is on the side of what would fail: without it, noise that changes from step to step (of
     # what rounds its argument) would hide many mistakes.
-    doubts = otherwise | flat
+    doubts = otherwise.copy()
     if not last:  # what is plain to see at every step needs no more of them
         doubts |= np.any(np.abs(e.plain - e.value) > np.fmax(room, 0.1 * gap), axis=0)
-    doubts = (doubts & (trial.witness_agrees | (trial.sharp == SHARP_AUTODIFF))) | (says_so & last)
+    doubts = (doubts & (trial.witness_agrees | (trial.sharp == SHARP_AUTODIFF))) | (says_so & last) | flat
     return np.asarray(np.any(excluded & confirms & e.short, axis=0) & ~doubts)
 
 

@@ -171,7 +171,7 @@ def call_order(
     yours: Yours,
     first: np.ndarray,
     seed: int,
-    slope: Callable[[Array, np.ndarray], bool] | None,
+    allowed: Callable[[Array, np.ndarray], bool],
     findings: list[Finding],
 ) -> None:
     """Does the derivative depend on its argument alone? Call it elsewhere, then here again.
@@ -180,8 +180,7 @@ def call_order(
         scene: f at the point.
         yours: the derivative; ``first`` is what it returned at the point.
         seed: of the second point.
-        slope: (x, derivative there) -> False if the measurement at x excludes that derivative; None if the
-            derivative is wrong at the point already, so that there is no need to ask.
+        allowed: (x, derivative there) -> False if it cannot be that the derivative is there what it is here.
         findings: GC105 is appended if it depends on call order, GC309 if that could not be tested.
     """
     rng = np.random.default_rng([seed, 105])
@@ -208,7 +207,7 @@ def call_order(
         text = f"{yours.function.name} returns another derivative at this point after a call elsewhere"
         hint = "it keeps state between calls: a stale cache, or the last forward pass"
         findings.append(Finding("GC105", kind("GC105"), text, where, hint))
-    elif slope and np.any(first != 0) and _alike(first, elsewhere, 0.0) and not slope(x, elsewhere):
+    elif np.any(first != 0) and _alike(first, elsewhere, 0.0) and not allowed(x, elsewhere):
         text = f"{yours.function.name} returns the derivative of the point where it was first called"
         findings.append(Finding("GC105", kind("GC105"), text, where, "a cache does not look at its argument"))
 

@@ -36,7 +36,8 @@ class Entry:
         yours: the hand-written derivative, or None where there is none.
         autodiff: the autodiff core's, or None where it could not be computed (a finding says why).
         measured: the finite difference, or None where it could not be measured.
-        error: error bar on ``measured``, in its units: a bound on truncation plus rounding error; None with it.
+        error: error bar on ``measured``, in its units: a bound on truncation plus rounding error, beyond which a
+            difference is no accident; None with it.
         difference: |on trial − reference| relative to the larger of the two magnitudes, where the one on trial is
             ``yours`` if there is one, else ``autodiff``; the reference is ``measured``. None if not comparable.
         verdict: pass, fail or inconclusive.

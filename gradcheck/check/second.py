@@ -280,7 +280,7 @@ def _pair_entry(
     known = bool(np.isfinite(value))
     return Entry(
         label=label, output=(), index=index, point=point, yours=own, autodiff=ad,
-        measured=float(value) if known else None, error=float(bar) if known else None,
+        measured=float(value) if known else None, error=float(judge.BARS * bar) if known else None,
         difference=abs(claim - value) / size if known and np.isfinite(claim) else None,
         verdict=verdict, note=note, resolution=float(judge.BARS * bar / size) if known else None,
     )  # fmt: skip

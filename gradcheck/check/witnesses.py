@@ -35,12 +35,16 @@ DIRECTION_FLOOR = 1e-9
 #: How far beside the point two derivatives are compared where both are tiny there, relatively.
 BESIDE = 1e-3
 
+#: How many times its rounding f must move by for that to count as its size.
+VISIBLE = 1e3
+
 #: A derivative that is stale by a step of a hundredth is off by more than this.
 STALE = 1e-5
 
 #: Why autodiff is no witness where it disagrees.
 TEXT = "{} turns numbers into text, through which autodiff cannot follow them"
 EQUAL = "{} asks whether numbers are equal, and at the point they are: autodiff sees the branch of that one point"
+ROUNDS = "{} goes through calls whose derivative is zero by nature (np.round, a sort order), and they matter here"
 
 
 @dataclass(frozen=True)
@@ -341,7 +345,8 @@ class Witnesses:
             rng = np.random.default_rng([self.request.seed, 6])
             step = rng.choice([-0.25, 0.25], self.scene.x.size) * coordinate_scales(self.scene.x)
             moved = np.abs(np.nan_to_num(self.scene.evaluate(self.scene.x + step) - self.scene.center))
-            out = np.where(some, out, np.maximum(moved, np.abs(self.scene.center)))
+            visible = moved > VISIBLE * self.scene.least_noise
+            out = np.where(some, out, np.where(visible, moved, np.abs(self.scene.center)))
         return np.asarray(out / scales)
 
     def compare(self, findings: list[Finding]) -> list[Measured]:
@@ -357,6 +362,7 @@ class Witnesses:
         for places, reason, states, hint in (
             (self.autodiff.texts, TEXT, (*against, judge.UNDECIDED), "keep them numbers"),
             (self.autodiff.equal, EQUAL, against, "check beside that point"),
+            ([None] * bool(self.request.log.zero and self.own is not None), ROUNDS, (judge.ALONE,), ""),
         ):
             if self.claims["autodiff"] is None or not places:
                 continue
@@ -420,7 +426,22 @@ class Witnesses:
             return np.zeros_like(self.scene.center)
         return np.asarray(np.nan_to_num(np.abs(matrix) * coordinate_scales(self.scene.x)).max(axis=1))
 
-    def plausible(self, x: Array, derivative: np.ndarray) -> bool:
+    def possible(self, measured: Sequence[Measured]) -> Callable[[Array, np.ndarray], bool]:
+        """(x, derivative there) -> whether it can be that the hand-written derivative is there what it is here."""
+        states = np.concatenate([m.state for m in measured])
+        if np.all(states == judge.PASS):
+            return self._plausible
+        smooth = np.any(states == judge.FAIL) and not np.any(np.isin(states, (judge.KINK, judge.OUTSIDE)))
+        return lambda x, _derivative: not (smooth and self._moves(x))
+
+    def _moves(self, x: Array) -> bool:
+        """Whether autodiff's derivative at another point is another one."""
+        found = None if self.ad is None else self.autodiff.dense(self.scene.at(x))
+        if self.ad is None or found is None:
+            return False
+        return not np.allclose(self._matrix(found), self.ad, rtol=STALE, atol=0.0, equal_nan=True)
+
+    def _plausible(self, x: Array, derivative: np.ndarray) -> bool:
         """Whether the measurement at another point allows that derivative, along one random direction."""
         rng = np.random.default_rng([self.request.seed, 2])
         v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)

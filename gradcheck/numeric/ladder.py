@@ -38,6 +38,9 @@ CURVED = 100.0
 #: A slope jump that falls by less than this from one rung to the next smaller (smooth: by 4) does not vanish.
 PERSISTS = 0.7
 
+#: No difference is known better than this, relatively: some units in the last place.
+EXACTEST = 1e-15
+
 #: With this many rungs the noise is measured again, and corrected upwards by up to this factor.
 MANY, UNDERRATED = 8, 16.0
 #: Only steps up to this part of the line's scale tell of the limit: what oscillates faster than some 2000 times
@@ -287,6 +290,7 @@ def _extrapolate(
     level_pick = np.argmin(bars, axis=1)[:, None, :]
     rung_bar = np.take_along_axis(bars, level_pick, axis=1)[:, 0]
     rung_value = np.take_along_axis(candidates, level_pick, axis=1)[:, 0]
+    rung_bar = np.fmax(rung_bar, EXACTEST * np.abs(rung_value))  # fmax: what is not known stays so
     best = np.argmin(rung_bar, axis=0)
     columns = np.arange(width)
     value, bar = rung_value[best, columns], rung_bar[best, columns]
