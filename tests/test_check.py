@@ -964,3 +964,25 @@ def test_a_rounded_value_is_decided_by_the_measurement() -> None:
     assert [e.verdict for e in result.entries] == [
         e.verdict for e in check(lambda v: np.round(np.sum(np.sin(v)), 10), x, grad=np.cos, autodiff=False).entries
     ]
+
+
+def test_an_output_that_is_zero_but_for_rounding_does_not_fail() -> None:
+    def f(q: np.ndarray) -> np.ndarray:
+        return np.array([np.sin(q[0]) * np.cos(q[1]), np.cos(np.pi / 2) * q[0]])
+
+    def df(q: np.ndarray) -> np.ndarray:
+        return np.array([[np.cos(q[0]) * np.cos(q[1]), -np.sin(q[0]) * np.sin(q[1])], [0.0, 0.0]])
+
+    result = check(f, np.array([0.3, 0.5]), grad=df)
+    assert (result.verdict, codes(result)) == (Verdict.INCONCLUSIVE, ["GC209"])
+    # Alone it is an output like any other.
+    assert check(lambda q: f(q)[1], np.array([0.3, 0.5]), grad=lambda q: df(q)[1]).verdict is Verdict.FAIL
+
+
+def test_the_derivative_of_what_depends_on_nothing_is_zero() -> None:
+    x = np.array([1.0, 2.0])
+    constant = check(lambda v: np.ones_like(v), x, grad=lambda v: np.zeros((2, 2)))
+    assert (constant.verdict, codes(constant)) == (Verdict.PASS, ["GC312"])
+    # Here it is zero at the point only, and may be anything elsewhere.
+    clipped = check(lambda v: np.sum(np.minimum(v, 0.0) ** 2), x, grad=lambda v: 0 * v)
+    assert (clipped.verdict, codes(clipped)) == (Verdict.INCONCLUSIVE, ["GC206"])

@@ -140,6 +140,7 @@ class Notes:
             iteration), while the derivative is that of what is approximated; and how far, relatively, the slopes of
             the two may be apart.
         zero: how many calls had no derivative by nature (``np.argsort``, ``np.sign``).
+        independent: whether no value that the function returned depends on its argument; None before it has returned.
         operations, numeric_records: how many records the tape of the function has, and how many of numeric calls.
     """
 
@@ -150,6 +151,7 @@ class Notes:
         self.numeric: list[tuple[str, Location | None]] = []
         self.approximate: list[tuple[str, Location | None, float]] = []
         self.zero = 0
+        self.independent: bool | None = None
         self.operations = 0
         self.numeric_records = 0
 

@@ -21,7 +21,17 @@ import numpy as np
 
 from gradcheck.autodiff import forks
 from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
-from gradcheck.autodiff.core import TRACED, _state, constant, is_active, is_array, is_complex, plain, shape_of
+from gradcheck.autodiff.core import (
+    TRACED,
+    _state,
+    any_active,
+    constant,
+    is_active,
+    is_array,
+    is_complex,
+    plain,
+    shape_of,
+)
 from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, translated, unsupported
 from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_called, replace_compiled, stand_in, tracing
@@ -125,6 +135,10 @@ class _Traced:
         if not self._attempt(False, adopting, adopting):
             self._persist(adopting)
         notes = _state.notes
+        if notes is not None and not any_active(self.output):
+            notes.independent = notes.independent is not False
+        elif notes is not None:
+            notes.independent = False
         if notes is not None and not notes.operations:
             notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
 

@@ -175,6 +175,7 @@ class Autodiff:
         value: what f returned while it was traced, or None.
         texts: where f turned traced values into text.
         equal: where they were found equal to something.
+        independent: whether f returned nothing that depends on the argument when it was last traced.
         rule_calls: the calls of primitives with rules of the user's own, in the first run that had some.
     """
 
@@ -191,6 +192,7 @@ class Autodiff:
         self.texts: list[Location | None] = []
         self.equal: list[Location | None] = []
         self.rule_calls: list[Call] = []
+        self.independent = False
 
     @property
     def traceable(self) -> Callable[..., Any]:
@@ -213,6 +215,7 @@ class Autodiff:
             self.rule_calls = self.rule_calls or calls
             self.texts += notes.texts
             self.equal += notes.equal
+            self.independent = notes.independent is True
             self.log.add(notes)
             return found
         except GradcheckError as error:

@@ -218,6 +218,10 @@ CODES: dict[str, Code] = {
     "GC208": Code("budget-spent", "the budget was spent before all was decided",
                   "The check was given so many evaluations or so much time (--budget) and has used them up. What it "
                   "has decided by then stands; the rest is open."),
+    "GC209": Code("rounding-beside-others", "an output is zero but for rounding, beside the others",
+                  "This output, and its derivative, are smaller than the rounding errors of the other outputs. They "
+                  "may be rounding themselves (cos(pi/2) is 6e-17), so that a difference means nothing, or small for "
+                  "their units (a charge in coulombs). Check that output alone, or in units in which it is of size 1."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),
@@ -254,8 +258,9 @@ CODES: dict[str, Code] = {
                   "The function returns as many numbers as it takes, and the derivative one slope for each. The "
                   "check takes all other entries of the Jacobian for zero, and verifies that they are."),
     "GC312": Code("constant", "the function does not change with this argument at any of the points",
-                  "Every derivative is zero, measured and computed. If the function is not constant, give a "
-                  "point where it changes."),
+                  "Every derivative is zero, measured and computed, and no value that the function returns depends on "
+                  "the argument, or there is no derivative of yours to be verified. If the function is not constant, "
+                  "give a point where it changes."),
     "GC313": Code("shared-memory", "the value lies in the memory of an argument",
                   "The function, or the derivative, returns its argument or a view of it (a slice, a transpose, "
                   "reshape). Whoever writes into the value writes into the argument. The check works on copies."),

@@ -188,6 +188,7 @@ class Part:
     evidence: Evidence | None = None
     constant: bool = False
     kinks: tuple[int, ...] = ()
+    independent: bool = False
     shape: tuple[Finding, ...] = ()
     suspect: Suspect | None = None
 
@@ -292,7 +293,8 @@ def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list
     """Where f is constant about every point nothing was verified: any multiple of the derivative would have passed."""
     if not parts or any(not p.constant or any(e.verdict is not Verdict.PASS for e in p.entries) for p in parts):
         return []
-    code = "GC206" if hand_written else "GC312"
+    # What depends on no argument is constant everywhere, not only about the points.
+    code = "GC206" if hand_written and not all(p.independent for p in parts) else "GC312"
     text = f"{f.name} does not change with this argument at any point: every derivative is zero"
     return [Finding(code, kind(code), text, f.where, "check where it does: --at")]
 
@@ -386,8 +388,11 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     constant = _constant(scene, entries, request.seed)
     kinks = {m.line.column for m in measured if m.line.column is not None and np.any(m.state == judge.KINK)}
     few = tuple(sorted(kinks)) if scene.x.size <= ALL_COLUMNS else ()
+    independent = witness.ad is not None and witness.autodiff.independent
     suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None
-    return Part(tuple(entries), tuple(findings), total, scene.text, evidence, constant, few, suspect=suspect)
+    return Part(
+        tuple(entries), tuple(findings), total, scene.text, evidence, constant, few, independent, suspect=suspect
+    )
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:

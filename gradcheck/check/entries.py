@@ -140,6 +140,7 @@ def _note(m: Measured, row: int) -> str:
         judge.ALONE: "autodiff disagrees with both",
         judge.SCALES: "f jumps by tiny amounts nearby, which explain the difference",
         judge.GONE: "f is not finite beside the point",
+        judge.ROUNDING: "nothing but rounding beside the other outputs",
         judge.NAN: "not finite, although f has a derivative here",
     }
     note = notes.get(state, "")
@@ -175,6 +176,7 @@ MESSAGES = {
     judge.UNDECIDED: ("GC202", "{count} could not be decided; the first is {first}"),
     judge.GONE: ("GC203", "f is not finite on either side of the point: {first}"),
     judge.SCALES: ("GC204", "f jumps by tiny amounts, which explain the difference: {first}"),
+    judge.ROUNDING: ("GC209", "{count} differ, but by less than the rounding of the other outputs: {first}"),
     judge.ALONE: ("GC303", "autodiff disagrees with the derivative and the measurement: {first}"),
 }
 

@@ -52,7 +52,7 @@ SHORTEST = 4
 #: So many of them need no further steps.
 CLEAR = 10.0
 
-OPEN, PASS, FAIL, KINK, OUTSIDE, UNDECIDED, ALONE, SCALES, GONE, NAN = range(10)
+OPEN, PASS, FAIL, KINK, OUTSIDE, UNDECIDED, ALONE, SCALES, GONE, NAN, ROUNDING = range(11)
 
 
 @dataclass(frozen=True)

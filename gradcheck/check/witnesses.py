@@ -414,10 +414,24 @@ class Witnesses:
             )
             for m in rest if slack else ():
                 _doubt(m, slack)
+            for m in rest:
+                self._forgive_rounding(m)
             if settle and not slack:
                 decide(self.scene, rest)
             done |= {id(m.line): m for m in rest}
         return [done[id(line)] for line in lines]
+
+    def _forgive_rounding(self, m: Measured) -> None:
+        """No failure of an output that is zero up to the rounding of the others, value and derivative."""
+        matrix, center = self.own if self.own is not None else self.ad, np.abs(self.scene.center)
+        if matrix is None or center.size < 2 or not np.any(m.state == judge.FAIL):
+            return
+        unit = 4 * np.finfo(np.float64).eps
+        with np.errstate(all="ignore"):
+            largest = np.max(np.nan_to_num(np.abs(matrix) * coordinate_scales(self.scene.x)))
+            size = np.maximum(np.abs(m.trial.claim), np.abs(m.estimate.value)) * m.line.scale
+            tiny = (size <= unit * largest) & (center <= unit * center.max())
+        m.state[(m.state == judge.FAIL) & tiny] = judge.ROUNDING
 
     def largest(self) -> Array:
         """The largest contribution to f of a natural step in any one coordinate, shape (m,)."""
