@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,8 @@ def _has_nan(g: Any) -> bool:
     if type(g) is not np.ndarray:
         g = plain(g)
     if isinstance(g, np.ndarray):
-        flat = g if g.ndim == 1 else g.reshape(-1)
-        g = flat.dot(flat)  # faster than a sum
+        flat = g.reshape(-1)
+        g = flat.dot(flat)
     return bool(g != g)
 
 
@@ -100,7 +101,8 @@ class Sweep:
     def _run(self, records: list[Record], wanted: Sequence[int]) -> bool:
         cotangents = self.cotangents
         careful = self.careful
-        for slot, a, da, b, db in reversed(records):
+        inputs = 1 if len(wanted) == 1 and wanted[0] == 0 else 0  # a single one comes first, and has nothing to pull
+        for slot, a, da, b, db in islice(reversed(records), len(records) - inputs):
             g = cotangents[slot]
             if g is None:
                 continue
@@ -121,7 +123,11 @@ class Sweep:
                 cotangents[b] = d if c is None else c + d
         for slot in wanted:
             c = cotangents[slot]
-            if c is not None and _has_nan(c):
+            if type(c) is np.ndarray and c.ndim == 1:
+                c = c.dot(c)  # faster than a sum
+                if c != c:
+                    return True
+            elif c is not None and _has_nan(c):
                 return True
         return False
 

@@ -501,7 +501,9 @@ class Tape(Trace):
             sweep = Sweep(len(self.records), careful)
             for output, g in seeds:
                 ref = output.slot if output.slot is not None else reference(output)
-                if ref is not None:
+                if type(ref) is int and sweep.cotangents[ref] is None:
+                    sweep.cotangents[ref] = g
+                elif ref is not None:
                     sweep.accumulate(ref, g)
             if not sweep.run(self.records, slots):
                 break

@@ -494,7 +494,8 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
 
 def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     run = _record(fun, argnum, args, keywords)
-    value = run.value(run.output)
+    output: Any = run.output
+    value = output.value if type(output) in TRACED and output.owner is run.trace else run.value(output)
     one: Any = 1.0
     if type(value) is not np.float64:
         _scalar_output(run.output)
@@ -505,7 +506,7 @@ def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], ke
             )
         if is_array(value):
             one = np.ones(shape_of(value))
-    gradient = _gather(run, argnum, _pull_back(run, [(run.output, one)]))
+    gradient = _gather(run, argnum, _pull_back(run, [(output, one)]))
     run.close()
     return value, gradient
 
