@@ -986,3 +986,44 @@ def test_the_derivative_of_what_depends_on_nothing_is_zero() -> None:
     # Here it is zero at the point only, and may be anything elsewhere.
     clipped = check(lambda v: np.sum(np.minimum(v, 0.0) ** 2), x, grad=lambda v: 0 * v)
     assert (clipped.verdict, codes(clipped)) == (Verdict.INCONCLUSIVE, ["GC206"])
+
+
+def tridiagonal(x: np.ndarray) -> np.ndarray:
+    y = x**2
+    y[1:] += np.sin(x[:-1])
+    y[:-1] -= x[1:] ** 3
+    return y
+
+
+def bands(x: np.ndarray) -> np.ndarray:
+    return np.diag(2 * x) + np.diag(np.cos(x[:-1]), -1) - np.diag(3 * x[1:] ** 2, 1)
+
+
+def test_columns_that_share_no_output_are_measured_together() -> None:
+    x = np.random.default_rng(5).normal(size=60)
+    for autodiff in (True, False):
+        right = check(tridiagonal, x, grad=bands, autodiff=autodiff)
+        assert right.verdict is Verdict.PASS
+        assert len(right.entries) == 3600
+        assert right.evaluations < 100
+        exact = bands(x)
+        for e in right.entries:
+            assert e.measured is not None
+            assert e.error is not None
+            assert abs(e.measured - exact[e.output + e.index]) <= e.error + 1e-9 * abs(exact[e.output + e.index])
+
+
+@pytest.mark.parametrize("autodiff", [True, False])
+def test_wrong_entries_of_a_sparse_jacobian_are_found(autodiff: bool) -> None:
+    x = np.random.default_rng(5).normal(size=60)
+
+    def wrong(v: np.ndarray, row: int, column: int, value: float) -> np.ndarray:
+        j = bands(v)
+        j[row, column] = value
+        return j
+
+    for place in ((10, 11), (20, 20), (40, 17)):  # in the band, on the diagonal, and where nothing is
+        result = check(tridiagonal, x, grad=lambda v, p=place: wrong(v, *p, 0.7), autodiff=autodiff)
+        assert [e.output + e.index for e in result.entries if e.verdict is Verdict.FAIL] == [place]
+    forgotten = check(tridiagonal, x, grad=lambda v: wrong(v, 30, 31, 0.0), autodiff=autodiff)
+    assert [e.output + e.index for e in forgotten.entries if e.verdict is Verdict.FAIL] == [(30, 31)]

@@ -16,6 +16,7 @@ import numpy as np
 from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
+from gradcheck.check.coloured import judged_by_groups, worthwhile_groups
 from gradcheck.check.compare import Measured, at_first_sight, compare, glance
 from gradcheck.check.complexstep import decide
 from gradcheck.check.judge import Trial
@@ -373,7 +374,9 @@ class Witnesses:
     def _measure(self) -> list[Measured]:
         """Measure and judge all lines; where directions are among them, find the entries that make them fail."""
         if all(line.direction is None for line in self.lines):
-            return self.judged(self.lines, self.claims)
+            matrices = [m for m in (self.own, self.ad) if m is not None]
+            groups = worthwhile_groups(matrices) if matrices else []
+            return judged_by_groups(self, groups) if groups else self.judged(self.lines, self.claims)
         measured = Search(self).run(self.lines)
         self.lines = [m.line for m in measured]
         self.claims = self.claims_along(self.lines)
