@@ -90,10 +90,12 @@ def _column(witnesses: Witnesses, whole: Measured, column: int, step: float) -> 
     def own(slopes: Array) -> Array:
         return slopes / step + rest
 
+    value = own(e.value)
     estimate = replace(
         e,
-        value=own(e.value),
-        bar=e.bar / abs(step),
+        value=value,
+        # The group passed: what is left over is an error of the measurement.
+        bar=np.fmax(e.bar / abs(step), np.abs(value - trial.claim) / judge.BARS),
         left=own(e.left),
         right=own(e.right),
         rung_value=own(e.rung_value),
