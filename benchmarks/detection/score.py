@@ -29,17 +29,20 @@ KINDS: dict[str, set[str]] = {
     "permuted": {"permuted-index", "shifted-index"},
     "swapped": {"swapped-arguments", "permuted-index"},
     "detached": {"detached"},
-    "regulariser": {"missing-regulariser", "constant-offset"},
-    "chain": {"missing-chain-factor", "constant-factor"},
+    "regulariser": {"missing-regulariser", "constant-offset", "missing-term"},
+    "chain": {"missing-chain-factor", "constant-factor", "missing-local-factor"},
     "broadcast": {"missing-reduction"},
     "overwritten": {"overwritten"},
     "branch": {"wrong-branch", "detached"},
     "single": {"single-entry"},
     "nan": {"nan-derivative"},
-    "stale": {"call-order"},
+    "stale": {"call-order", "same-everywhere"},
 }
 #: What says where, or that something is wrong, may stand beside each of them.
 NEUTRAL = {"wrong-derivative", "single-entry", "one-line", "outside-subdifferential"}
+#: These name the operand of f that makes the difference, which there is for many bugs of other names.
+NEUTRAL |= {"missing-term", "flipped-term", "double-counted-term", "scaled-term", "missing-local-factor"}
+NEUTRAL |= {"same-everywhere"}
 
 
 @dataclass(frozen=True)

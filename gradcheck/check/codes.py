@@ -87,6 +87,10 @@ CODES: dict[str, Code] = {
     "GC108": Code("asymmetric", "the Hessian is not symmetric",
                   "The second derivatives of a function whose Hessian is continuous do not depend on their order, so "
                   "that H[i, j] and H[j, i] are one number. Here they are two: one of them, at least, is wrong."),
+    "GC109": Code("same-everywhere", "the derivative is the same at two points where it should not be",
+                  "At two points the hand-written derivative returns exactly the same, while that of the function "
+                  "changes: a cache that does not look at its argument, a value that was computed once, or a "
+                  "derivative from which all that depends on the argument is missing."),
     "GC111": Code("sign-flipped", "the derivative has the wrong sign",
                   "Every wrong entry is the right one times -1. Often a minus that belongs to the function (a "
                   "negative log-likelihood, -x) was forgotten in the derivative, or f is a reward where a loss "

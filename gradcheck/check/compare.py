@@ -96,10 +96,10 @@ def compare(
     return measured
 
 
-def glance(sampler: Sampler, line: Line, trial: Trial, noise: Array) -> Estimate:
-    """What one difference says: two evaluations."""
+def glance(sampler: Sampler, line: Line, trial: Trial, noise: Array, rungs: Sequence[int] = (0,)) -> Estimate:
+    """What one difference says, or those at a few rungs: two evaluations each."""
     ladder = Ladder(line, _base(line, noise, trial, sampler.center, False), noise, bottom=_bottom(trial, noise))
-    climb(sampler, [ladder], [[0]])
+    climb(sampler, [ladder], [rungs])
     return estimate(sampler, ladder)
 
 

@@ -377,7 +377,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
     if yours is not None and given is not None and not caller.spent:
-        call_order(scene, yours, given, request.seed, witness.possible(measured), findings)
+        right = all(np.all(m.state == judge.PASS) for m in measured)
+        call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     findings += findings_of(scene, measured, entries, request, yours)
     findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)

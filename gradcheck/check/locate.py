@@ -8,7 +8,7 @@ n. Entries that are found wrong are taken out of all directions, so that these t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 #: Halves that may be measured, for all directions together.
 BUDGET = 1200
+#: The rungs at which a half is looked at where one difference does not show that it is wrong.
+CLOSELY = (-1, 0, 1, 2)
+#: Where so many coordinates of what is wrong are right, it is nothing but rounding.
+ROUNDED = 3
 #: Errors are dense, and not looked for one by one, where more than this part of the sampled entries is wrong.
 DENSE = 0.25
 #: What is said of an error by subtraction is measured where its error bar is no longer small beside it.
@@ -109,10 +113,15 @@ class Search:
             if not dense and self.budget > 0:
                 part = self._seen(line)
                 if part.wrong:
-                    self._split(part)
+                    self._split(part, self._seen)
                     if len(self.wrong) > len(known):
                         continue
-            return self.witnesses.judged([line])[0]
+            m = self.witnesses.judged([line])[0]
+            if not dense and self.budget > 0 and np.any(m.state == judge.FAIL):  # by less than one difference shows
+                self._split(self._part(m), self._looked_at)
+                if len(self.wrong) > len(known):
+                    continue
+            return m
 
     def _seen(self, line: Line) -> Part:
         """What one difference says of a direction."""
@@ -121,24 +130,38 @@ class Search:
         trial, e = self.witnesses.glance(line)
         return Part(line.direction, trial.claim - e.value, e.bar)
 
-    def _split(self, whole: Part) -> None:
-        """Halve what is wrong until its coordinates are known or the budget is spent."""
-        queue = [whole]
-        while queue and self.budget > 0:
+    def _looked_at(self, line: Line) -> Part:
+        """What differences at several steps say of a direction."""
+        assert line.direction is not None
+        self.budget -= len(CLOSELY)
+        trial, e = self.witnesses.glance(line, CLOSELY)
+        return Part(line.direction, trial.claim - e.value, e.bar)
+
+    @staticmethod
+    def _part(m: Measured) -> Part:
+        assert m.line.direction is not None
+        return Part(m.line.direction, m.trial.claim - m.estimate.value, m.estimate.bar)
+
+    def _split(self, whole: Part, look: Callable[[Line], Part]) -> None:
+        """Halve what is wrong until its coordinates are known, the budget is spent, or they turn out to be right:
+        then it is rounding, of float32 say, in all of them."""
+        queue, right = [whole], 0
+        while queue and self.budget > 0 and right < ROUNDED:
             part = queue.pop()
             moving = np.flatnonzero(part.vector)
             if moving.size == 1:
                 column = int(moving[0])
                 if column not in self.singles:
                     self.singles[column] = self.witnesses.judged(all_coordinates(self.x, self.dtype, [column]))[0]
+                right += column not in self.wrong
                 continue
-            left, right = np.zeros_like(part.vector), part.vector.copy()
+            left, rest = np.zeros_like(part.vector), part.vector.copy()
             half = moving[: moving.size // 2]
-            left[half], right[half] = part.vector[half], 0.0
-            first = self._seen(along(self.x, left, self.dtype))
-            second = Part(right, part.off - first.off, part.bar + first.bar)
+            left[half], rest[half] = part.vector[half], 0.0
+            first = look(along(self.x, left, self.dtype))
+            second = Part(rest, part.off - first.off, part.bar + first.bar)
             if not second.clear:
-                second = self._seen(along(self.x, right, self.dtype))
+                second = look(along(self.x, rest, self.dtype))
             queue += [p for p in (first, second) if p.wrong]
 
     def _forgive(self, m: Measured) -> None:

@@ -172,6 +172,7 @@ def call_order(
     first: np.ndarray,
     seed: int,
     allowed: Callable[[Array, np.ndarray], bool],
+    right: bool,
     findings: list[Finding],
 ) -> None:
     """Does the derivative depend on its argument alone? Call it elsewhere, then here again.
@@ -180,6 +181,7 @@ def call_order(
         scene: f at the point.
         yours: the derivative; ``first`` is what it returned at the point.
         seed: of the second point.
+        right: it is right at the point.
         allowed: (x, derivative there) -> False if it cannot be that the derivative is there what it is here.
         findings: GC105 is appended if it depends on call order, GC309 if that could not be tested.
     """
@@ -208,8 +210,13 @@ def call_order(
         hint = "it keeps state between calls: a stale cache, or the last forward pass"
         findings.append(Finding("GC105", kind("GC105"), text, where, hint))
     elif np.any(first != 0) and _alike(first, elsewhere, 0.0) and not allowed(x, elsewhere):
-        text = f"{yours.function.name} returns the derivative of the point where it was first called"
-        findings.append(Finding("GC105", kind("GC105"), text, where, "a cache does not look at its argument"))
+        if right:
+            text = f"{yours.function.name} returns the derivative of the point where it was first called"
+            findings.append(Finding("GC105", kind("GC105"), text, where, "a cache does not look at its argument"))
+        else:
+            text = f"{yours.function.name} returns the same at two points, between which the derivative changes"
+            hint = "a cache that does not look at its argument, or what depends on it is missing"
+            findings.append(Finding("GC109", kind("GC109"), text, where, hint))
 
 
 def _alike(a: np.ndarray, b: np.ndarray, rtol: float = 1e-9) -> bool:

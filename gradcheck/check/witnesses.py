@@ -382,10 +382,10 @@ class Witnesses:
         self.claims = self.claims_along(self.lines)
         return measured
 
-    def glance(self, line: Line) -> tuple[Trial, Estimate]:
-        """What is on trial along a line, and what one difference says of it."""
+    def glance(self, line: Line, rungs: Sequence[int] = (0,)) -> tuple[Trial, Estimate]:
+        """What is on trial along a line, and what differences at these rungs say of it."""
         trial = self.trials([line], self.claims_along([line]))[0]
-        return trial, glance(self.sampler, line, trial, self.noise)
+        return trial, glance(self.sampler, line, trial, self.noise, rungs)
 
     def _without_autodiff(
         self, reason: str, where: Location | None, hint: str, findings: list[Finding]
