@@ -88,6 +88,9 @@ def _bound(m: Measured, row: int) -> float:
     """
     value, trial = float(m.estimate.value[row]), m.trial
     bound = judge.BARS * float(m.estimate.bar[row])
+    if judge.staircase(m.estimate)[row]:
+        plain = m.estimate.plain[:, row]
+        bound = max(bound, float(np.nanmax(np.abs(plain - value), initial=0.0)))
     if trial.witness is None or not np.isfinite(trial.witness[row]):
         return bound
     apart = abs(float(trial.witness[row]) - value)

@@ -160,8 +160,13 @@ def _told_by_two(trial: Trial, e: Estimate, difference: Array, allowed: Array) -
     """Autodiff agrees with the measurement to within its error bar, and what is on trial with neither."""
     if trial.witness is None:
         return np.zeros_like(trial.witness_agrees)
-    beside = np.abs(trial.witness - e.value) <= e.bar
+    beside = (np.abs(trial.witness - e.value) <= e.bar) & ~staircase(e)
     return np.asarray(beside & ~trial.witness_agrees & (difference > np.maximum(BARS_OF_TWO * e.bar, allowed)))
+
+
+def staircase(e: Estimate) -> Mask:
+    """Where f loses its small digits, it seems, (m,): several steps see nothing, and others do."""
+    return np.asarray((np.sum(e.plain == 0, axis=0) >= 2) & np.any(e.plain != 0, axis=0))
 
 
 def _beyond(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:
@@ -198,8 +203,7 @@ def _at_the_limit(trial: Trial, e: Estimate, last: bool) -> Mask:
     # Two short ones that say what is claimed do so by no chance, however much noise they are thought to have.
     claimed = (np.abs(trial.claim - e.plain) < 1e-3 * gap) & (e.plain_rounding < 1e-3 * gap)
     says_so = np.sum(claimed[:SHORTEST], axis=0) >= 2
-    # A staircase (f loses its small digits): short steps see nothing, long ones what is claimed.
-    flat = (np.sum(e.plain == 0, axis=0) >= 2) & (trial.claim != 0)
+    flat = staircase(e) & (trial.claim != 0)  # short steps see nothing, long ones what is claimed
     flat &= np.sum(np.abs(e.plain - trial.claim) <= 0.3 * np.abs(trial.claim), axis=0) >= 2
     # They count where autodiff is on the side of what would fail: without it, noise that changes from step to step (of
     # what rounds its argument) would hide many mistakes.
