@@ -1044,3 +1044,36 @@ def test_a_slight_error_in_one_of_many_is_found_without_autodiff() -> None:
 
     result = check(f, x, grad=df, autodiff=False)
     assert [e.index for e in result.located if e.verdict is Verdict.FAIL] == [(645,)]
+
+
+class Remembers:
+    """What scientists write for SciPy: value and gradient in one pass, kept for the last argument."""
+
+    def __init__(self) -> None:
+        self.x: Any = None
+
+    def at(self, x: np.ndarray) -> None:
+        if self.x is None or not np.array_equal(x, self.x):
+            self.x = np.array(x)
+            self.value = np.sum(np.sin(x) * x)
+            self.slope = np.cos(x) * x + np.sin(x)
+
+    def fun(self, x: np.ndarray) -> Any:
+        self.at(x)
+        return self.value
+
+    def jac(self, x: np.ndarray) -> Any:
+        self.at(x)
+        return self.slope
+
+    def wrong(self, x: np.ndarray) -> Any:
+        return self.jac(x) * [1.0, 1.0, 1.01]
+
+
+def test_a_function_that_keeps_its_last_argument() -> None:
+    model, x = Remembers(), np.array([0.3, 0.7, 1.1])
+    right = check(model.fun, x, grad=model.jac)
+    assert (right.verdict, codes(right)) == (Verdict.PASS, [])
+    assert right.entries[0].autodiff == pytest.approx(float(model.jac(x)[0]))
+    assert check(model.fun, x, grad=model.wrong).verdict is Verdict.FAIL
+    assert check(model.fun, x).verdict is Verdict.PASS

@@ -241,13 +241,13 @@ class ArrayInterface(RawMemory):
 
     def __eq__(self, other: Any) -> Any:
         equal = plain(self) == plain(other)
-        note_equal(self, equal)
+        note_equal(self, other, equal)
         return equal
 
     def __ne__(self, other: Any) -> Any:
         differ = plain(self) != plain(other)
         if other is not self:  # a test for nan
-            note_equal(self, np.logical_not(differ))
+            note_equal(self, other, np.logical_not(differ))
         return differ
 
     # -- attributes ------------------------------------------------------------------------------------------------

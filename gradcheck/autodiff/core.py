@@ -57,7 +57,7 @@ TRACED: set[type] = set()
 class Trace:
     """One differentiation in progress. Subclasses say what an operation does beyond computing its value."""
 
-    __slots__ = ("bare", "generous", "level", "live", "lost", "made")
+    __slots__ = ("bare", "equal", "generous", "level", "live", "lost", "made")
     # What to say of a value that the trace has left behind, and what to do.
     ended = (
         "a traced value of an earlier call is used again",
@@ -73,6 +73,8 @@ class Trace:
         self.bare = False
         self.generous = False
         self.made = False
+        # Where a value of this trace was found equal to an array: in a cache, perhaps.
+        self.equal: Any = None
         # The first error that said "this would lose the derivative". Should the user's code swallow it
         # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
         self.lost: AutodiffError | None = None
@@ -212,10 +214,17 @@ def note_text() -> None:
         _state.notes.texts.append(user_location())
 
 
-def note_equal(x: Any, equal: Any) -> None:
-    """A traced value was compared with something, and this is where the two are equal."""
-    if _state.notes is not None and is_active(x) and np.any(equal):
+def note_equal(x: Any, other: Any, equal: Any) -> None:
+    """A traced value was compared with something, and this is where the two are equal.
+
+    To be equal as a whole to an array, or to one of NumPy's numbers, is to be found in a cache, perhaps.
+    """
+    if not is_active(x) or not np.any(equal):
+        return
+    if _state.notes is not None:
         _state.notes.equal.append(user_location())
+    if isinstance(other, np.ndarray | np.generic) and np.all(equal):
+        x.owner.equal = user_location() or True
 
 
 def note_zero() -> None:

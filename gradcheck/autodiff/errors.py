@@ -34,6 +34,10 @@ class WrongOutput(AutodiffError, TypeError):
     """What the function returned has no derivative of the kind that was asked for (a TypeError, as in autograd)."""
 
 
+class StoredValue(AutodiffError):
+    """The function found its argument equal to one that it had kept, and returned what it had kept with it."""
+
+
 def user_frame() -> FrameType | None:
     """The innermost frame on the call stack that belongs neither to us nor to NumPy or SciPy.
 

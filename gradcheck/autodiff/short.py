@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff.core import FUNCTIONS, SCALARS, Elementwise, shape_of
-from gradcheck.autodiff.memory import View, reference, remember
-from gradcheck.autodiff.rules.elementwise import POWER
+from gradcheck.autodiff.memory import reference, remember
+from gradcheck.autodiff.rules.elementwise import MULTIPLY, POWER
 from gradcheck.autodiff.rules.products import MATMUL
 from gradcheck.autodiff.sweep import (
     pull_elementwise,
@@ -39,6 +39,8 @@ from gradcheck.autodiff.sweep import (
 from gradcheck.autodiff.tape import TapedBase
 
 Way = Callable[..., Any]
+# The dtype of most arrays. (There may be other objects for it: what follows from its being this one is speed alone.)
+DOUBLE = np.dtype(np.float64)
 
 
 def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
@@ -51,32 +53,46 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
     keep_v, keep_a = rule.alone[k]
     linear = not keep_v and not keep_a
     constant = partial if type(partial) is float else None
+    product = partial is MULTIPLY.partials[k]
     power = k == 0 and partial is POWER.partials[0]
 
-    def way(x: Any, number: Any) -> Any:
-        a, trace, ref = x.value, x.owner, x.slot
-        root = x
+    def note(x: Any, number: Any, ref: Any, v: Any) -> Any:
+        """What is no array of floats, or has no derivative."""
+        if k:
+            return x.owner.note(rule, (number, x), (number, x.value), (None, ref), v)
+        return x.owner.note(rule, (x, number), (x.value, number), (ref, None), v)
+
+    def scaled(x: Any, number: Any) -> Any:
+        ref = x.slot
         if ref is None:
-            link = x.link
-            if type(link) is View:
-                root = link.root
-                if root.slot is not None:
-                    ref = link
-        v = function(number, a) if k else function(a, number)
+            ref = reference(x)
+        v = function(number, x.value) if k else function(x.value, number)
         if type(v) is not np.ndarray or v.dtype.kind != "f" or ref is None or partial is None:
-            if k:
-                return trace.note(rule, (number, x), (number, a), (None, ref), v)
-            return trace.note(rule, (x, number), (a, number), (ref, None), v)
-        records = trace.records
+            return note(x, number, ref, v)
         y = taped()
         y.value = v
-        y.owner = trace
+        y.owner = trace = x.owner
+        records: list[Any] = trace.records
         y.slot = slot = len(records)
-        if linear:
-            factor = _factor(partial, k, number) if constant is None else constant
-            records.append((slot, None, pull_scaled, ref, factor))
-            y.link = None
-            return y
+        y.link = None
+        factor = constant if constant is not None else number if product else _factor(partial, k, number)
+        records.append((slot, None, pull_scaled, ref, factor))
+        return y
+
+    def way(x: Any, number: Any) -> Any:
+        a, ref, root = x.value, x.slot, x
+        if ref is None:
+            ref = reference(x)
+            if ref is not None:
+                root = ref.root
+        v = function(number, a) if k else function(a, number)
+        if type(v) is not np.ndarray or v.dtype.kind != "f" or ref is None or partial is None:
+            return note(x, number, ref, v)
+        y = taped()
+        y.value = v
+        y.owner = trace = x.owner
+        records: list[Any] = trace.records
+        y.slot = slot = len(records)
         saved: list[Any]
         if power and number == 2:
             saved = [a]
@@ -92,7 +108,7 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         y.link = [saved] if keep_v else None
         return y
 
-    return way
+    return scaled if linear else way
 
 
 def _factor(partial: Any, k: int, number: Any) -> Any:
@@ -202,33 +218,27 @@ def binary(rule: Elementwise, taped: type[TapedBase]) -> Way:
 
 
 def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
-    """``way(x, y)``: the sum or difference of two values of the same live tape; arrays of one shape save nothing."""
+    """``way(x, y)``: the sum or difference of an array and another value of the same live tape; of one shape, they save
+    nothing."""
     function = rule.function
     general = binary(rule, taped)
     sign: Any = rule.partials[1]
 
     def way(x: Any, y: Any) -> Any:
         a, b, rx, ry = x.value, y.value, x.slot, y.slot
+        if type(b) is not np.ndarray or a.dtype is not DOUBLE or b.dtype is not DOUBLE:
+            return general(x, y)
         if rx is None:
             rx = reference(x)
         if ry is None:
             ry = reference(y)
-        if (
-            rx is None
-            or ry is None
-            or type(a) is not np.ndarray
-            or type(b) is not np.ndarray
-            or a.shape != b.shape
-            or not a.ndim
-            or a.dtype.char != "d"
-            or b.dtype.char != "d"
-        ):
+        shape = a.shape
+        if rx is None or ry is None or not shape or shape != b.shape:
             return general(x, y)
-        trace: Any = x.owner
-        records = trace.records
         out = taped()
         out.value = function(a, b)
-        out.owner = trace
+        out.owner = trace = x.owner
+        records: list[Any] = trace.records
         out.slot = slot = len(records)
         out.link = None
         records.append((slot, None, pull_linear, (rx, ry), sign))

@@ -32,7 +32,7 @@ from gradcheck.autodiff.core import (
     plain,
     shape_of,
 )
-from gradcheck.autodiff.errors import AutodiffError, WrongOutput, frame_of, translated, unsupported
+from gradcheck.autodiff.errors import AutodiffError, StoredValue, WrongOutput, frame_of, translated, unsupported
 from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scope import escalate, escalate_at, replace_called, replace_compiled, stand_in, tracing
 from gradcheck.autodiff.tape import Tape
@@ -103,6 +103,15 @@ def _array_leaves(a: Any) -> list[Any]:
 _COMMON = frozenset({np.ndarray, float, np.float64})
 
 
+def stored(where: Any) -> StoredValue:
+    """What is said where a function took its value from a cache."""
+    return StoredValue(
+        "the function found its argument equal to a stored one, and returned a value that does not depend on it",
+        where=where if isinstance(where, Location) else None,
+        hint="a value from a cache has no derivative: clear the cache first, or call the function elsewhere before",
+    )
+
+
 class _Traced:
     """One run of a function on a trace: its inputs (leaves), and what came out."""
 
@@ -160,6 +169,8 @@ class _Traced:
         if self.raised:
             self.raised = False
         if self.trace.lost is None:
+            if self.trace.equal is not None and not any_active(self.output):
+                raise stored(self.trace.equal)
             if _state.pages:
                 refused = forks.refusal()
                 if refused is not None:

@@ -176,6 +176,8 @@ class Autodiff:
         texts: where f turned traced values into text.
         equal: where they were found equal to something.
         independent: whether f returned nothing that depends on the argument when it was last traced.
+        elsewhere: calls f beside the point.
+        refreshed: whether that was done just now.
         rule_calls: the calls of primitives with rules of the user's own, in the first run that had some.
     """
 
@@ -193,6 +195,8 @@ class Autodiff:
         self.equal: list[Location | None] = []
         self.rule_calls: list[Call] = []
         self.independent = False
+        self.elsewhere: Callable[[], Any] | None = None
+        self.refreshed = False
 
     @property
     def traceable(self) -> Callable[..., Any]:
@@ -206,6 +210,7 @@ class Autodiff:
     def guarded(self, compute: Callable[[], Any]) -> Any:
         """What the autodiff core computes; None, with :attr:`trouble` set, where it cannot follow f."""
         from gradcheck.autodiff import noting
+        from gradcheck.autodiff.errors import StoredValue
         from gradcheck.autodiff.opaque import recording
 
         try:
@@ -218,6 +223,8 @@ class Autodiff:
             self.independent = notes.independent is True
             self.log.add(notes)
             return found
+        except StoredValue as error:
+            return self._with_another_in_the_cache(compute, error)
         except GradcheckError as error:
             self.trouble = error
         except (Exception, SystemExit) as error:
@@ -226,6 +233,18 @@ class Autodiff:
             text = f"{self.f.name} raised {type(error).__name__} while traced: {error}".split("\n")[0]
             self.trouble = GradcheckError(text, where=where, code="GC016")
         return None
+
+    def _with_another_in_the_cache(self, compute: Callable[[], Any], error: GradcheckError) -> Any:
+        """Once more, after a call of f elsewhere: what keeps the last argument alone has another one then."""
+        if self.elsewhere is None or self.refreshed:
+            self.trouble = error
+            return None
+        self.refreshed = True
+        try:
+            self.elsewhere()
+            return self.guarded(compute)
+        finally:
+            self.refreshed = False
 
     def dense(self, args: Sequence[Any]) -> np.ndarray | None:
         """The whole derivative, value.shape + argument.shape."""

@@ -138,7 +138,8 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         state[calm & alone & ~passed & ~off] = ALONE
         limit = _at_the_limit(trial, e, last)
         if confirmed:  # a difference of few bars waits for the whole ladder
-            state[off & ~e.kink & (last | (difference > CLEAR * e.bar)) & limit] = FAIL
+            plain = (difference > CLEAR * e.bar) & ~e.bent  # a bend may be a kink, which shorter steps will tell
+            state[off & ~e.kink & (last | plain) & limit] = FAIL
         if last:
             margin = BARS * e.bar + 0.01 * np.abs(e.right - e.left) + FLOOR * size
             low, high = np.minimum(e.left, e.right) - margin, np.maximum(e.left, e.right) + margin

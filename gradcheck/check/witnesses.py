@@ -99,6 +99,7 @@ class Witnesses:
         self.scene, self.request, self.yours = scene, request, yours
         self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
+        self.autodiff.elsewhere = lambda: scene.evaluate(scene.x + BESIDE * coordinate_scales(scene.x))
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
         self.floor = judge.FLOOR_SHORT if short else judge.FLOOR

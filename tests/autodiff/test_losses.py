@@ -672,3 +672,28 @@ def test_what_a_forked_process_decides_has_no_derivative() -> None:
 
     assert grad(f)(X) == 2.0
     assert grad(f)(0.5) == 1.0
+
+
+def test_a_value_from_a_cache_is_refused() -> None:
+    class Model:
+        x: Any = None
+
+        def fun(self, x: Any) -> Any:
+            if self.x is None or not np.array_equal(x, self.x):
+                self.x = np.array(x)
+                self.value = np.sum(x**2)
+            return self.value
+
+    model, x = Model(), np.array([1.0, 2.0])
+    np.testing.assert_allclose(grad(model.fun)(x), 2 * x)
+    np.testing.assert_allclose(grad(model.fun)(x + 1), 2 * x + 2)
+    with pytest.raises(AutodiffError, match="earlier call"):  # what that has left there
+        grad(model.fun)(x + 1)
+    model.fun(x)
+    with pytest.raises(AutodiffError, match="equal to a stored one") as caught:
+        grad(model.fun)(x)
+    assert caught.value.where is not None
+    assert caught.value.where.file == __file__
+    # What compares with numbers of the code, or with parts, is no cache.
+    assert grad(lambda v: 1.0 if v == 0 else np.sin(v) / v)(0.0) == 0.0
+    np.testing.assert_allclose(grad(lambda v: 1.0 * np.sum(v == x[0]))(x), 0.0)

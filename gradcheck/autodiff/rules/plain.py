@@ -14,7 +14,17 @@ import numpy.char
 import numpy.strings
 from numpy._core import umath
 
-from gradcheck.autodiff.core import FUNCTIONS, UFUNCS, any_active, constant, is_active, note_zero, plain_tree
+from gradcheck.autodiff.core import (
+    FUNCTIONS,
+    TRACED,
+    UFUNCS,
+    any_active,
+    constant,
+    is_active,
+    note_equal,
+    note_zero,
+    plain_tree,
+)
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.text import noted
 
@@ -68,6 +78,22 @@ def _register(module: Any, names: str, why: str) -> None:
             HANDLERS[FUNCTIONS[function]] = why
 
 
+def _asking(function: Callable[..., Any]) -> Any:
+    """A question whether two arrays are equal as a whole."""
+
+    def handler(a: Any, b: Any, *args: Any, **keywords: Any) -> Any:
+        answer = function(plain_tree(a), plain_tree(b), *args, **keywords)
+        for one, other in ((a, b), (b, a)):
+            if type(one) in TRACED:
+                note_equal(one, plain_tree(other), answer)
+        return answer
+
+    return handler
+
+
+for _question in (np.array_equal, np.array_equiv, np.allclose):
+    FUNCTIONS[_question] = _asking(_question)
+    HANDLERS[FUNCTIONS[_question]] = "piecewise constant"
 _register(np, PLAIN, "piecewise constant")
 _register(np.linalg, PLAIN_LINALG, "piecewise constant")
 for _module in (np.strings, np.char):
