@@ -335,7 +335,9 @@ class Autodiff:
                 terms = u.reshape(-1) * np.asarray(found[0], np.float64).reshape(-1)
                 back = np.asarray(found[1], np.float64).reshape(-1) * v
                 apart = abs(np.sum(terms) - np.sum(back))
-                size = np.sum(np.abs(terms)) + np.sum(np.abs(back))
+                value = np.max(np.abs(np.asarray(0.0 if self.value is None else self.value)), initial=0.0)
+                # Where the derivative is zero, at an optimum, there is nothing but the rounding of f's own terms.
+                size = np.sum(np.abs(terms)) + np.sum(np.abs(back)) + 1e-5 * value
             if apart > (MODES_SINGLE if single else MODES) * size:
                 return True
         return False

@@ -98,6 +98,7 @@ def _column(witnesses: Witnesses, whole: Measured, column: int, step: float) -> 
         bar=np.fmax(e.bar / abs(step), np.abs(value - trial.claim) / judge.BARS),
         left=own(e.left),
         right=own(e.right),
+        doubt=e.doubt / abs(step),
         rung_value=own(e.rung_value),
         rung_bar=e.rung_bar / abs(step),
         plain=own(e.plain),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.judge import BARS, FAIL, OPEN, PASS, SCALES, Opinion, Trial
+from gradcheck.check.judge import BARS, FAIL, OPEN, PASS, SCALES, UNDECIDED, Opinion, Trial
 from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_step
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import half_ulp
@@ -230,6 +230,15 @@ def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array
         gap = np.abs(m.trial.claim - m.estimate.value) * m.line.scale
         explained = (gap <= BARS * jumps) | (amplifies & (gap <= SLIGHT * largest))
         m.state[suspects & explained] = SCALES
+
+
+def doubt_slight(measured: Sequence[Measured]) -> None:
+    """Turn slight failures of what autodiff agrees with into UNDECIDED, in place: two analytic derivatives are not wrong
+    by the same little, but differences of rough functions are."""
+    for m in measured:
+        m.state[_small_failures(m.trial, m.estimate, m.opinion) & (m.state == FAIL) & m.trial.witness_agrees] = (
+            UNDECIDED
+        )
 
 
 def _jumps_nearby(sampler: Sampler, noise: Array) -> Array:

@@ -75,7 +75,7 @@ def decide(scene: Scene, measured: Sequence[Measured]) -> None:
     """Settle, in place, what differences left undecided and a complex step can tell.
 
     It confirms what is on trial where no other derivative speaks against it; and where autodiff disagrees, the one of
-    the two that it agrees with is right. The measurement must not contradict.
+    the two that it agrees with is right. The measurement must not contradict, and they must differ by more than rounding.
     """
     undecided = [m for m in measured if np.any(m.state == judge.UNDECIDED)]
     for m in undecided[:MOST]:
@@ -87,19 +87,19 @@ def decide(scene: Scene, measured: Sequence[Measured]) -> None:
         with np.errstate(all="ignore"):
             size = judge.magnitude(m.trial, seen)
             allowed = np.maximum(m.trial.floor * size, m.trial.rtol * np.abs(claim) + m.trial.atol)
-            open_ = (m.state == judge.UNDECIDED) & ~m.estimate.kink
+            open_ = (m.state == judge.UNDECIDED) & ~m.estimate.kink & (m.opinion.state == judge.UNDECIDED)
             possible = np.abs(claim - m.estimate.value) <= BARS * m.estimate.bar
             confirmed = (np.abs(seen - claim) <= allowed) & possible
+            gap = np.abs(claim - rival)
             unopposed = np.isnan(rival) | m.trial.witness_agrees
-            apart = SAME * np.abs(claim - rival)
+            if np.any(open_ & ~unopposed):
+                unopposed |= gap <= SCATTER * _scatter(scene, m.line, seen)
+            apart = SAME * gap
             for_claim = (np.abs(seen - claim) <= apart) & possible
             against = (np.abs(seen - rival) <= apart) & (np.abs(rival - m.estimate.value) <= BARS * m.estimate.bar)
-            against &= open_ & ~unopposed & (np.abs(claim - rival) > allowed)
             m.state[open_ & confirmed & unopposed] = judge.PASS
             m.state[open_ & ~unopposed & for_claim] = judge.ALONE
-            if np.any(against):
-                scatter = _scatter(scene, m.line, seen)
-                m.state[against & (np.abs(claim - rival) > SCATTER * scatter)] = judge.FAIL
+            m.state[open_ & ~unopposed & against & (gap > allowed)] = judge.FAIL
         floor = np.full_like(claim, max(m.trial.floor, FLOOR))
         m.opinion = replace(m.opinion, resolution=np.where(m.state != m.opinion.state, floor, m.opinion.resolution))
         m.complex_step = seen

@@ -187,7 +187,7 @@ class Part:
     value: str
     evidence: Evidence | None = None
     constant: bool = False
-    kinks: tuple[int, ...] = ()
+    kinks: bool = False
     independent: bool = False
     shape: tuple[Finding, ...] = ()
     suspect: Suspect | None = None
@@ -257,9 +257,11 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
     At a kink there is no derivative to compare with, and a wrong one would go unseen.
     """
     given = np.asarray(point.args[request.argnum], dtype=np.float64)
-    scales = coordinate_scales(given.reshape(-1))
-    aside = np.zeros(given.size)
-    aside[list(part.kinks)] = BESIDE_KINKS * scales[list(part.kinks)]
+    rng = np.random.default_rng([request.seed, 12])
+    # All coordinates, as others may be at kinks of their own that the check did not see.
+    aside = BESIDE_KINKS * coordinate_scales(given.reshape(-1)) * rng.uniform(0.5, 1.0, given.size)
+    if given.ndim == 2 and given.shape[0] == given.shape[1] and np.all(given == given.T):
+        aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
     sides = []
     for sign in (1.0, -1.0):
         moved: Any = given + sign * aside.reshape(given.shape)
@@ -275,7 +277,9 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         if wrong:
             worst = max(wrong, key=lambda e: e.difference or 0.0)
             claim = worst.autodiff if worst.yours is None else worst.yours
-            shown = np.array2string(np.asarray(moved), threshold=8, precision=6, separator=", ")
+            style: Any = {"float_kind": lambda x: f"{x:.6g}"}
+            shown = np.array2string(np.asarray(moved), threshold=8, separator=", ", formatter=style)
+            shown = " ".join(shown.split())
             text = (
                 f"beside the kink, at {request.argname}={shown}, {worst.label} is wrong: {claim:.6g}, where "
                 f"{worst.measured:.6g} was measured"
@@ -387,12 +391,11 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         findings += memory_findings(function, names)
     evidence = gather(scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
     constant = _constant(scene, entries, request.seed)
-    kinks = {m.line.column for m in measured if m.line.column is not None and np.any(m.state == judge.KINK)}
-    few = tuple(sorted(kinks)) if scene.x.size <= ALL_COLUMNS else ()
+    kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent
     suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None
     return Part(
-        tuple(entries), tuple(findings), total, scene.text, evidence, constant, few, independent, suspect=suspect
+        tuple(entries), tuple(findings), total, scene.text, evidence, constant, kinks, independent, suspect=suspect
     )
 
 

@@ -150,6 +150,8 @@ def _note(m: Measured, row: int) -> str:
     witness = m.trial.witness
     if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
+    elif state == judge.UNDECIDED and m.trial.witness_agrees[row] and m.opinion.state[row] == judge.FAIL:
+        note = "yours and autodiff agree, and the measurement is off by little: f is rough, it seems"
     if m.complex_step is not None and m.opinion.state[row] == judge.UNDECIDED:
         by = {judge.PASS: "confirmed by", judge.FAIL: "autodiff agrees with", judge.ALONE: "yours agrees with"}.get(
             state
@@ -165,7 +167,7 @@ def _in_subdifferential(m: Measured, row: int) -> str:
         return "is outside"
     claim = float(m.trial.claim[row])
     for side, slope in (("left", float(m.estimate.left[row])), ("right", float(m.estimate.right[row]))):
-        if abs(claim - slope) <= 1e-6 * max(abs(claim), abs(slope)):
+        if abs(claim - slope) <= float(m.estimate.doubt[row]) + 1e-6 * max(abs(claim), abs(slope)):
             return f"is the {side} one"
     return "lies between"
 

@@ -141,7 +141,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
             plain = (difference > CLEAR * e.bar) & ~e.bent  # a bend may be a kink, which shorter steps will tell
             state[off & ~e.kink & (last | plain) & limit] = FAIL
         if last:
-            margin = BARS * e.bar + 0.01 * np.abs(e.right - e.left) + FLOOR * size
+            margin = BARS * (e.bar + e.doubt) + 0.01 * np.abs(e.right - e.left) + FLOOR * size
             low, high = np.minimum(e.left, e.right) - margin, np.maximum(e.left, e.right) + margin
             outside = ((trial.claim < low) | (trial.claim > high)) & ~e.vertical & limit
             state[e.kink] = KINK

@@ -10,6 +10,7 @@ are second differences of f: 4 H_ij s_i s_j = φ''(s_i e_i + s_j e_j) − φ''(s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,7 +81,13 @@ def second_order(
         entries = _from_gradient(scene, own, ad, request, point, tools, gradient)
     else:
         entries = _from_values(scene, own, ad, request, point, noise, rounding)
-    entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
+    along_directions = _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
+    if any(e.note.startswith("kink") for e in entries):  # they go through it
+        along_directions = [
+            replace(e, verdict=Verdict.INCONCLUSIVE, note="kink: see the entries") if e.verdict is Verdict.FAIL else e
+            for e in along_directions
+        ]
+    entries += along_directions
     findings += _findings(scene, entries, yours)
     if own is not None and yours is not None:
         findings += _asymmetric(own, request, scene, yours)

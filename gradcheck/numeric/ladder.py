@@ -63,6 +63,7 @@ class Estimate:
         kink: the slope jumps at the point itself.
         vertical: the jump grows as the step shrinks: f is discontinuous, or its slope is infinite.
         left, right: the one-sided slopes.
+        doubt: how well these are known.
         bent: the jump of the slope at the middle step is larger than smoothness explains; needs more steps.
         rung_value, rung_bar: the best candidate of every rung, smallest step first; inadmissible ones are nan.
         short: whether the step of a rung is short enough to tell of the limit, (rungs, m).
@@ -77,6 +78,7 @@ class Estimate:
     vertical: np.ndarray
     left: Array
     right: Array
+    doubt: Array
     bent: np.ndarray
     rung_value: Array
     rung_bar: Array
@@ -188,7 +190,10 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
             steep = _diverges(slopes, noise / steps)
             kink, vertical = kink | steep, vertical | steep
         pick = (at, np.arange(values.shape[1]))
-        half = 0.5 * jumps[pick]
+        beyond = (np.minimum(at + 1, len(jumps) - 1), pick[1])
+        bend = (jumps[beyond] - jumps[pick]) / (RATIO - 1)  # the jump's own term of first order in the step
+        half = 0.5 * (jumps[pick] - bend)
+        doubt = np.abs(bend) + 4.0 * noise[pick] / steps[at, 0]
         middle = rungs.index(0) if 0 in rungs else len(rungs) // 2
         smooth = 30.0 * steps[middle] / ladder.line.scale * np.abs(slopes[middle])
         bent = np.abs(jumps[middle]) > (np.inf if ladder.second else 1.0) * np.maximum(
@@ -201,6 +206,7 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
         vertical=vertical,
         left=slopes[pick] - half,
         right=slopes[pick] + half,
+        doubt=doubt,
         bent=bent & np.isfinite(jumps[middle]),
         rung_value=rung_value,
         rung_bar=rung_bar,
@@ -356,7 +362,7 @@ def _diverges(slopes: Array, noise: Array) -> np.ndarray:
     open_ = np.ones(slopes.shape[1], dtype=bool)
     size = np.abs(slopes)
     for k in range(len(slopes) - 3):
-        seen = open_ & (10 * noise[k] <= size[k]) & np.isfinite(size[k])
+        seen = open_ & (10 * noise[k] <= size[k]) & np.isfinite(size[k]) & (size[k] > 0)
         grows = np.all(size[k : k + 3] >= GROWS * size[k + 1 : k + 4], axis=0)
         out |= seen & grows
         open_ &= ~seen
