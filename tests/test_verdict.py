@@ -431,7 +431,8 @@ def test_the_rules_alone() -> None:
         one = np.array
         e = Estimate(
             value=one([value]), bar=one([bar]), kink=one([False]), vertical=one([False]), left=one([value]),
-            right=one([value]), doubt=one([0.0]), bent=one([False]), rung_value=one([[value], [value]]), rung_bar=one([[bar], [bar]]),
+            right=one([value]), doubt=one([0.0]), bent=one([False]),
+            rung_value=one([[value], [value]]), rung_bar=one([[bar], [bar]]),
             short=one([[short], [False]]), steps=9,
             plain=one([[value], [value]]), plain_noise=one([[1e-12], [1e-13]]),
             plain_rounding=one([[1e-12], [1e-13]]),

@@ -233,12 +233,13 @@ def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array
 
 
 def doubt_slight(measured: Sequence[Measured]) -> None:
-    """Turn slight failures of what autodiff agrees with into UNDECIDED, in place: two analytic derivatives are not wrong
-    by the same little, but differences of rough functions are."""
+    """Turn slight failures of what autodiff agrees with into UNDECIDED, in place.
+
+    Two analytic derivatives are not wrong by the same little, but differences of rough functions are.
+    """
     for m in measured:
-        m.state[_small_failures(m.trial, m.estimate, m.opinion) & (m.state == FAIL) & m.trial.witness_agrees] = (
-            UNDECIDED
-        )
+        slight = _small_failures(m.trial, m.estimate, m.opinion) & (m.state == FAIL)
+        m.state[slight & m.trial.witness_agrees] = UNDECIDED
 
 
 def _jumps_nearby(sampler: Sampler, noise: Array) -> Array:

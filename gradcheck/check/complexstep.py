@@ -75,7 +75,8 @@ def decide(scene: Scene, measured: Sequence[Measured]) -> None:
     """Settle, in place, what differences left undecided and a complex step can tell.
 
     It confirms what is on trial where no other derivative speaks against it; and where autodiff disagrees, the one of
-    the two that it agrees with is right. The measurement must not contradict, and they must differ by more than rounding.
+    the two that it agrees with is right. The measurement must not contradict, and they must differ by more than
+    rounding.
     """
     undecided = [m for m in measured if np.any(m.state == judge.UNDECIDED)]
     for m in undecided[:MOST]:
