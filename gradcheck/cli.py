@@ -190,6 +190,14 @@ def gradcheck(
             text="Autodiff refuses functions without a rule; else it takes differences of that call.",
         ),
     ] = False,
+    no_autodiff: Annotated[
+        bool,
+        _option(
+            VERDICT,
+            "--no-autodiff",
+            text="Compare yours with the measurement alone: for compiled code that breaks when it is traced.",
+        ),
+    ] = False,
     budget: Annotated[
         str | None,
         _option(
@@ -266,6 +274,7 @@ def gradcheck(
             atol=atol,
             allow_inconclusive=allow_inconclusive,
             strict=strict,
+            no_autodiff=no_autodiff,
             budget=budget,
             pythonpath=tuple(pythonpath or ()),
         )

@@ -275,6 +275,7 @@ def _check(
         where=target.where,
         progress=(lambda done, total: progress(label, done, total)) if progress else None,
         strict=settings.strict,
+        autodiff=not settings.no_autodiff,
         budget=settings.budget,
     )
 
@@ -353,6 +354,7 @@ def reproduce(result: Result, argument: str, settings: Settings) -> str:
         words += ["--seed", str(settings.seed)]
     for name, tolerance in (("--rtol", settings.rtol), ("--atol", settings.atol)):
         words += [name, repr(tolerance)] if tolerance is not None else []
+    words += ["--no-autodiff"] if settings.no_autodiff else []
     words += ["--budget", settings.budget] if settings.budget is not None else []
     for folder in settings.pythonpath:
         words += ["--pythonpath", folder]

@@ -34,6 +34,7 @@ class Settings:
         rtol, atol: tolerances, or None for those of the verdict.
         allow_inconclusive: an inconclusive check does not change the exit code.
         strict: autodiff refuses functions without a derivative rule instead of differentiating such a call numerically.
+        no_autodiff: the hand-written derivative is compared with the measurement alone.
         budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
 
@@ -55,6 +56,7 @@ class Settings:
     atol: float | None = None
     allow_inconclusive: bool = False
     strict: bool = False
+    no_autodiff: bool = False
     budget: str | None = None
     pythonpath: tuple[str, ...] = ()
 
@@ -70,6 +72,8 @@ class Settings:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 raise SettingsError(f"--{name} {value}: a tolerance is a finite number, zero or more")
+        if self.no_autodiff and self.grad == "none":
+            raise SettingsError("--no-autodiff does not go with --grad none: there would be nothing to check")
         if self.budget is not None:
             try:
                 Budget.parse(self.budget)

@@ -783,3 +783,21 @@ def test_a_zero_among_the_defaults_hides_no_sign(gradcheck: Run, tmp_path: Path)
         "def f_grad(x=np.array([0.0, 2.0])):\n    return np.array([-2 * x[0], -np.sin(x[1])])\n"
     )
     assert gradcheck("zeros.py:f")[0] == 1
+
+
+def test_without_autodiff(gradcheck: Run) -> None:
+    code, out, _ = gradcheck("scipy.optimize:rosen", "--no-autodiff", "-f", "json")
+    assert code == 0
+    [check] = json.loads(out)["checks"]
+    assert {entry["autodiff"] for entry in check["entries"]} == {None}
+    assert "--no-autodiff" in check["reproduce"]
+    code, _, err = gradcheck("scipy.optimize:rosen", "--no-autodiff", "--grad", "none")
+    assert code == 2
+    assert "nothing to check" in err
+
+
+def test_a_budget(gradcheck: Run) -> None:
+    code, out, _ = gradcheck("scipy.optimize:rosen", "--budget", "20")
+    assert code == 3
+    assert "the budget of 20 evaluations was spent" in out
+    assert gradcheck("scipy.optimize:rosen", "--budget", "soon")[0] == 2
