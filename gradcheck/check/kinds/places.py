@@ -19,10 +19,11 @@ def place(pool: Pool) -> Told | None:
     at = f" at all {len(pool.points)} points" if len(pool.points) > 1 else ""
     of = "" if np.all(known) else f"of the {int(np.sum(known))} entries that could be compared one by one "
     if np.sum(wrong) == 1:
-        if np.sum(known) <= 2:
+        if not right:
             return None
         row, column = (int(i[0]) for i in np.nonzero(wrong))
-        text = f"{of}only {_label(pool, row, column)} is wrong, the other {right}{' entries' * (not of)} are right{at}"
+        others = f"other {right}{' entries' * (not of)} are" if right > 1 else "other one is"
+        text = f"{of}only {_label(pool, row, column)} is wrong, the {others} right{at}"
         return Told("GC114", text, evidence)
     shape = (*pool.first.outer, *pool.first.inner)
     m = len(pool.first.outer)
