@@ -86,7 +86,11 @@ class Trace:
 
     def __exit__(self, *_: object) -> None:
         self.live = False
-        _state.stack.remove(self)
+        stack = _state.stack
+        if stack[-1] is self:
+            stack.pop()
+        else:
+            stack.remove(self)
         if _state.kept_by is self:
             _state.give_back()
         if _state.texts and not _state.stack:

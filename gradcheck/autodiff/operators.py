@@ -262,7 +262,14 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             y.value = value[key]
             y.owner = self.owner
             y.slot = None
-            y.link = View(link.root, link, key) if type(link) is View else View(self, None, key)
+            if type(link) is View:
+                y.link = View(link.root, link, key)
+                return y
+            y.link = view = _new_view(View)  # View(self, None, key) without the call of its __init__
+            view.root = self
+            view.parent = view.step = None
+            view.key = key
+            view.spread = view.turned = False
             return y
         return self.owner.getitem(self, key)
 
@@ -276,6 +283,9 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             trace.records.append((n, self.slot, -1.0, None, None))
             return taped(-value, trace, n)
         return elementwise(NEGATIVE, (self,))
+
+
+_new_view: Any = View.__new__
 
 
 class Dual(forward_mode.DualBase, ArrayInterface):

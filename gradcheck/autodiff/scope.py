@@ -444,7 +444,7 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             function = getattr(function, "__func__", function)
             if not isinstance(function, types.FunctionType):
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
-        if isinstance(function, types.FunctionType):
+        if type(function) is types.FunctionType:
             known = _known.get((function.__code__, False))
             if known is None or known.swaps or known.length != len(function.__globals__):
                 with LOCK:

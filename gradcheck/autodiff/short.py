@@ -67,7 +67,12 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         if ref is None:
             ref = reference(x)
         v = function(number, x.value) if k else function(x.value, number)
-        if type(v) is not np.ndarray or v.dtype.kind != "f" or ref is None or partial is None:
+        if (
+            ref is None
+            or partial is None
+            or type(v) is not np.ndarray
+            or (v.dtype is not DOUBLE and v.dtype.kind != "f")
+        ):
             return note(x, number, ref, v)
         y = taped()
         y.value = v
@@ -86,7 +91,12 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
             if ref is not None:
                 root = ref.root
         v = function(number, a) if k else function(a, number)
-        if type(v) is not np.ndarray or v.dtype.kind != "f" or ref is None or partial is None:
+        if (
+            ref is None
+            or partial is None
+            or type(v) is not np.ndarray
+            or (v.dtype is not DOUBLE and v.dtype.kind != "f")
+        ):
             return note(x, number, ref, v)
         y = taped()
         y.value = v

@@ -107,12 +107,14 @@ class Sweep:
             if g is None:
                 continue
             if a is None:
-                if g.__class__ is float and slot in self.shapes and da not in _TAKE_UNIFORM:
+                if type(g) is float and da not in _TAKE_UNIFORM and slot in self.shapes:
                     g = fill(g, self.shapes[slot])
-                if careful and da in _GENERAL:
-                    b, db = _GENERAL[da](b, db)
-                    da = pull_carefully
-                da(self, slot, g, b, db)
+                if not careful:
+                    da(self, slot, g, b, db)
+                elif da in _GENERAL:
+                    pull_carefully(self, slot, g, *_GENERAL[da](b, db))
+                else:
+                    da(self, slot, g, b, db)
                 continue
             d = g * da if not careful else _living_product(g, da)
             c = cotangents[a]
@@ -159,7 +161,7 @@ class Sweep:
                 self.cotangents[ref] = d
                 if fresh:
                     self.owned.add(ref)
-            elif c.__class__ is float and ref in self.shapes:
+            elif type(c) is float and ref in self.shapes:
                 self.cotangents[ref] = d + c  # of an array's shape, as d is
                 self.owned.add(ref)
             elif (

@@ -135,9 +135,13 @@ class Tape(Trace):
 
     def variable(self, value: Any) -> Any:
         """An input: a value that the derivative is taken with respect to."""
-        slot = len(self.records)
+        x = Taped()
+        x.value = value
+        x.owner = self
+        x.slot = slot = len(self.records)
+        x.link = None
         self.records.append((slot, None, pull_input, None, None))
-        return taped(value, self, slot)
+        return x
 
     def constant(self, value: Any) -> Any:
         if is_array(value) and plain(value).dtype.kind in FLOAT_KINDS:
@@ -496,7 +500,8 @@ class Tape(Trace):
         if self.snapshots is not None:
             self.snapshots.verify()
         self._verify_order()
-        slots = [x.slot for x in wanted]
+        one = len(wanted) == 1  # the two comprehensions would take as long as two records
+        slots = [wanted[0].slot] if one else [x.slot for x in wanted]
         for careful in (False, True):
             sweep = Sweep(len(self.records), careful)
             for output, g in seeds:
@@ -509,7 +514,7 @@ class Tape(Trace):
                 break
         for start, end in self.cuts:
             self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
-        return [sweep.result(slot) for slot in slots]
+        return [sweep.result(slots[0])] if one else [sweep.result(slot) for slot in slots]
 
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""

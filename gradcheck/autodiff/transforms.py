@@ -49,10 +49,10 @@ Function = Callable[..., Any]
 def _numeric(x: Any) -> Any:
     """A leaf as something that can be varied: floats stay what they are, integers become floats, lists of numbers
     arrays."""
-    if type(x) is float or type(x) in TRACED:
-        return x
     if type(x) is np.ndarray and x.dtype.char == "d":
         return x.copy("K")
+    if type(x) is float or type(x) in TRACED:
+        return x
     if isinstance(x, bool) or not isinstance(x, int | float | complex | np.ndarray | np.generic):
         raise unsupported(f"cannot differentiate with respect to a {type(x).__name__}")
     if isinstance(x, np.ndarray | np.generic):
@@ -117,6 +117,8 @@ class _Traced:
 
     # What is so in most runs: whether arrays outside were copied, whether it raised, and what; the traces around it.
     copied = raised = False
+    # Whether the only argument is an array or a number.
+    plain = False
     failed: Exception | None = None
     outer: Sequence[tuple[Any, Any]] = ()
 
@@ -260,6 +262,7 @@ class _Traced:
         with tracing(f, trace) as names:
             self.swaps = names.swaps
             if len(args) == 1 and type(args[0]) in _COMMON and not self.keywords and not adopting:
+                self.plain = True
                 leaf = _numeric(args[0])
                 self.tree = [leaf]
                 x = start(trace, 0, leaf)
@@ -435,6 +438,8 @@ def _pull_back(run: _Traced, seeds: Sequence[tuple[Any, Any]]) -> list[Any]:
         if not error.placed:
             error.where = run.where  # no line of the user's runs in the sweep: the function is the nearest place
         raise
+    if run.plain:
+        return [_like(cotangents[0], run.inputs[0].value)]
     return list(map(_like, cotangents, [x.value for x in run.inputs]))
 
 
@@ -517,7 +522,8 @@ def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], ke
             )
         if is_array(value):
             one = np.ones(shape_of(value))
-    gradient = _gather(run, argnum, _pull_back(run, [(output, one)]))
+    flat = _pull_back(run, [(output, one)])
+    gradient = flat[0] if run.plain and type(argnum) is int else _gather(run, argnum, flat)
     run.close()
     return value, gradient
 
