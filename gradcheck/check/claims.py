@@ -20,7 +20,7 @@ from gradcheck.check.result import Calls, CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, numbers, split
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.numeric.lines import Line
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
 
 if TYPE_CHECKING:
     from gradcheck.autodiff import Notes
@@ -315,8 +315,8 @@ class Autodiff:
 
         before = self.trouble
         rng = np.random.default_rng([seed, 8])
-        v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
-        u = rng.choice([-1.0, 1.0], self.value_space.shape) * rng.uniform(0.5, 1.0, self.value_space.shape)
+        v = random_weights(rng, x.size) * coordinate_scales(x)
+        u = random_weights(rng, self.value_space.shape)
         parts = (np.real, np.imag) if self.value_space.complex else (None,)
         single = min(d.itemsize for d in (self.space.dtype, self.value_space.dtype)) < 8
         for part in parts:

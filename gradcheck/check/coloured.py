@@ -21,7 +21,7 @@ from gradcheck.check import judge
 from gradcheck.check.compare import Measured
 from gradcheck.check.sampling import all_coordinates
 from gradcheck.numeric.lines import along
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Witnesses
@@ -69,7 +69,7 @@ def judged_by_groups(witnesses: Witnesses, groups: Sequence[Sequence[int]]) -> l
     alone: list[int] = []
     for group in groups:
         v = np.zeros(scene.x.size)
-        v[group] = rng.choice([-1.0, 1.0], len(group)) * rng.uniform(0.5, 1.0, len(group)) * scales[group]
+        v[group] = random_weights(rng, len(group)) * scales[group]
         whole = witnesses.judged([along(scene.x, v, scene.space.dtype)])[0] if len(group) > 1 else None
         if whole is None or not np.all(whole.state == judge.PASS):
             alone += group

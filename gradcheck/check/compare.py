@@ -17,7 +17,7 @@ from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, f
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.rough import jump_size
-from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two
+from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two, random_weights
 
 #: Rungs added round after round while an entry stays open; after them everything between the shortest and
 #: the longest.
@@ -250,7 +250,7 @@ def _jumps_nearby(sampler: Sampler, noise: Array) -> Array:
     jumps = np.zeros_like(noise)
     for seed in range(ROUGH_LINES):
         rng = np.random.default_rng([seed, x.size])
-        v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
+        v = random_weights(rng, x.size) * coordinate_scales(x)
         line = along(x, v, x.dtype)
         found = jump_size(sampler, line, ROUGH_REACH, noise)
         values = np.stack(list(line.samples.values()))

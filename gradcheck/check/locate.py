@@ -8,7 +8,7 @@ n. Entries that are found wrong are taken out of all directions, so that these t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,36 +113,24 @@ class Search:
             if not dense and self.budget > 0:
                 part = self._seen(line)
                 if part.wrong:
-                    self._split(part, self._seen)
+                    self._split(part)
                     if len(self.wrong) > len(known):
                         continue
             m = self.witnesses.judged([line])[0]
             if not dense and self.budget > 0 and np.any(m.state == judge.FAIL):  # by less than one difference shows
-                self._split(self._part(m), self._looked_at)
+                self._split(Part(vector, m.trial.claim - m.estimate.value, m.estimate.bar), CLOSELY)
                 if len(self.wrong) > len(known):
                     continue
             return m
 
-    def _seen(self, line: Line) -> Part:
-        """What one difference says of a direction."""
+    def _seen(self, line: Line, rungs: Sequence[int] = (0,)) -> Part:
+        """What the differences at these rungs say of a direction."""
         assert line.direction is not None
-        self.budget -= 1
-        trial, e = self.witnesses.glance(line)
+        self.budget -= len(rungs)
+        trial, e = self.witnesses.glance(line, rungs)
         return Part(line.direction, trial.claim - e.value, e.bar)
 
-    def _looked_at(self, line: Line) -> Part:
-        """What differences at several steps say of a direction."""
-        assert line.direction is not None
-        self.budget -= len(CLOSELY)
-        trial, e = self.witnesses.glance(line, CLOSELY)
-        return Part(line.direction, trial.claim - e.value, e.bar)
-
-    @staticmethod
-    def _part(m: Measured) -> Part:
-        assert m.line.direction is not None
-        return Part(m.line.direction, m.trial.claim - m.estimate.value, m.estimate.bar)
-
-    def _split(self, whole: Part, look: Callable[[Line], Part]) -> None:
+    def _split(self, whole: Part, rungs: Sequence[int] = (0,)) -> None:
         """Halve what is wrong until its coordinates are known, the budget is spent, or they turn out to be right:
         then it is rounding, of float32 say, in all of them."""
         queue, right = [whole], 0
@@ -158,10 +146,10 @@ class Search:
             left, rest = np.zeros_like(part.vector), part.vector.copy()
             half = moving[: moving.size // 2]
             left[half], rest[half] = part.vector[half], 0.0
-            first = look(along(self.x, left, self.dtype))
+            first = self._seen(along(self.x, left, self.dtype), rungs)
             second = Part(rest, part.off - first.off, part.bar + first.bar)
             if not second.clear:
-                second = look(along(self.x, rest, self.dtype))
+                second = self._seen(along(self.x, rest, self.dtype), rungs)
             queue += [p for p in (first, second) if p.wrong]
 
     def _forgive(self, m: Measured) -> None:

@@ -18,7 +18,7 @@ from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
 from gradcheck.numeric.noise import SPACINGS, noise_level
-from gradcheck.numeric.scale import Array, coordinate_scales, smallest_step
+from gradcheck.numeric.scale import Array, coordinate_scales, random_weights, smallest_step
 
 #: Two calls that differ by this much relatively are a threaded sum, not a random function.
 THREADS = 1e-13
@@ -69,8 +69,7 @@ class Scene:
             in the precision that it computes in, (m,).
         """
         rng = np.random.default_rng([seed, 1])
-        n = self.x.size
-        v = rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(self.x)
+        v = random_weights(rng, self.x.size) * coordinate_scales(self.x)
         # float32 cannot move by 2^-36 of itself
         shortest = SPACINGS[0] if self.space.dtype.itemsize >= 8 else 2.0**15 * SPACINGS[0]
         # Whole units in the last place: rounding of the argument must not pass for noise of f.
@@ -186,7 +185,7 @@ def call_order(
         findings: GC105 is appended if it depends on call order, GC309 if that could not be tested.
     """
     rng = np.random.default_rng([seed, 105])
-    signs = rng.choice([-1.0, 1.0], scene.x.size) * rng.uniform(0.5, 1.0, scene.x.size)
+    signs = random_weights(rng, scene.x.size)
     scales = coordinate_scales(scene.x)
     where = yours.function.where
     elsewhere = None

@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.check.codes import kind
 from gradcheck.check.result import Entry, Finding, Result, Verdict
 from gradcheck.errors import GradcheckError, Location
-from gradcheck.numeric.scale import coordinate_scales
+from gradcheck.numeric.scale import coordinate_scales, random_weights
 
 if TYPE_CHECKING:
     from gradcheck.autodiff.opaque import Call
@@ -120,7 +120,7 @@ def _checked(call: Call, k: int, mode: str, seed: int) -> Result | None:
 
     rng = np.random.default_rng([seed, 10])
     rule, x = call.rule, call.args[k]
-    u = rng.choice([-1.0, 1.0], np.shape(call.ans)) * rng.uniform(0.5, 1.0, np.shape(call.ans))
+    u = random_weights(rng, np.shape(call.ans))
     u = np.asarray(u, np.result_type(call.ans))[()]
 
     def args_with(value: Any) -> tuple[Any, ...]:
@@ -139,7 +139,7 @@ def _checked(call: Call, k: int, mode: str, seed: int) -> Result | None:
             (found,) = rule.pulls([k], rule.function(*args, **call.keywords), args, call.keywords)(u)
             return np.zeros_like(moved) if found is None else found
     else:
-        t = rng.choice([-1.0, 1.0], np.shape(x)) * rng.uniform(0.5, 1.0, np.shape(x))
+        t = random_weights(rng, np.shape(x))
         t = np.asarray(t * np.reshape(coordinate_scales(np.ravel(x)), np.shape(x)), np.result_type(x))[()]
         start = 0.0
 

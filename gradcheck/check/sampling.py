@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.numeric.lines import Line, along, coordinate
-from gradcheck.numeric.scale import Array, coordinate_scales, typical_scale
+from gradcheck.numeric.scale import Array, coordinate_scales, random_weights, typical_scale
 
 #: Every coordinate is measured up to this many.
 ALL_COLUMNS = 256
@@ -62,7 +62,7 @@ def sample(
     directions = []
     for group in groups:
         v = np.zeros(x.size)
-        v[group] = rng.choice([-1.0, 1.0], group.size) * rng.uniform(0.5, 1.0, group.size) * scales[group]
+        v[group] = random_weights(rng, group.size) * scales[group]
         directions.append(along(x, v, dtype))
     chosen = {*order[-EXTREME:].tolist(), *order[:EXTREME].tolist()}
     few = suspects if suspects.size <= SUSPECTS else rng.choice(suspects, SUSPECTS, replace=False)

@@ -28,7 +28,7 @@ from gradcheck.check.sampling import all_coordinates
 from gradcheck.check.witnesses import agreement, modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Request
@@ -120,8 +120,7 @@ def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> lis
 
 def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
     """Components ±U[.5, 1]·scale."""
-    n = scene.x.size
-    return np.asarray(rng.choice([-1.0, 1.0], n) * rng.uniform(0.5, 1.0, n) * coordinate_scales(scene.x))
+    return random_weights(rng, scene.x.size) * coordinate_scales(scene.x)
 
 
 def _trial(claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float) -> Trial:

@@ -28,7 +28,7 @@ from gradcheck.check.spaces import split
 from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.lines import Line, Sampler, along
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
 
 #: Directions are decided on their error bar, not on the precision floor: one wrong entry of a million is
 #: small.
@@ -356,21 +356,17 @@ class Witnesses:
         """Measure and judge every line; where a direction fails, find the entries that make it fail."""
         measured = self._measure()
         against = (judge.FAIL, judge.NAN, judge.OUTSIDE, judge.ALONE)
-        if (
-            self.claims["autodiff"] is not None
-            and not self.tried
-            and any(np.any(np.isin(m.state, against)) for m in measured)
-        ):
+        if self.claims["autodiff"] is not None and not self.tried and _any_state(measured, against):
             self._try_modes(findings)
-        for places, reason, states, hint in (
-            (self.autodiff.texts, TEXT, (*against, judge.UNDECIDED), "keep them numbers"),
-            (self.autodiff.equal, EQUAL, against, "check beside that point"),
-            ([None] * bool(self.request.log.zero and self.own is not None), ROUNDS, (judge.ALONE,), ""),
+        texts, equal = self.autodiff.texts, self.autodiff.equal
+        rounds = self.request.log.zero > 0 and self.own is not None
+        for applies, where, reason, states, hint in (
+            (bool(texts), texts[:1], TEXT, (*against, judge.UNDECIDED), "keep them numbers"),
+            (bool(equal), equal[:1], EQUAL, against, "check beside that point"),
+            (rounds, [], ROUNDS, (judge.ALONE,), ""),
         ):
-            if self.claims["autodiff"] is None or not places:
-                continue
-            if any(np.any(np.isin(m.state, states)) for m in measured):
-                measured = self._without_autodiff(reason, places[0], hint, findings)
+            if applies and self.claims["autodiff"] is not None and _any_state(measured, states):
+                measured = self._without_autodiff(reason, next(iter(where), None), hint, findings)
         return measured
 
     def _measure(self) -> list[Measured]:
@@ -464,7 +460,7 @@ class Witnesses:
     def _plausible(self, x: Array, derivative: np.ndarray) -> bool:
         """Whether the measurement at another point allows that derivative, along one random direction."""
         rng = np.random.default_rng([self.request.seed, 2])
-        v = rng.choice([-1.0, 1.0], x.size) * rng.uniform(0.5, 1.0, x.size) * coordinate_scales(x)
+        v = random_weights(rng, x.size) * coordinate_scales(x)
         line = along(x, v, self.scene.space.dtype)
         noise = self.noise
         sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x), self.sampler.rounding)
@@ -476,6 +472,11 @@ class Witnesses:
         trial, value = measured[0].trial, measured[0].estimate.value
         gross = np.abs(trial.claim - value) > STALE * judge.magnitude(trial, value)
         return not bool(np.any((measured[0].state == judge.FAIL) & gross))
+
+
+def _any_state(measured: Sequence[Measured], states: Sequence[int]) -> bool:
+    """Whether any output of any line is in one of these states."""
+    return any(np.any(np.isin(m.state, states)) for m in measured)
 
 
 def _doubt(m: Measured, slack: float) -> None:

@@ -33,6 +33,16 @@ def coordinate_scales(x: Array) -> Array:
     return np.where(size > 0, size, default)
 
 
+def random_weights(rng: np.random.Generator, shape: int | tuple[int, ...]) -> Array:
+    """Components of a random direction, ±U[.5, 1]: not ±1, with which equal errors would cancel.
+
+    >>> w = random_weights(np.random.default_rng(0), 5)
+    >>> bool(np.all((0.5 <= np.abs(w)) & (np.abs(w) <= 1.0)))
+    True
+    """
+    return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.5, 1.0, shape))
+
+
 def typical_scale(x: Array) -> float:
     """One scale for the whole point: the median of the non-zero |x_i|, not below 1 unless all x are large.
 
