@@ -21,7 +21,7 @@ from gradcheck.check import judge
 from gradcheck.check.compare import Measured
 from gradcheck.check.sampling import all_coordinates
 from gradcheck.numeric.lines import along
-from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
+from gradcheck.numeric.scale import Array, random_weights
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Witnesses
@@ -63,7 +63,7 @@ def worthwhile_groups(matrices: Sequence[Array]) -> list[list[int]]:
 def judged_by_groups(witnesses: Witnesses, groups: Sequence[Sequence[int]]) -> list[Measured]:
     """Every column, judged: in groups where they pass, else on its own; in order."""
     scene = witnesses.scene
-    scales = coordinate_scales(scene.x)
+    scales = scene.scales
     rng = np.random.default_rng([witnesses.request.seed, 11])
     out: dict[int, Measured] = {}
     alone: list[int] = []

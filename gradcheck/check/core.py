@@ -6,6 +6,7 @@ runner calls.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -185,7 +186,7 @@ class Part:
     findings: tuple[Finding, ...]
     total: int
     value: str
-    evidence: Evidence | None = None
+    evidence: Callable[[], Evidence | None] | None = None
     constant: bool = False
     kinks: bool = False
     independent: bool = False
@@ -228,7 +229,7 @@ def _diagnosis(parts: Sequence[Part]) -> list[Finding]:
     """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
     shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
     failed = any(e.verdict is Verdict.FAIL for p in parts for e in p.entries)
-    return shape + (diagnose([p.evidence for p in parts]) if failed else [])
+    return shape + (diagnose([p.evidence and p.evidence() for p in parts]) if failed else [])
 
 
 def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
@@ -307,7 +308,7 @@ def _constant(scene: Scene, entries: Sequence[Entry], seed: int) -> bool:
     """Whether every derivative is zero and f is the same at a natural distance (at a minimum it is not)."""
     if any((e.autodiff if e.yours is None else e.yours) != 0 for e in entries):
         return False
-    step = np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * coordinate_scales(scene.x)
+    step = np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * scene.scales
     return bool(np.all(scene.evaluate(scene.x + step) == scene.center))
 
 
@@ -389,7 +390,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
-    evidence = gather(scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
+    evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
     constant = _constant(scene, entries, request.seed)
     kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent

@@ -20,7 +20,7 @@ from gradcheck.check.calls import all_arguments
 from gradcheck.check.claims import Yours
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Verdict
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Request
@@ -121,8 +121,8 @@ def gather(
         bar = error + EXACT * np.abs(measured)
         if ad is not None and differ is not None and _confirmed(entries, request):
             exact, rel = True, _precision(scene, own, request)
-            largest = np.nanmax(np.abs(np.nan_to_num(ad)) * coordinate_scales(scene.x), axis=1, keepdims=True)
-            close = rel * np.abs(ad) + CANCELLED * largest / coordinate_scales(scene.x)
+            largest = np.nanmax(np.abs(np.nan_to_num(ad)) * scene.scales, axis=1, keepdims=True)
+            close = rel * np.abs(ad) + CANCELLED * largest / scene.scales
             seen = np.isfinite(ad)
             truth, bar = np.where(seen, ad, measured), np.where(seen, close, bar)
             wrong = np.where(seen, differ, wrong)

@@ -6,6 +6,7 @@ Part of the check floor. What makes a check impossible raises :class:`CheckError
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,11 @@ class Scene:
     text: str
     spread: Array
 
+    @functools.cached_property
+    def scales(self) -> Array:
+        """The natural step unit of every coordinate, (n,); not to be written to."""
+        return coordinate_scales(self.x)
+
     def at(self, x: Array) -> tuple[Any, ...]:
         """All arguments with the differentiated one moved to the vector x."""
         return promoted_args(self.args, self.argnum, self.space.build(x))
@@ -69,7 +75,7 @@ class Scene:
             in the precision that it computes in, (m,).
         """
         rng = np.random.default_rng([seed, 1])
-        v = random_weights(rng, self.x.size) * coordinate_scales(self.x)
+        v = random_weights(rng, self.x.size) * self.scales
         # float32 cannot move by 2^-36 of itself
         shortest = SPACINGS[0] if self.space.dtype.itemsize >= 8 else 2.0**15 * SPACINGS[0]
         # Whole units in the last place: rounding of the argument must not pass for noise of f.
@@ -186,7 +192,7 @@ def call_order(
     """
     rng = np.random.default_rng([seed, 105])
     signs = random_weights(rng, scene.x.size)
-    scales = coordinate_scales(scene.x)
+    scales = scene.scales
     where = yours.function.where
     elsewhere = None
     for step in (ASIDE * signs * scales, ASIDE * np.abs(signs) * scales):

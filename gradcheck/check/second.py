@@ -9,7 +9,8 @@ are second differences of f: 4 H_ij s_i s_j = φ''(s_i e_i + s_j e_j) − φ''(s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from gradcheck.check.sampling import all_coordinates
 from gradcheck.check.witnesses import agreement, modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
-from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
+from gradcheck.numeric.scale import Array, random_weights
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Request
@@ -43,8 +44,8 @@ CONFIRMED = 3
 
 def second_order(
     scene: Scene, yours: Yours | None, request: Request, point: int, findings: list[Finding]
-) -> tuple[list[Entry], int, Evidence | None]:
-    """The entries of a Hessian, judged, how many there are in all, and what a diagnosis may reason from.
+) -> tuple[list[Entry], int, Callable[[], Evidence | None] | None]:
+    """The entries of a Hessian, judged, how many there are in all, and what gathers what a diagnosis may reason from.
 
     Raises:
         CheckError: f is not scalar and real (GC020), or there is neither a hand-written nor an autodiff
@@ -99,7 +100,7 @@ def second_order(
     if own is not None and ad is not None:
         gap = 1e-12 * np.nanmax(np.abs(ad), initial=0.0)
         differ = ~agreement(own, ad, judge.FLOOR) & (np.abs(own - ad) > gap) & np.isfinite(ad)
-    return entries, n * n, gather(scene, yours, request, own, ad, entries, differ)
+    return entries, n * n, functools.partial(gather, scene, yours, request, own, ad, entries, differ)
 
 
 def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> list[Finding]:
@@ -120,7 +121,7 @@ def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> lis
 
 def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
     """Components ±U[.5, 1]·scale."""
-    return random_weights(rng, scene.x.size) * coordinate_scales(scene.x)
+    return random_weights(rng, scene.x.size) * scene.scales
 
 
 def _trial(claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float) -> Trial:
@@ -143,7 +144,7 @@ def _label(request: Request, shape: tuple[int, ...], i: int, j: int) -> tuple[st
 
 def _typical(scene: Scene, claim: Array) -> float:
     """What a zero entry is compared with: lower quartile of the other entries in natural units, or |f|."""
-    scales = coordinate_scales(scene.x)
+    scales = scene.scales
     parts = np.abs(claim * np.outer(scales, scales))
     parts = parts[np.isfinite(parts) & (parts > 0)]
     return float(np.percentile(parts, 25)) if parts.size else float(np.max(np.abs(scene.center)))
@@ -174,7 +175,7 @@ def _from_gradient(
     lines = all_coordinates(scene.x, scene.space.dtype, columns)
     claim = own if own is not None else ad
     assert claim is not None
-    scales = coordinate_scales(scene.x)
+    scales = scene.scales
     floor = _typical(scene, claim)
     trials = []
     for j in columns:
@@ -203,7 +204,7 @@ def _from_values(
     """Entries as second differences of f along s_i e_i ± s_j e_j, as many as PAIRS allows."""
     claim = own if own is not None else ad
     assert claim is not None
-    n, scales = scene.x.size, coordinate_scales(scene.x)
+    n, scales = scene.x.size, scene.scales
     pairs = [(i, j) for i in range(n) for j in range(i, n)]
     if len(pairs) > PAIRS:
         rng = np.random.default_rng([request.seed, 4])
@@ -252,7 +253,7 @@ def _pair_entry(
 ) -> Entry:
     """One entry from one or two second differences, judged by its own error bar."""
     i, j = pair
-    scales = coordinate_scales(scene.x)
+    scales = scene.scales
     up, down = lines
     unit = scales[i] ** 2 if down is None else 4.0 * scales[i] * scales[j]
     value, bar = up.estimate.value[0] / unit, up.estimate.bar[0] / unit

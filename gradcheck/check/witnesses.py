@@ -99,7 +99,7 @@ class Witnesses:
         self.scene, self.request, self.yours = scene, request, yours
         self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
-        self.autodiff.elsewhere = lambda: scene.evaluate(scene.x + BESIDE * coordinate_scales(scene.x))
+        self.autodiff.elsewhere = lambda: scene.evaluate(scene.x + BESIDE * scene.scales)
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
         self.floor = judge.FLOOR_SHORT if short else judge.FLOOR
@@ -204,7 +204,7 @@ class Witnesses:
         own, ad, yours = self.own, self.ad, self.yours
         assert own is not None
         assert ad is not None
-        scales = coordinate_scales(self.scene.x)
+        scales = self.scene.scales
         with np.errstate(all="ignore"):
             gaps = [np.abs(own - ad)]
             largest = np.max(np.nan_to_num(np.abs(ad) * scales), axis=1, keepdims=True)
@@ -244,7 +244,7 @@ class Witnesses:
             if self.disagree is not None:
                 odd |= self.disagree.any(axis=0)
             self.suspects = np.flatnonzero(odd)
-        weight = weight * coordinate_scales(scene.x)
+        weight = weight * scene.scales
         directions, coordinates = sample(scene.x, weight, scene.space.dtype, self.request.seed, self.suspects)
         return directions + coordinates
 
@@ -346,7 +346,7 @@ class Witnesses:
         out[some] = np.nanpercentile(parts[:, some], 25, axis=0)
         if not np.all(some):  # at a stationary point: how much does f move over a natural step?
             rng = np.random.default_rng([self.request.seed, 6])
-            step = rng.choice([-0.25, 0.25], self.scene.x.size) * coordinate_scales(self.scene.x)
+            step = rng.choice([-0.25, 0.25], self.scene.x.size) * self.scene.scales
             moved = np.abs(np.nan_to_num(self.scene.evaluate(self.scene.x + step) - self.scene.center))
             visible = moved > VISIBLE * self.scene.least_noise
             out = np.where(some, out, np.where(visible, moved, np.abs(self.scene.center)))
@@ -409,7 +409,7 @@ class Witnesses:
         done = {id(m.line): m for m in passed}
         left = [i for i, line in enumerate(lines) if id(line) not in done]
         if left:
-            noise, largest = self.noise, self.largest() if settle else None
+            noise, largest = self.noise, self.largest if settle else None
             rest = compare(
                 self.sampler, [lines[i] for i in left], [trials[i] for i in left], noise, largest=largest, slack=slack
             )
@@ -425,22 +425,22 @@ class Witnesses:
 
     def _forgive_rounding(self, m: Measured) -> None:
         """No failure of an output that is zero up to the rounding of the others, value and derivative."""
-        matrix, center = self.own if self.own is not None else self.ad, np.abs(self.scene.center)
-        if matrix is None or center.size < 2 or not np.any(m.state == judge.FAIL):
+        center, largest = np.abs(self.scene.center), np.max(self.largest)
+        if largest == 0 or center.size < 2 or not np.any(m.state == judge.FAIL):
             return
         unit = 4 * np.finfo(np.float64).eps
         with np.errstate(all="ignore"):
-            largest = np.max(np.nan_to_num(np.abs(matrix) * coordinate_scales(self.scene.x)))
             size = np.maximum(np.abs(m.trial.claim), np.abs(m.estimate.value)) * m.line.scale
             tiny = (size <= unit * largest) & (center <= unit * center.max())
         m.state[(m.state == judge.FAIL) & tiny] = judge.ROUNDING
 
+    @functools.cached_property
     def largest(self) -> Array:
         """The largest contribution to f of a natural step in any one coordinate, shape (m,)."""
         matrix = self.own if self.own is not None else self.ad
         if matrix is None:
             return np.zeros_like(self.scene.center)
-        return np.asarray(np.nan_to_num(np.abs(matrix) * coordinate_scales(self.scene.x)).max(axis=1))
+        return np.asarray(np.nan_to_num(np.abs(matrix) * self.scene.scales).max(axis=1))
 
     def possible(self, measured: Sequence[Measured]) -> Callable[[Array, np.ndarray], bool]:
         """(x, derivative there) -> whether it can be that the hand-written derivative is there what it is here."""
