@@ -188,7 +188,7 @@ def sound(entries: Sequence[Entry]) -> bool:
     for e in entries:
         if e.autodiff is None or e.yours is None or e.measured is None or e.error is None:
             return False
-        if not abs(e.autodiff - e.measured) <= 3 * e.error + 1e-6 * abs(e.measured):
+        if not abs(e.autodiff - e.measured) <= e.error + 1e-6 * abs(e.measured):
             return False
     return True
 
