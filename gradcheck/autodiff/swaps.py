@@ -139,23 +139,25 @@ class Bound(Swap):
         super().install()
 
 
-class Code:
-    """The code of a Python function as a namespace with one name, ``__code__``."""
+class Codes:
+    """The code of Python functions as a namespace: a name is a function.
 
-    def __init__(self, function: types.FunctionType) -> None:
-        self.function = function
+    To replace it takes a tenth of the time of replacing a method, which makes Python forget what it knows of the class
+    and of all classes derived from it.
+    """
 
-    def __contains__(self, name: str) -> bool:
-        return name == "__code__"
+    def __contains__(self, function: types.FunctionType) -> bool:
+        return True
 
-    def __getitem__(self, name: str) -> Any:
-        return self.function.__code__
+    def __getitem__(self, function: types.FunctionType) -> Any:
+        return function.__code__
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.function.__code__
+    def get(self, function: types.FunctionType, default: Any = None) -> Any:
+        return function.__code__
 
-    def update(self, names: dict[str, Any]) -> None:
-        self.function.__code__ = names["__code__"]
+    def update(self, codes: dict[types.FunctionType, types.CodeType]) -> None:
+        for function, code in codes.items():
+            function.__code__ = code
 
 
 def code_that_calls(function: types.FunctionType, instead: Callable[..., Any]) -> types.CodeType:
