@@ -21,7 +21,7 @@ import numpy as np
 
 from gradcheck.autodiff import sweep as sweeps
 from gradcheck.autodiff.core import SCALARS, plain
-from gradcheck.autodiff.errors import LIBRARIES
+from gradcheck.autodiff.errors import LIBRARIES, calls_function
 from gradcheck.autodiff.memory import View, reference
 from gradcheck.autodiff.sweep import Record, Sweep
 from gradcheck.autodiff.tape import Tape
@@ -100,7 +100,7 @@ def _user_stack() -> tuple[Place, ...]:
         top = name.partition(".")[0]
         if top not in LIBRARIES and (top not in sys.stdlib_module_names or top == "__main__"):
             found.append(_place(frame))
-        if name == "gradcheck.autodiff.transforms" and frame.f_code.co_name in ("_run", "_run_among_others"):
+        if calls_function(frame):
             break
         frame = frame.f_back
     return tuple(found)

@@ -28,7 +28,7 @@ from gradcheck.autodiff.core import (
     plain,
 )
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import View
+from gradcheck.autodiff.memory import View, view_of
 from gradcheck.autodiff.rules import elementwise as table
 from gradcheck.autodiff.tape import taped
 
@@ -263,9 +263,9 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             y.owner = self.owner
             y.slot = None
             if type(link) is View:
-                y.link = View(link.root, link, key)
+                y.link = view_of(link.root, link, key)
                 return y
-            y.link = view = _new_view(View)  # View(self, None, key) without the call of its __init__
+            y.link = view = View()
             view.root = self
             view.parent = view.step = None
             view.key = key
@@ -283,9 +283,6 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             trace.records.append((n, self.slot, -1.0, None, None))
             return taped(-value, trace, n)
         return elementwise(NEGATIVE, (self,))
-
-
-_new_view: Any = View.__new__
 
 
 class Dual(forward_mode.DualBase, ArrayInterface):

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import compiled, entrypoints, guards, scalars
+from gradcheck.autodiff import compiled, entrypoints, guards, rules, scalars
 from gradcheck.autodiff.core import Trace, _state
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.held import newly_held
@@ -423,6 +423,20 @@ def replace_called(error: BaseException) -> bool:
     return found
 
 
+def nothing_replaced(function: Any) -> bool:
+    """Whether a trace of this function would be the only one, unobserved, and is known to replace no names."""
+    if type(function) is not types.FunctionType or _escalated or ALWAYS:
+        return False
+    known = _known.get((function.__code__, False))
+    space = function.__globals__
+    if known is None or known.swaps or known.namespace is not space or known.length != len(space):
+        return False
+    if len(sys.modules) != rules.modules_seen:
+        return False
+    state = vars(_state)  # of this thread: each attribute of it would be looked for
+    return not state["stack"] and state["notes"] is None and not state["pages"]
+
+
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     """Make a trace live, with the names replaced that ``function`` needs replaced, for the time of one run of it.
 
@@ -457,9 +471,10 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if type(function) is types.FunctionType:
             known = _known.get((function.__code__, False))
-            if known is None or known.swaps or known.length != len(function.__globals__):
+            space = function.__globals__
+            if known is None or known.swaps or known.namespace is not space or known.length != len(space):
                 with LOCK:
-                    self.swaps = _look_through(function.__globals__, function.__code__)
+                    self.swaps = _look_through(space, function.__code__)
         else:
             self.swaps = _usual()
         if _escalated:

@@ -54,7 +54,6 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
     linear = not keep_v and not keep_a
     constant = partial if type(partial) is float else None
     product = partial is MULTIPLY.partials[k]
-    power = k == 0 and partial is POWER.partials[0]
 
     def note(x: Any, number: Any, ref: Any, v: Any) -> Any:
         """What is no array of floats, or has no derivative."""
@@ -103,13 +102,8 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         y.owner = trace = x.owner
         records: list[Any] = trace.records
         y.slot = slot = len(records)
-        saved: list[Any]
-        if power and number == 2:
-            saved = [a]
-            records.append((slot, None, pull_square, ref, saved))
-        else:
-            saved = [v if keep_v else None, number, a] if k else [v if keep_v else None, a, number]
-            records.append((slot, None, pull_single, (ref, partial), saved))
+        saved: list[Any] = [v if keep_v else None, number, a] if k else [v if keep_v else None, a, number]
+        records.append((slot, None, pull_single, (ref, partial), saved))
         if keep_a:
             if root.link is None:
                 root.link = [saved]
@@ -118,7 +112,34 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         y.link = [saved] if keep_v else None
         return y
 
-    return scaled if linear else way
+    def square(x: Any, number: Any) -> Any:
+        if number != 2:
+            return way(x, number)
+        a, ref, root = x.value, x.slot, x
+        if ref is None:
+            ref = reference(x)
+            if ref is not None:
+                root = ref.root
+        v = function(a, number)
+        if ref is None or type(v) is not np.ndarray or (v.dtype is not DOUBLE and v.dtype.kind != "f"):
+            return note(x, number, ref, v)
+        y = taped()
+        y.value = v
+        y.owner = trace = x.owner
+        records: list[Any] = trace.records
+        y.slot = slot = len(records)
+        y.link = None
+        saved = [a]
+        records.append((slot, None, pull_square, ref, saved))
+        if root.link is None:
+            root.link = [saved]
+        else:
+            root.link.append(saved)
+        return y
+
+    if linear:
+        return scaled
+    return square if k == 0 and partial is POWER.partials[0] else way
 
 
 def _factor(partial: Any, k: int, number: Any) -> Any:

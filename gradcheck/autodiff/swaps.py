@@ -26,17 +26,17 @@ class Swap:
 
     __slots__ = ("added", "casts", "count", "new", "old", "present", "read", "space")
 
-    def __init__(self, space: Any, new: dict[str, Any]) -> None:
+    def __init__(self, space: Any, new: dict[Any, Any]) -> None:
         self.space = space
         self.casts = False
-        self.new: dict[str, Any] = {}
+        self.new: dict[Any, Any] = {}
         self.count = 0
         self.present: tuple[Any, ...] = ()
-        self.old: dict[str, Any] = {}
-        self.added: list[str] = []
+        self.old: dict[Any, Any] = {}
+        self.added: list[Any] = []
         self.extend(new)
 
-    def extend(self, more: dict[str, Any]) -> None:
+    def extend(self, more: dict[Any, Any]) -> None:
         """Replace further names of the namespace: at once, if the others are replaced now."""
         more = {name: value for name, value in more.items() if name not in self.new}
         self.new |= more
