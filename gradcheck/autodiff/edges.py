@@ -171,6 +171,9 @@ def _parts(record: Record) -> list[_Part]:
         return [(da, b, db)]
     if da is sweeps.pull_linear:
         return [(sweeps.pull_scaled, b[0], 1.0), (sweeps.pull_scaled, b[1], db)]
+    if da is sweeps.pull_product:
+        operands, saved = sweeps.product_operands(b, db)
+        return [(sweeps.pull_elementwise, (operand,), saved) for operand in operands]
     if da is sweeps.pull_elementwise or da is sweeps.pull_carefully:
         return [(da, (operand,), db) for operand in b]
     if da is sweeps.pull_general:

@@ -52,7 +52,7 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
         d0, d1 = _function_of(d0), _function_of(d1)
     first, second = short.with_number(rule, 0, Taped), short.with_number(rule, 1, Taped)
     both = short.binary(rule, Taped)
-    pair = short.pair(rule, Taped) if linear else both
+    pair = short.pair(rule, Taped) if linear or rule is OPERATORS["mul"] else both
 
     def forward(self: Any, other: Any) -> Any:
         a = self.value
@@ -239,7 +239,9 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         if method == "__call__" and not keywords and self.owner.live:
             way = _ways.get(ufunc) or _way_of(ufunc)
-            if len(inputs) == 1 or _fit(inputs, self.owner):
+            if len(inputs) == 1:
+                return way(self)
+            if _fit(inputs, self.owner):
                 return way(*inputs)
         return ArrayInterface.__array_ufunc__(self, ufunc, method, *inputs, **keywords)
 

@@ -2,13 +2,14 @@
 
 For elementwise functions each function here makes, for one rule, the function that computes the value and appends the
 record, with all that the rule says looked up beforehand. It does what ``Tape.elementwise`` does, and hands over to it
-(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Five kinds of records
+(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Six kinds of records
 are left:
 
 * ``pull_scaled``: one operand, and a number as partial. Nothing is saved: ``2.0 * x``, ``1.0 - x``, all that is linear.
 * ``pull_single``: one operand of the value's shape, and what the partial reads. Squares, of which there are most, have
   ``pull_square``.
 * ``pull_linear``: the sum or difference of two arrays of one shape. Nothing is saved.
+* ``pull_product``: the product of two arrays of one shape.
 * ``pull_elementwise``: all other pairs of operands, and broadcasting.
 
 Sums, means and products of matrices have short ways of their own: without keywords they need nothing of the way through
@@ -32,6 +33,7 @@ from gradcheck.autodiff.sweep import (
     pull_general,
     pull_linear,
     pull_one,
+    pull_product,
     pull_scaled,
     pull_single,
     pull_square,
@@ -176,7 +178,11 @@ def unary(rule: Elementwise, taped: type[TapedBase]) -> Way:
             return y
         saved = [v if keep_v else None, a if keep_a else None]
         if keep_a:
-            remember(x, saved)
+            root = x if x.slot is not None else ref.root
+            if root.link is None:
+                root.link = [saved]
+            else:
+                root.link.append(saved)
         records.append((slot, None, pull_single, (ref, partial), saved))
         y.link = [saved] if keep_v else None
         return y
@@ -249,10 +255,11 @@ def binary(rule: Elementwise, taped: type[TapedBase]) -> Way:
 
 
 def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
-    """``way(x, y)``: the sum or difference of an array and another value of the same live tape; of one shape, they save
-    nothing."""
+    """``way(x, y)``: the sum, difference or product of an array and another value of the same live tape, of one
+    shape."""
     function = rule.function
     general = binary(rule, taped)
+    product = rule.partials[1] is MULTIPLY.partials[1]
     sign: Any = rule.partials[1]
 
     def way(x: Any, y: Any) -> Any:
@@ -272,7 +279,13 @@ def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
         records: list[Any] = trace.records
         out.slot = slot = len(records)
         out.link = None
-        records.append((slot, None, pull_linear, (rx, ry), sign))
+        if product:
+            saved = [None, a, b]
+            records.append((slot, None, pull_product, (rx, ry), saved))
+            remember(x, saved)
+            remember(y, saved)
+        else:
+            records.append((slot, None, pull_linear, (rx, ry), sign))
         return out
 
     return way

@@ -368,7 +368,7 @@ def pull_single(sweep: Sweep, slot: int, g: Any, operand: Any, saved: Any) -> No
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
-    d = g * partial(*saved)
+    d = g * (partial(saved[0], saved[1]) if len(saved) == 2 else partial(*saved))
     if type(ref) is int and cotangents[ref] is None:
         cotangents[ref] = d
     else:
@@ -389,6 +389,32 @@ def pull_square(sweep: Sweep, slot: int, g: Any, ref: Any, saved: Any) -> None:
         sweep.owned.add(ref)
     else:
         sweep.accumulate(ref, d)
+
+
+def pull_product(sweep: Sweep, slot: int, g: Any, refs: tuple[Any, Any], saved: Any) -> None:
+    """The product of two operands of the value's shape."""
+    if type(g) in _SIZED and g.size > LARGE:
+        pull_large(sweep, slot, g, *product_operands(refs, saved))
+        return
+    first, second = refs
+    _, a, b = saved
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    d = g * b
+    if type(first) is int and cotangents[first] is None:
+        cotangents[first] = d
+    else:
+        sweep.accumulate(first, d)
+    d = g * a
+    if type(second) is int and cotangents[second] is None:
+        cotangents[second] = d
+    else:
+        sweep.accumulate(second, d)
+
+
+def product_operands(refs: tuple[Any, Any], saved: Any) -> tuple[Any, Any]:
+    """A product as the most general elementwise record."""
+    return ((refs[0], lambda _y, _a, b: b, None), (refs[1], lambda _y, a, _b: a, None)), saved
 
 
 def pull_fill(sweep: Sweep, slot: int, g: Any, ref: Any, payload: Any) -> None:
@@ -417,7 +443,9 @@ def fill(g: Any, shape: tuple[int, ...]) -> Any:
     return y
 
 
-_TAKE_UNIFORM = frozenset({pull_elementwise, pull_scaled, pull_linear, pull_single, pull_square, pull_input})
+_TAKE_UNIFORM = frozenset(
+    {pull_elementwise, pull_scaled, pull_linear, pull_single, pull_square, pull_product, pull_input}
+)
 
 # The kinds of elementwise records as the last two fields of the most general.
 _GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
@@ -425,6 +453,7 @@ _GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
     pull_scaled: lambda ref, factor: (((ref, factor, None),), ()),
     pull_linear: lambda refs, sign: (((refs[0], 1.0, None), (refs[1], sign, None)), ()),
     pull_single: lambda operand, saved: (((*operand, None),), saved),
+    pull_product: product_operands,
     pull_square: lambda ref, saved: (((ref, lambda x: x + x, None),), saved),
 }
 

@@ -522,11 +522,29 @@ class Tape(Trace):
             self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
         return [sweep.result(slots[0])] if one else [sweep.result(slot) for slot in slots]
 
+    def gradient(self, slot: int) -> Any:
+        """The cotangent of the first slot, an input and the only one, where that of the scalar at ``slot`` is 1.
+
+        None where there is more to it than :meth:`sweep` at its simplest, or nothing flowed back. Errors as there.
+        """
+        records = self.records
+        if self.cuts or not self._is_in_order():
+            return None
+        if self.snapshots is not None:
+            self.snapshots.verify()
+        sweep = Sweep(len(records), False)
+        sweep.cotangents[slot] = 1.0
+        return None if sweep.run(records, (0,)) else sweep.result(0)
+
+    def _is_in_order(self) -> bool:
+        # A slot is never beyond its record's place: the sum tells whether all are right.
+        n = len(self.records)
+        total: int = sum(map(_SLOT, self.records))
+        return total == n * (n - 1) // 2
+
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""
-        n = len(self.records)
-        # A slot is never beyond its record's place: the sum tells whether all are right.
-        if sum(map(_SLOT, self.records)) != n * (n - 1) // 2 and any(
+        if not self._is_in_order() and any(
             record[0] != i and record[2] not in (pull_setitem, pull_increment, pull_cut, pull_cut_write)
             for i, record in enumerate(self.records)
         ):
