@@ -28,8 +28,9 @@ from gradcheck.autodiff.core import (
     plain,
 )
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import View, view_of
+from gradcheck.autodiff.memory import View, protect, view_of
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.sweep import pull_element, pull_setitem
 from gradcheck.autodiff.tape import taped
 
 # Plain operands for the short way: numbers and arrays. A list, for one, becomes an array first.
@@ -259,7 +260,19 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     def __getitem__(self, key: Any) -> Any:
         value = self.value
         link = self.link
-        if type(key) is slice and type(value) is np.ndarray:
+        if type(key) is int and self.slot is not None and type(value) is np.ndarray:
+            v = value[key]
+            if type(v) is np.float64:
+                x = Taped()
+                x.value = v
+                trace: Any = self.owner
+                x.owner = trace
+                records = trace.records
+                x.slot = n = len(records)
+                x.link = None
+                records.append((n, None, pull_element, self, key))
+                return x
+        elif type(key) is slice and type(value) is np.ndarray:
             y = Taped()
             y.value = value[key]
             y.owner = self.owner
@@ -275,6 +288,30 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             return y
         return self.owner.getitem(self, key)
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        trace: Any = self.owner
+        link = self.link
+        if (
+            type(key) is int
+            and type(value) is Taped
+            and value.owner is trace
+            and trace.live
+            and type(value.value) is np.float64
+            and value.slot is not None
+            and type(self.value) is np.ndarray
+            and self.value.dtype.kind == "f"
+            and type(link) is not View
+        ):
+            if link is not None:
+                protect(self)
+            self.value[key] = value.value
+            slot = self.slot
+            if slot is None:
+                self.slot = slot = len(trace.records)
+            trace.records.append((slot, None, pull_setitem, value.slot, (self, key, _NUMBER)))
+            return
+        ArrayInterface.__setitem__(self, key, value)
+
     def __neg__(self) -> Any:
         value = self.value
         trace: Any = self.owner
@@ -285,6 +322,10 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
             trace.records.append((n, self.slot, -1.0, None, None))
             return taped(-value, trace, n)
         return elementwise(NEGATIVE, (self,))
+
+
+# What a write notes of a value that is a real number: its shape, and whether it is complex.
+_NUMBER = ((), False)
 
 
 class Dual(forward_mode.DualBase, ArrayInterface):

@@ -553,7 +553,11 @@ def turned(place: Any) -> bool:
 
 
 def pull_element(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
-    sweep.cotangents[slot] = None
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    if type(place) is not View and place.slot in sweep.shaped and type(g) not in TRACED:
+        cotangents[place.slot][key] += g
+        return
     part = sweep.buffer(place, g)
     part[key] += -g if turned(place) else g
 
@@ -567,6 +571,13 @@ def pull_gather(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
 def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
     place, key, spec = payload
     part = sweep.buffer(place, g)
+    if type(key) is int and type(ref) is int and type(place) is not View:
+        d = part[key]
+        if type(d) is np.float64 and not spec[0]:
+            part[key] = 0.0
+            c = sweep.cotangents[ref]
+            sweep.cotangents[ref] = d if c is None else c + d
+            return
     if ref is None:
         part[key] = 0.0
         return
