@@ -294,7 +294,7 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
         if (
             type(key) is int
             and type(value) is Taped
-            and value.owner is trace
+            and value.owner is self.owner
             and trace.live
             and type(value.value) is np.float64
             and value.slot is not None
