@@ -210,7 +210,7 @@ def _sites(suspects: Sequence[Suspect], seed: int) -> Iterator[Site]:
         count += 1
     for i in range(SITES - count):
         s = suspects[i % count]
-        x = s.scene.x + ASIDE * rng.uniform(-1.0, 1.0, s.scene.x.size) * coordinate_scales(s.scene.x)
+        x = s.scene.x + s.scene.inward(ASIDE * rng.uniform(-1.0, 1.0, s.scene.x.size) * s.scene.scales)
         try:
             site = _site(s, x, rng)
         except (GradcheckError, WrongShapeError):  # outside of the domain

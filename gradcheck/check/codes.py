@@ -57,6 +57,10 @@ CODES: dict[str, Code] = {
     "GC020": Code("not-comparable", "the request does not fit the function",
                   "For example a Hessian of a function with several outputs, or an argument number that "
                   "the function does not have."),
+    "GC021": Code("out-of-bounds", "the point is outside of the bounds, or these make no sense",
+                  "With --bounds (bounds= from Python) the function is never evaluated outside of them, so a "
+                  "point that is given must be inside, a bound included. Bounds are a pair, lower and upper, of "
+                  "numbers or arrays that broadcast to the argument."),
     "GC101": Code("wrong-derivative", "the derivative is wrong",
                   "At least one entry differs from the measured derivative by more than its error bar "
                   "and by more than 5e-7 of its size, at two or more step sizes."),
@@ -277,6 +281,14 @@ CODES: dict[str, Code] = {
                   "respect to the entries has zeros in the other triangle, and sums in this one; a formula for "
                   "symmetric matrices gives a symmetric derivative. Both say the same of symmetric changes, and that "
                   "was verified. An optimiser that changes all entries on their own needs the other one."),
+    "GC316": Code("not-vectorized", "the function does not take many points at once",
+                  "With --vectorized (vectorized=True) one call evaluates many points: the differentiated argument "
+                  "gets one further axis, along which the points stand, the other arguments stay as they are, and "
+                  "the value must have one further axis. Both are the first axis (argument (k, n), value (k, ...), as "
+                  "in NumPy's generalised ufuncs) or both the last ((n, k) and (..., k), as in scipy.differentiate and "
+                  "scipy.optimize.differential_evolution); of a number it is an array (k,). A few points are "
+                  "compared with single calls first. Here they differ, so that the function was called point "
+                  "by point."),
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.blame import Suspect, blame, sound
+from gradcheck.check.bounds import Bounds
 from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
@@ -27,6 +28,8 @@ from gradcheck.check.preflight import Scene, call_order, memory_findings, prepar
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
+from gradcheck.check.spaces import argument_space
+from gradcheck.check.stacked import verify_stacked
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import coordinate_scales
@@ -49,6 +52,8 @@ def check(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    bounds: Any = None,
+    vectorized: bool = False,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -67,6 +72,11 @@ def check(
         strict: autodiff refuses functions that have no derivative rule, where otherwise it takes finite differences of
             that single call.
         budget: what the check may cost: evaluations of f, or time ("30s"); what is not decided then is inconclusive.
+        bounds: of the argument: a pair (lower, upper) of what broadcasts to it, None for none, or a
+            ``scipy.optimize.Bounds``. f is not evaluated outside of them.
+        vectorized: f takes many points in one call: the argument with one further axis, the first or the last,
+            (k, *shape) or (*shape, k), the other arguments as they are; its value has that axis, too. A few points are
+            compared with single calls before that is believed.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -88,6 +98,8 @@ def check(
         autodiff=autodiff,
         strict=strict,
         budget=budget,
+        bounds=bounds,
+        vectorized=vectorized,
     )
 
 
@@ -109,6 +121,8 @@ def check_points(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    bounds: Any = None,
+    vectorized: bool = False,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -133,7 +147,10 @@ def check_points(
     position, argname = _argument(f, argnum, points[0], where)
     own = derivative or _derivative_name(grad)
     log = CallLog(strict)
-    request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log)
+    box = None if bounds is None else Bounds.read(bounds)
+    request = Request(
+        position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, box, vectorized
+    )
     caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
@@ -165,6 +182,8 @@ def check_points(
         entries=entries,
         findings=findings,
         evaluations=caller.evaluations,
+        f_calls=caller.calls,
+        stacked=caller.stacked,
         points=tuple(points),
         derivative=own or "autodiff",
         derivative_how=derivative_how,
@@ -174,7 +193,10 @@ def check_points(
         value=tuple(p.value for p in parts),
         seed=seed,
         calls=log.calls if any(e.autodiff is not None for e in entries) else None,
-        settings={"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict, "budget": budget},
+        settings={
+            **{"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict, "budget": budget},
+            **{"vectorized": vectorized, "bounds": None if box is None else (_plain(box.lower), _plain(box.upper))},
+        },
     )
 
 
@@ -202,6 +224,11 @@ def _budget(budget: int | str | None) -> Budget | None:
     except ValueError:
         hint = "a number of evaluations, or a time such as 30s or 2min"
         raise CheckError(f"budget is {budget!r}", hint=hint, code="GC020") from None
+
+
+def _plain(bound: Any) -> Any:
+    """A bound as numbers of Python's own."""
+    return bound.tolist() if isinstance(bound, np.ndarray) else bound
 
 
 def _without_rest(part: Part, f: UserFunction) -> Part:
@@ -265,7 +292,11 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
     sides = []
     for sign in (1.0, -1.0):
-        moved: Any = given + sign * aside.reshape(given.shape)
+        step = sign * aside.reshape(-1)
+        if request.bounds is not None:
+            space = argument_space(point.args[request.argnum], request.argname)
+            step = request.bounds.box(space, given.reshape(-1), request.argname).inward(given.reshape(-1), step)
+        moved: Any = given + step.reshape(given.shape)
         if not isinstance(point.args[request.argnum], np.ndarray):
             moved = float(moved)
         args = (*point.args[: request.argnum], moved, *point.args[request.argnum + 1 :])
@@ -308,7 +339,7 @@ def _constant(scene: Scene, entries: Sequence[Entry], seed: int) -> bool:
     """Whether every derivative is zero and f is the same at a natural distance (at a minimum it is not)."""
     if any((e.autodiff if e.yours is None else e.yours) != 0 for e in entries):
         return False
-    step = np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * scene.scales
+    step = scene.inward(np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * scene.scales)
     return bool(np.all(scene.evaluate(scene.x + step) == scene.center))
 
 
@@ -361,7 +392,9 @@ def _argument(f: Callable[..., Any], argnum: int | str, point: Point, where: Loc
 def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number: int, request: Request) -> Part:
     """The check at one point."""
     findings: list[Finding] = []
-    scene = prepare(caller, point.args, request.argnum, request.argname, findings)
+    scene = prepare(caller, point.args, request.argnum, request.argname, findings, request.bounds)
+    if request.vectorized and not caller.refuses_many:
+        scene = replace(scene, spread=np.maximum(scene.spread, verify_stacked(scene, request.seed, findings)))
     yours = _hand_written(scene, f, request, findings)
     if request.order == 2:
         from gradcheck.check.second import second_order

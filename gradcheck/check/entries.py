@@ -147,6 +147,8 @@ def _note(m: Measured, row: int) -> str:
         judge.NAN: "not finite, although f has a derivative here",
     }
     note = notes.get(state, "")
+    if state == judge.GONE and m.line.blocked:
+        note = "the bounds leave no room for a step"
     witness = m.trial.witness
     if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"

@@ -132,7 +132,10 @@ class Result:
         verdict: the worst of the entries' (fail before inconclusive before pass); never pass without an entry.
         entries: all compared entries, in order of point, output and index.
         findings: what else was seen.
-        evaluations: how many times f was called for the measurement, preflight included, autodiff not.
+        evaluations: at how many points f was evaluated for the measurement, preflight included, autodiff not.
+        f_calls: how many calls that took: as many, unless f takes many points at once.
+        stacked: the further axis along which f took many points in one call, "leading" or "trailing"; None where each
+            point was a call.
         points: where.
         derivative: what is on trial: ``autodiff``, or the name of the hand-written derivative.
         derivative_how: how that was found: ``found by name``, ``given with --grad``, ``returned by f``; "" for
@@ -162,6 +165,8 @@ class Result:
     seed: int = 0
     calls: Calls | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    f_calls: int = 0
+    stacked: str | None = None
 
     @property
     def located(self) -> tuple[Entry, ...]:

@@ -121,7 +121,7 @@ def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> lis
 
 def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
     """Components ±U[.5, 1]·scale."""
-    return random_weights(rng, scene.x.size) * scene.scales
+    return scene.inward(random_weights(rng, scene.x.size) * scene.scales)
 
 
 def _trial(claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float) -> Trial:
@@ -163,12 +163,12 @@ def _from_gradient(
     n = scene.x.size
 
     def gradient(x: Array) -> Array:
-        found = tools.gradient_at(scene.at(x))
+        found = tools.gradient_at(scene.at(x)) if scene.allows(x) else None
         return np.full(n, np.nan) if found is None else found
 
-    sampler = Sampler(gradient, scene.x, center)
+    sampler = Sampler(gradient, scene.x, center, box=scene.box)
     v = _random_direction(scene, np.random.default_rng([request.seed, 3]))
-    noise = noise_level(lambda t: gradient(scene.x + t * v), center)
+    noise = noise_level(lambda steps: np.stack([gradient(scene.x + t * v) for t in steps]), center)
     columns = list(range(n))
     if n > COLUMNS:
         columns = sorted(np.random.default_rng([request.seed, 4]).choice(n, COLUMNS, replace=False).tolist())
@@ -209,7 +209,7 @@ def _from_values(
     if len(pairs) > PAIRS:
         rng = np.random.default_rng([request.seed, 4])
         pairs = [pairs[k] for k in sorted(rng.choice(len(pairs), PAIRS, replace=False))]
-    sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
+    sampler = scene.sampler(rounding)
     lines: list[Line] = []
     trials: list[Trial] = []
     for i, j in pairs:
@@ -309,7 +309,7 @@ def _confirmed_by_values(
     directions = [_random_direction(scene, rng) for _ in range(CONFIRMED if scene.x.size > 1 else 1)]
     lines = [along(scene.x, v, scene.space.dtype) for v in directions]
     trials = [_curvature_trial(claim, None, v, request) for v in directions]
-    sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
+    sampler = scene.sampler(rounding)
     entries = []
     measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
     for k, (v, m) in enumerate(zip(directions, measured, strict=True), start=1):

@@ -146,7 +146,8 @@ class _Report:
         resolution = max((e.resolution for e in result.entries if e.resolution is not None), default=None)
         if resolution is not None:
             parts[-1] += f" (resolution {numbers.relative(resolution)})"
-        parts.append(f"{result.evaluations} evaluations")
+        calls = f" in {result.f_calls} calls" if result.stacked else ""
+        parts.append(f"{result.evaluations} evaluations{calls}")
         self.head(outcome, result, ", ".join(part for part in parts if part))
         self.findings(result.findings)
 

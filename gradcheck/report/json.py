@@ -70,6 +70,8 @@ def _result(result: Result) -> dict[str, Any]:
         "where": _where(result.where),
         "seed": result.seed,
         "evaluations": result.evaluations,
+        "f_calls": result.f_calls,
+        "stacked": result.stacked,
         "seconds": result.seconds,
         "total_entries": result.total,
         "points": [_point(point, result, at) for at, point in enumerate(result.points)],
