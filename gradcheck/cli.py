@@ -134,6 +134,15 @@ def gradcheck(
     order: Annotated[
         int, _option(WHAT, "--order", metavar="1|2", text="1: gradient or Jacobian (default), 2: Hessian.")
     ] = 1,
+    vectorized: Annotated[
+        bool,
+        _option(
+            WHAT,
+            "--vectorized",
+            text="The function takes many points in one call: the argument with one further axis, the first or the"
+            " last, (k, n) or (n, k); its value has that axis, too: (k,). Other arguments stay as they are.",
+        ),
+    ] = False,
     at: Annotated[
         list[str] | None,
         _option(
@@ -151,6 +160,16 @@ def gradcheck(
             "--shape",
             metavar="SHAPES",
             text="Shapes of the arguments, for points that are found: 'x=(3, 2); t=4'.",
+        ),
+    ] = None,
+    bounds: Annotated[
+        list[str] | None,
+        _option(
+            WHERE,
+            "--bounds",
+            metavar="BOUNDS",
+            text="Lower and upper bound of arguments, numbers or arrays: 'x=[0, inf]; t=(0, [1, 2])'. The function"
+            " is not evaluated outside of them.",
         ),
     ] = None,
     points: Annotated[
@@ -268,6 +287,8 @@ def gradcheck(
             order=order,
             at=tuple(at or ()),
             shape=tuple(shape or ()),
+            bounds=tuple(bounds or ()),
+            vectorized=vectorized,
             points=points,
             seed=seed,
             rtol=rtol,

@@ -26,8 +26,10 @@ from gradcheck.partners import Adapted, Partner, find_partner, given_partner, ov
 from gradcheck.points import (
     argument_position,
     find,
+    inside_of,
     is_differentiable,
     parameters_of,
+    parse_bounds,
     parse_shapes,
     read_at,
 )
@@ -195,10 +197,12 @@ def _points(
     every: bool = False,
 ) -> list[Point]:
     """Points of a check; with ``every`` for any checked argument, with all defaults filled in."""
+    bounds = parse_bounds(settings.bounds, target)
     base = Request(
         target=target,
         argnum=argnum,
-        shapes=parse_shapes(settings.shape, target),
+        shapes=inside_of(bounds) | parse_shapes(settings.shape, target),
+        bounds=bounds,
         count=1 if every else settings.points,
         seed=settings.seed,
         derivative=partner.function if partner else None,
@@ -277,6 +281,8 @@ def _check(
         strict=settings.strict,
         autodiff=not settings.no_autodiff,
         budget=settings.budget,
+        bounds=parse_bounds(settings.bounds, target).get(argument),
+        vectorized=settings.vectorized,
     )
 
 
@@ -350,10 +356,12 @@ def reproduce(result: Result, argument: str, settings: Settings) -> str:
     elif point.seed is not None:
         words += [f"--shape={shape}" for shape in settings.shape]
         words += ["--points", str(len(result.points))]
+    words += [word for text in settings.bounds for word in ("--bounds", text)]
     if settings.seed or (point.seed is not None and point.text is None):
         words += ["--seed", str(settings.seed)]
     for name, tolerance in (("--rtol", settings.rtol), ("--atol", settings.atol)):
         words += [name, repr(tolerance)] if tolerance is not None else []
+    words += ["--vectorized"] if settings.vectorized else []
     words += ["--no-autodiff"] if settings.no_autodiff else []
     words += ["--budget", settings.budget] if settings.budget is not None else []
     for folder in settings.pythonpath:

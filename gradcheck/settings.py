@@ -29,6 +29,8 @@ class Settings:
         order: 1 for gradients and Jacobians, 2 for Hessians.
         at: points, one text each.
         shape: trial shapes.
+        bounds: of arguments: f is not evaluated outside of them.
+        vectorized: f takes many points in one call.
         points: how many points, or None for as many as the way in which they are found wants.
         seed: of everything random.
         rtol, atol: tolerances, or None for those of the verdict.
@@ -50,6 +52,8 @@ class Settings:
     order: int = 1
     at: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    vectorized: bool = False
     points: int | None = None
     seed: int = 0
     rtol: float | None = None

@@ -95,6 +95,10 @@ CODES: dict[str, Code] = {
                   "At two points the hand-written derivative returns exactly the same, while that of the function "
                   "changes: a cache that does not look at its argument, a value that was computed once, or a "
                   "derivative from which all that depends on the argument is missing."),
+    "GC110": Code("not-linear", "the Hessian-vector product is not linear in the vector",
+                  "A product of a matrix with a vector is linear: H(au + v) = aHu + Hv. The hand-written one "
+                  "is not, so it is the product with no matrix; a vector that is normalised, squared or used "
+                  "as if it were the point does that."),
     "GC111": Code("sign-flipped", "the derivative has the wrong sign",
                   "Every wrong entry is the right one times -1. Often a minus that belongs to the function (a "
                   "negative log-likelihood, -x) was forgotten in the derivative, or f is a reward where a loss "
@@ -289,6 +293,14 @@ CODES: dict[str, Code] = {
                   "scipy.optimize.differential_evolution); of a number it is an array (k,). A few points are "
                   "compared with single calls first. Here they differ, so that the function was called point "
                   "by point."),
+    "GC317": Code("gradient-unconfirmed", "the hand-written gradient was not used",
+                  "Where autodiff cannot follow the function, second derivatives are measured by differences of "
+                  "the hand-written gradient, if values of the function confirm that gradient. Here they do "
+                  "not: check it with --order 1."),
+    "GC318": Code("measured-from-your-gradient", "the measurement trusts the hand-written gradient",
+                  "Autodiff cannot follow the function, so the second derivative was measured by differences "
+                  "of the hand-written gradient, which values of the function confirm along random directions. Where "
+                  "it fails, one of the two is wrong: check the gradient with --order 1 first."),
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose, explain_shape
 from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.evidence import Evidence, gather
+from gradcheck.check.products import Assembled
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
@@ -36,6 +37,8 @@ from gradcheck.numeric.scale import coordinate_scales
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
+#: Hand-written Hessian-vector products of so many inputs make a whole Hessian, with all its entries.
+ASSEMBLED = 64
 #: How far beside a kink the derivative is looked at again, in natural units.
 BESIDE_KINKS = 1e-3
 
@@ -54,6 +57,8 @@ def check(
     budget: int | str | None = None,
     bounds: Any = None,
     vectorized: bool = False,
+    hessp: Callable[..., Any] | None = None,
+    jac: Callable[..., Any] | None = None,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -77,6 +82,9 @@ def check(
         vectorized: f takes many points in one call: the argument with one further axis, the first or the last,
             (k, *shape) or (*shape, k), the other arguments as they are; its value has that axis, too. A few points are
             compared with single calls before that is believed.
+        hessp: for ``order=2`` the hand-written product of the Hessian with a vector of the argument's shape, called as
+            ``hessp(x, v, *args)``, the vector after the differentiated argument, as in ``scipy.optimize.minimize``.
+        jac: for ``order=2`` the hand-written gradient, differences of which measure where autodiff cannot follow f.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -100,6 +108,8 @@ def check(
         budget=budget,
         bounds=bounds,
         vectorized=vectorized,
+        hessp=hessp,
+        jac=jac,
     )
 
 
@@ -123,11 +133,15 @@ def check_points(
     budget: int | str | None = None,
     bounds: Any = None,
     vectorized: bool = False,
+    hessp: Callable[..., Any] | None = None,
+    hessp_name: str = "",
+    jac: Callable[..., Any] | None = None,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
     Args:
         points: where.
+        hessp_name: what the hand-written Hessian-vector product is called.
         target: how the user names f; its qualified name if empty.
         derivative, derivative_how: the same for the hand-written derivative.
         where: file and line of f, if the caller knows better than its code object.
@@ -141,6 +155,9 @@ def check_points(
         raise CheckError(f"order is {order}; 1 and 2 are supported", code="GC020")
     if isinstance(grad, str) and grad != "returned":
         raise CheckError(f"grad is {grad!r}; a function, 'returned' or None", code="GC020")
+    if order != 2 and (hessp is not None or jac is not None):
+        given = "hessp" if hessp is not None else "jac"
+        raise CheckError(f"{given} is for order=2", hint="a gradient is checked as grad=", code="GC020")
     if not points:
         raise CheckError("no point was given", code="GC020")
     name = target or getattr(f, "__qualname__", type(f).__name__)
@@ -149,8 +166,10 @@ def check_points(
     log = CallLog(strict)
     box = None if bounds is None else Bounds.read(bounds)
     request = Request(
-        position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, box, vectorized
-    )
+        position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, box, vectorized,
+        hessp, hessp_name or _derivative_name(hessp), jac,
+    )  # fmt: skip
+    own = " and ".join(name for name in (own, request.hessp_name) if name)
     caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
@@ -436,7 +455,11 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
     """The hand-written derivative, ready to be called."""
     if request.grad is None:
-        return None
+        if request.hessp is None or scene.x.size > ASSEMBLED:
+            return None
+        whole = Assembled(request.hessp, request.argnum)
+        function = UserFunction(whole, request.hessp_name, definition(request.hessp), "GC017")
+        return Yours(function, scene.space.shape * 2, len(scene.args), request.argnum, findings, False, True)
     if isinstance(request.grad, str):
         function = UserFunction(lambda *a: _pair(f(*a), 1), scene.f.name, scene.f.where, "GC017")
     else:

@@ -64,6 +64,8 @@ class Request:
         log: takes down how autodiff went about f.
         bounds: of the argument, or None.
         vectorized: f is said to take many points at once.
+        hessp: the hand-written product of the Hessian with a vector, or None; ``hessp_name`` is what it is called.
+        jac: the hand-written gradient, for order 2: differences of it measure where autodiff cannot follow f.
     """
 
     argnum: int
@@ -78,6 +80,9 @@ class Request:
     log: CallLog
     bounds: Bounds | None = None
     vectorized: bool = False
+    hessp: Callable[..., Any] | None = None
+    hessp_name: str = ""
+    jac: Callable[..., Any] | None = None
 
 
 class Witnesses:
