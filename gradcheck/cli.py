@@ -52,7 +52,8 @@ Examples:
 
 \b
 The hand-written derivative of f is found beside f by its name: f_grad,
-grad_f, f_der, f_prime, f_jac, df ... and f_hess, hess_f for --order 2.
+grad_f, f_der, f_prime, f_jac, df ... and f_hess, hess_f, f_hess_prod,
+f_hessp, f_hvp for --order 2.
 
 \b
 Exit codes:
@@ -134,6 +135,16 @@ def gradcheck(
     order: Annotated[
         int, _option(WHAT, "--order", metavar="1|2", text="1: gradient or Jacobian (default), 2: Hessian.")
     ] = 1,
+    hessp: Annotated[
+        str,
+        _option(
+            WHAT,
+            "--hessp",
+            metavar="WHAT",
+            text="For --order 2, the hand-written product of the Hessian with a vector, hessp(x, v, ...): auto (by"
+            " name, default), none, a function beside f, or a target.",
+        ),
+    ] = "auto",
     vectorized: Annotated[
         bool,
         _option(
@@ -285,6 +296,7 @@ def gradcheck(
             argnum=tuple(argnum or ("0",)),
             grad=grad,
             order=order,
+            hessp=hessp,
             at=tuple(at or ()),
             shape=tuple(shape or ()),
             bounds=tuple(bounds or ()),

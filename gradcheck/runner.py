@@ -22,7 +22,7 @@ from typing import Any
 from gradcheck.check.result import Point, Result, Verdict
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
-from gradcheck.partners import Adapted, Partner, find_partner, given_partner, overlooked, part_for
+from gradcheck.partners import PRODUCT, Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
     argument_position,
     find,
@@ -195,8 +195,13 @@ def _points(
     partner: Partner | None,
     *,
     every: bool = False,
+    also: Sequence[Partner] = (),
 ) -> list[Point]:
-    """Points of a check; with ``every`` for any checked argument, with all defaults filled in."""
+    """Points of a check; with ``every`` for any checked argument, with all defaults filled in.
+
+    Defaults are varied that all derivatives take, the ``also`` ones, too.
+    """
+    taken = [p.takes for p in (partner, *also) if p is not None and p.takes is not None]
     bounds = parse_bounds(settings.bounds, target)
     base = Request(
         target=target,
@@ -206,7 +211,7 @@ def _points(
         count=1 if every else settings.points,
         seed=settings.seed,
         derivative=partner.function if partner else None,
-        movable=partner.takes if partner else None,
+        movable=frozenset.intersection(*taken) if taken else None,
         returned=settings.grad == "returned",
         order=settings.order,
         every=every,
@@ -250,7 +255,8 @@ def _check(
         notes += remarks
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
-    points = _points(target, argnum, settings, partner)
+    product, jac = _second(target, argument, settings, notes)
+    points = _points(target, argnum, settings, partner, also=[p for p in (product, jac) if p is not None])
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
@@ -260,7 +266,9 @@ def _check(
             derivative, how = target.last_name, "returned by f"
         elif grad is not None and partner is not None:
             derivative, how = partner.name, partner.how
-    if grad is None and settings.grad == "auto":
+    if product is not None:
+        how = how or product.how
+    if grad is None and product is None and settings.grad == "auto":
         remark = overlooked(target, settings.order, notes)
         notes += [remark] if remark else []
     label = f"{target.spec} {argument}"
@@ -283,7 +291,27 @@ def _check(
         budget=settings.budget,
         bounds=parse_bounds(settings.bounds, target).get(argument),
         vectorized=settings.vectorized,
+        hessp=product.function if product else None,
+        hessp_name=product.name if product else "",
+        jac=jac.function if jac else None,
     )
+
+
+def _second(
+    target: Target, argument: str, settings: Settings, notes: list[str]
+) -> tuple[Partner | None, Partner | None]:
+    """For Hessians, the hand-written product with a vector, and the gradient, which may serve to measure it."""
+    if settings.order != 2:
+        return None, None
+    product = jac = None
+    if settings.hessp not in ("auto", "none"):
+        product = given_partner(settings.hessp, target, settings.pythonpath, argument=argument, order=PRODUCT)
+    elif settings.hessp == "auto" and settings.grad == "auto":
+        product, remarks = find_partner(target, argument, PRODUCT)
+        notes += remarks
+    if settings.grad != "none":
+        jac, _ = find_partner(target, argument, 1)
+    return product, jac
 
 
 def _derivative(
@@ -346,6 +374,7 @@ def reproduce(result: Result, argument: str, settings: Settings) -> str:
         words += ["--grad", settings.grad]
     if result.order != 1:
         words += ["--order", str(result.order)]
+    words += ["--hessp", settings.hessp] if settings.hessp != "auto" else []
     point = result.points[worst_point(result)]
     if settings.at:
         # One --at makes one point, in the order given.

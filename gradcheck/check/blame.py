@@ -26,7 +26,7 @@ from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
 from gradcheck.check.source import Operand, operand_of
 from gradcheck.errors import GradcheckError, Location
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
     from gradcheck.autodiff.edges import Change, Edge, Trail

@@ -5,6 +5,7 @@ Lowest part of the check floor, above the box of the numeric floor that keeps st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,16 +38,19 @@ class Bounds:
         Raises:
             CheckError: GC021, it is neither.
         """
+        pair: tuple[Any, ...] = ()
         if hasattr(given, "lb") and hasattr(given, "ub"):
             pair = (given.lb, given.ub)
-        else:
-            try:
-                pair = tuple(given)
-            except TypeError:
-                pair = ()
+        elif isinstance(given, Sequence | np.ndarray):
+            pair = tuple(given)
         if isinstance(given, str | dict) or len(pair) != 2:
             raise CheckError("bounds are not a pair (lower, upper)", hint=HINT, code="GC021")
         return cls(_side(pair[0], -np.inf), _side(pair[1], np.inf))
+
+    @property
+    def plain(self) -> tuple[Any, Any]:
+        """Both as numbers and lists of Python's own."""
+        return np.asarray(self.lower).tolist(), np.asarray(self.upper).tolist()
 
     def box(self, space: ArgumentSpace, x: Array, name: str, where: Location | None = None) -> Box:
         """The bounds of the flat argument, in its precision.

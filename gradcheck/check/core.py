@@ -24,8 +24,8 @@ from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose, explain_shape
 from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.evidence import Evidence, gather
-from gradcheck.check.products import Assembled
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
+from gradcheck.check.products import Assembled
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
@@ -213,8 +213,13 @@ def check_points(
         seed=seed,
         calls=log.calls if any(e.autodiff is not None for e in entries) else None,
         settings={
-            **{"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict, "budget": budget},
-            **{"vectorized": vectorized, "bounds": None if box is None else (_plain(box.lower), _plain(box.upper))},
+            "rtol": rtol,
+            "atol": atol,
+            "autodiff": autodiff,
+            "strict": strict,
+            "budget": budget,
+            "vectorized": vectorized,
+            "bounds": None if box is None else box.plain,
         },
     )
 
@@ -243,11 +248,6 @@ def _budget(budget: int | str | None) -> Budget | None:
     except ValueError:
         hint = "a number of evaluations, or a time such as 30s or 2min"
         raise CheckError(f"budget is {budget!r}", hint=hint, code="GC020") from None
-
-
-def _plain(bound: Any) -> Any:
-    """A bound as numbers of Python's own."""
-    return bound.tolist() if isinstance(bound, np.ndarray) else bound
 
 
 def _without_rest(part: Part, f: UserFunction) -> Part:

@@ -112,7 +112,7 @@ class Scene:
         return np.maximum(level, self.least_noise), rounding
 
     def evaluate(self, x: Array) -> Array:
-        """f at the vector x, shape (m,); nan where f raises (the edge of its domain), out of bounds, or the budget spent."""
+        """f at the vector x, shape (m,); nan where f raises (its domain ends), out of bounds, or the budget spent."""
         if self.f.spent or not self.allows(x):
             return np.full(self.value.width, np.nan)
         try:
@@ -121,7 +121,6 @@ class Scene:
             if error.code != "GC010":
                 raise
             return np.full(self.value.width, np.nan)
-
 
     def evaluate_many(self, x: Array) -> Array:
         """f at many vectors, (k, n) -> (k, m): in few calls where f takes many points at once."""

@@ -204,6 +204,26 @@ class Products:
             largest = np.nanmax(np.abs(ad) * scales, initial=0.0)
             return ~agreement(own, ad, judge.FLOOR) & ~(np.abs(own - ad) * scales <= ROUNDING * largest) & ~np.isnan(ad)
 
+    def factor(self) -> list[Finding]:
+        """Whether the hand-written product is autodiff's times one number, in all components."""
+        own = np.concatenate([h for h in self.own if h is not None] or [np.empty(0)])
+        ad = np.concatenate([h for h in self.ad if h is not None] or [np.empty(0)])
+        some = np.abs(ad) > ROUNDING * np.max(np.abs(ad), initial=0.0)
+        if own.shape != ad.shape or self.claim.function is None or np.sum(some) < 3:
+            return []
+        with np.errstate(all="ignore"):
+            ratios = own[some] / ad[some]
+            ratio = float(np.median(ratios))
+            same = np.all(np.abs(ratios - ratio) <= judge.FLOOR * abs(ratio)) and np.all(np.isfinite(own))
+        if not same or ratio == 0 or abs(ratio - 1.0) <= judge.FLOOR:
+            return []
+        code = "GC111" if abs(ratio + 1.0) <= judge.FLOOR else "GC112"
+        count = f"all {ratios.size} components of Hv along {len(self.directions)} random directions"
+        what = "has the wrong sign" if code == "GC111" else f"is {ratio:.6g} times the right one"
+        text = f"{self.claim.name} {what}: {count} say so"
+        evidence: dict[str, float | str] = {"ratio": ratio, "entries": int(ratios.size)}
+        return [Finding(code, kind(code), text, self.claim.function.where, None, evidence)]
+
     def measured(self, gradient: Product, center: Array) -> list[Entry]:
         """Judged sums u·Hv along every direction, and the components in which something differs."""
         scene = self.scene
@@ -228,7 +248,8 @@ class Products:
         found = compare(sampler, lines, trials, noise, slack=self.request.log.slack)
         for k, (m, own, ad) in enumerate(zip(found, self.own, self.ad, strict=True), start=1):
             for row in range(len(sums) + len(suspects)):
-                label, index = f"d2f/d{self.request.argname}2 · u{row + 1} v{k}", ()
+                label = f"d2f/d{self.request.argname}2 · u{row + 1} v{k}"
+                index: tuple[int, ...] = ()
                 both = tuple(None if h is None else float(chosen(h)[row]) for h in (own, ad))
                 if row >= len(sums):
                     index = tuple(int(i) for i in np.unravel_index(suspects[row - len(sums)], scene.space.shape))
@@ -391,7 +412,7 @@ def by_products(
     if tools.trouble is not None:
         text = f"no autodiff: {tools.trouble.message}"
         findings.append(Finding("GC304", kind("GC304"), text, tools.trouble.where, tools.trouble.hint))
-    return _judged(scene, request, judged, tools, findings)
+    return _judged(scene, request, judged, tools, findings, scene.noise(request.seed))
 
 
 def _no_derivative(scene: Scene, tools: Autodiff) -> None:
@@ -402,23 +423,32 @@ def _no_derivative(scene: Scene, tools: Autodiff) -> None:
 
 
 def _judged(
-    scene: Scene, request: Request, judged: Sequence[Products], tools: Autodiff, findings: list[Finding]
+    scene: Scene,
+    request: Request,
+    judged: Sequence[Products],
+    tools: Autodiff,
+    findings: list[Finding],
+    noise: tuple[Array, Array],
+    *,
+    confirmed: bool = False,
 ) -> list[Entry]:
-    """All claims against differences of the gradient, and against values of f."""
-    gradient, center = _gradient(scene, request, tools, findings)
-    noise, rounding = scene.noise(request.seed)
+    """All claims against differences of the gradient, and unless values of f have confirmed those against values."""
+    gradient, center = _gradient(scene, request, tools, findings, noise)
     entries: list[Entry] = []
     for p in judged:
         if gradient is not None and center is not None:
             found = p.measured(gradient, center)
             entries += p.located(gradient, center) + found
+            findings += p.factor() if any(e.verdict is Verdict.FAIL for e in found) else []
+            if confirmed:
+                continue
         forms = []
         for v, own, ad in zip(p.directions, p.own, p.ad, strict=True):
             claim = own if own is not None else ad
             assert claim is not None
             size = float(np.sqrt(np.sum(np.nan_to_num(v * claim) ** 2)))
             forms.append((v, None if own is None else float(v @ own), None if ad is None else float(v @ ad), size))
-        entries += curvatures(scene, forms, request, p.point, (noise, rounding), p.suffix)
+        entries += curvatures(scene, forms, request, p.point, noise, p.suffix)
     return entries
 
 
@@ -433,11 +463,11 @@ def products_beside(
     except WrongShapeError as error:
         findings.append(error.finding)
         return []
-    return _judged(scene, request, [p], tools, findings)
+    return _judged(scene, request, [p], tools, findings, noise, confirmed=True)
 
 
 def _gradient(
-    scene: Scene, request: Request, tools: Autodiff, findings: list[Finding]
+    scene: Scene, request: Request, tools: Autodiff, findings: list[Finding], noise: tuple[Array, Array]
 ) -> tuple[Product | None, Array | None]:
     """What is differenced: autodiff's gradient, or the hand-written one if values of f say that it is one."""
     if request.autodiff and tools.trouble is None:
@@ -461,9 +491,8 @@ def _gradient(
     for v in vectors:
         size = np.array([np.sqrt(np.sum((v * center) ** 2))])
         trials.append(trial_of(np.array([v @ center]), None, size, size, request, judge.SHARP))
-    noise, rounding = scene.noise(request.seed)
     lines = [along(scene.x, v, scene.space.dtype) for v in vectors]
-    if any(np.any(m.state != judge.PASS) for m in compare(scene.sampler(rounding), lines, trials, noise)):
+    if any(np.any(m.state != judge.PASS) for m in compare(scene.sampler(noise[1]), lines, trials, noise[0])):
         text = f"the gradient {name} was not confirmed by values of f, so no second derivative was measured with it"
         findings.append(Finding("GC317", kind("GC317"), text, function.where))
         return None, None

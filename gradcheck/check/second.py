@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.calls import definition
+from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
@@ -30,7 +30,6 @@ from gradcheck.check.products import by_products, hand_products, products_beside
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
 from gradcheck.check.witnesses import agreement, modes_disagree
-from gradcheck.errors import Location
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array
@@ -131,11 +130,11 @@ def _sampled(scene: Scene, entries: Sequence[Entry]) -> list[Finding]:
     return [Finding("GC308", kind("GC308"), text, scene.f.where)]
 
 
-def _function(yours: Yours | None, request: Request) -> Location | None | bool:
-    """Where the hand-written derivative is defined, or None if that is not known; False if there is none."""
+def _function(yours: Yours | None, request: Request) -> UserFunction | None:
+    """The hand-written derivative."""
     if yours is not None:
-        return yours.function.where
-    return False if request.hessp is None else definition(request.hessp)
+        return yours.function
+    return None if request.hessp is None else UserFunction(request.hessp, request.hessp_name)
 
 
 def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> list[Finding]:
@@ -327,7 +326,7 @@ def _confirmed_by_values(
     return curvatures(scene, forms, request, point, (noise, rounding))
 
 
-def _findings(scene: Scene, entries: Sequence[Entry], where: Location | None | bool) -> list[Finding]:
+def _findings(scene: Scene, entries: Sequence[Entry], yours: UserFunction | None) -> list[Finding]:
     """What the entries mean for the Hessian as a whole."""
     out = []
     wrong = [e for e in entries if e.verdict is Verdict.FAIL]
@@ -335,9 +334,9 @@ def _findings(scene: Scene, entries: Sequence[Entry], where: Location | None | b
     if wrong:
         worst = max(wrong, key=lambda e: (e.direction is None, e.difference or 0.0))
         count = counted(wrong, entries)
-        if where is not False:
+        if yours is not None:
             text = f"{count} are wrong; the worst is {worst.label}"
-            out.append(Finding("GC101", kind("GC101"), text, where or None))
+            out.append(Finding("GC101", kind("GC101"), text, yours.where))
         else:
             code, text, hint = AUTODIFF_MESSAGES[judge.FAIL]
             text = text.format(count=count, worst=worst.label)

@@ -87,7 +87,8 @@ def verify_stacked(scene: Scene, seed: int, findings: list[Finding]) -> Array:
             scene.f.stacked = axis
             return np.asarray(apart[0])
         row, output = np.unravel_index(int(np.argmax(apart / np.where(allowed > 0, allowed, 1.0))), apart.shape)
-        why = f"along a {axis} axis, point {row + 1} gives {values[row, output]:.6g}, alone {single[seen][row, output]:.6g}"
+        together, alone = values[row, output], single[seen][row, output]
+        why = f"along a {axis} axis, point {row + 1} gives {together:.6g}, alone {alone:.6g}"
     scene.f.stacked, scene.f.refuses_many = None, True
     text = f"{scene.f.name} does not take many points at once: {why}; it is called point by point"
     hint = "the argument gets one further axis, the first or the last, and so must the value; other arguments stay"

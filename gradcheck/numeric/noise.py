@@ -106,7 +106,7 @@ def _noise_level(sample: Callable[[Array], Array], center: Array, shortest: floa
     for attempt, spacing in enumerate((shortest, *(s for s in SPACINGS if s > shortest))):
         for side in (1.0, -1.0):  # the domain may end on one side of the point
             # Without the centre: f may jump there, which is no noise.
-            values = sample(side * spacing * np.arange(1, POINTS + 1))
+            values = sample(np.asarray(side * spacing * np.arange(1, POINTS + 1), dtype=np.float64))
             if np.all(np.isfinite(values)):
                 break
         else:
