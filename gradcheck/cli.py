@@ -202,6 +202,15 @@ def gradcheck(
             text="Folder to import modules from, before the working directory. Repeat it.",
         ),
     ] = None,
+    shrink: Annotated[
+        bool | None,
+        _option(
+            WHERE,
+            "--shrink/--no-shrink",
+            text="After a failure, look for rounder numbers that fail alike, in at most 20 evaluations. Default: at points"
+            " that were found.",
+        ),
+    ] = None,
     rtol: Annotated[
         float | None,
         _option(VERDICT, "--rtol", metavar="X", text="Accept relative differences up to X. Not needed as a rule."),
@@ -309,6 +318,7 @@ def gradcheck(
             strict=strict,
             no_autodiff=no_autodiff,
             budget=budget,
+            shrink=shrink,
             pythonpath=tuple(pythonpath or ()),
         )
         _one_of("--format", format, tuple(FORMATS))

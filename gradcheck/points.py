@@ -141,6 +141,29 @@ def inside_of(bounds: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[int, ...
     return {name: shape for name, shape in shapes.items() if shape}
 
 
+def are_inside(args: Sequence[Any], target: Target, texts: Sequence[str]) -> bool:
+    """Whether the arguments are inside of the bounds that ``--bounds`` gives."""
+    names = [p.name for p in parameters_of(target, len(args))]
+    bounds = parse_bounds(texts, target)
+    return all(_is_inside(value, *bounds[name]) for name, value in zip(names, args, strict=False) if name in bounds)
+
+
+def _is_inside(value: Any, low: Any, high: Any) -> bool:
+    """Whether numbers are inside of bounds, in their own precision.
+
+    Raises:
+        ValueError: the bounds do not broadcast to them.
+    """
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        return False
+    dtype = np.result_type(array, np.float16 if array.dtype.kind == "f" else np.float64)
+    low, high = (np.broadcast_to(bound, array.shape).astype(dtype) for bound in (low, high))
+    return bool(np.all((low <= array) & (array <= high)))
+
+
 def _check_bounds(request: Request, fixed: Mapping[str, Any]) -> None:
     """Whether values that are given, or defaults, are inside of the bounds.
 
@@ -152,13 +175,10 @@ def _check_bounds(request: Request, fixed: Mapping[str, Any]) -> None:
     for name, (low, high) in request.bounds.items():
         if name not in fixed:
             continue
-        value = np.asarray(fixed[name])
-        if value.dtype.kind in "fiu":
-            low, high = low.astype(np.result_type(value, 0.0)), high.astype(np.result_type(value, 0.0))
         try:
-            inside = value.dtype.kind in "fiu" and bool(np.all((low <= value) & (value <= high)))
+            inside = _is_inside(fixed[name], low, high)
         except ValueError:
-            text = f"--bounds: those of {name} do not broadcast to its shape {value.shape}"
+            text = f"--bounds: those of {name} do not broadcast to its shape {np.shape(fixed[name])}"
             raise PointError(text, where=request.target.where, code="GC021") from None
         if not inside:
             which = "the value" if name in request.known else "the default"
@@ -317,6 +337,8 @@ def _near_defaults(
     beside = list(near)
     for at in varied:
         beside[at] = beside_default(at)
+    made = [checked]
     if varied and runs(request, parameters, beside):
         near, how = beside, how + moved_text([parameters[at].name for at in varied])
-    return Point(tuple(near), how, request.seed, write_point(request, parameters, near))
+        made = sorted({checked, *varied})
+    return Point(tuple(near), how, request.seed, write_point(request, parameters, near), tuple(made))

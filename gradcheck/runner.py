@@ -16,7 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.check.result import Point, Result, Verdict
@@ -24,6 +24,7 @@ from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
 from gradcheck.partners import PRODUCT, Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
+    are_inside,
     argument_position,
     find,
     inside_of,
@@ -34,7 +35,7 @@ from gradcheck.points import (
     read_at,
 )
 from gradcheck.returned import may_return_derivative, returns_gradient
-from gradcheck.search import Request
+from gradcheck.search import Request, write_point
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
@@ -201,9 +202,29 @@ def _points(
 
     Defaults are varied that all derivatives take, the ``also`` ones, too.
     """
+    base = _request(target, argnum, settings, partner, every=every, also=also)
+    if not settings.at:
+        return find(base)
+    found: list[Point] = []
+    for text in settings.at:
+        known = read_at(text, target, settings.seed, settings.pythonpath)
+        found += find(base.at(known, text))
+    return found
+
+
+def _request(
+    target: Target,
+    argnum: int,
+    settings: Settings,
+    partner: Partner | None,
+    *,
+    every: bool = False,
+    also: Sequence[Partner] = (),
+) -> Request:
+    """What is known before points are looked for."""
     taken = [p.takes for p in (partner, *also) if p is not None and p.takes is not None]
     bounds = parse_bounds(settings.bounds, target)
-    base = Request(
+    return Request(
         target=target,
         argnum=argnum,
         shapes=inside_of(bounds) | parse_shapes(settings.shape, target),
@@ -216,13 +237,6 @@ def _points(
         order=settings.order,
         every=every,
     )
-    if not settings.at:
-        return find(base)
-    found: list[Point] = []
-    for text in settings.at:
-        known = read_at(text, target, settings.seed, settings.pythonpath)
-        found += find(base.at(known, text))
-    return found
 
 
 def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress | None) -> Outcome:
@@ -272,7 +286,7 @@ def _check(
         remark = overlooked(target, settings.order, notes)
         notes += [remark] if remark else []
     label = f"{target.spec} {argument}"
-    return check_points(
+    result = check_points(
         target.function,
         points,
         argnum=argnum,
@@ -294,7 +308,18 @@ def _check(
         hessp=product.function if product else None,
         hessp_name=product.name if product else "",
         jac=jac.function if jac else None,
+        shrink=settings.shrink,
+        allowed=lambda args: are_inside(args, target, settings.bounds),
     )
+    if result.simpler is None:
+        return result
+    request = _request(target, argnum, settings, None)
+    if settings.at:
+        given = settings.at[result.worst_point]
+        request = request.at(read_at(given, target, settings.seed, settings.pythonpath), "")
+    args = result.simpler.args
+    text = write_point(request, parameters_of(target, len(args))[: len(args)], args)
+    return replace(result, simpler=replace(result.simpler, text=text) if text else None)
 
 
 def _second(
@@ -359,26 +384,19 @@ def _quietly(function: Callable[..., Any], point: Point) -> Any:
             return None
 
 
-def worst_point(result: Result) -> int:
-    """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
-    candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(result.entries)
-    if not candidates:
-        return 0
-    return max(candidates, key=lambda entry: entry.difference or 0.0).point
-
-
 def reproduce(result: Result, argument: str, settings: Settings) -> str:
-    """The command line that repeats a check at its worst point, quoted for a POSIX shell."""
+    """The command line that repeats a check at its worst point, or a simpler one, quoted for a POSIX shell."""
     words = ["gradcheck", result.target, "--argnum", argument]
     if settings.grad != "auto":
         words += ["--grad", settings.grad]
     if result.order != 1:
         words += ["--order", str(result.order)]
     words += ["--hessp", settings.hessp] if settings.hessp != "auto" else []
-    point = result.points[worst_point(result)]
+    worst = result.worst_point
+    point = result.simpler or result.points[worst]
     if settings.at:
         # One --at makes one point, in the order given.
-        words += ["--at", settings.at[worst_point(result)]]
+        words += ["--at", (result.simpler and result.simpler.text) or settings.at[worst]]
         words += [f"--shape={shape}" for shape in settings.shape]
     elif point.seed is not None and point.text is not None:
         words += ["--at", point.text]

@@ -480,7 +480,9 @@ class Search:
         tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
         args = tuple(values.values())
         how = f"trial shapes {tried}; values {domain.name}" + (moved_text(self.varied) if vary else "")
-        return Point(args, how, self.request.seed, write_point(self.request, self.parameters, args))
+        made = [*self.names, *(self.varied if vary else ())]
+        places = tuple(at for at, p in enumerate(self.parameters) if p.name in made)
+        return Point(args, how, self.request.seed, write_point(self.request, self.parameters, args), places)
 
     def no_point(self) -> PointError:
         """What was tried, one line for each way in which it failed, and an ``--at`` to fill in."""

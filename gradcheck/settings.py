@@ -38,6 +38,7 @@ class Settings:
         allow_inconclusive: an inconclusive check does not change the exit code.
         strict: autodiff refuses functions without a derivative rule instead of differentiating such a call numerically.
         no_autodiff: the hand-written derivative is compared with the measurement alone.
+        shrink: after a failure look for a simpler point; None: where the point was found, not given.
         budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
 
@@ -64,6 +65,7 @@ class Settings:
     strict: bool = False
     no_autodiff: bool = False
     budget: str | None = None
+    shrink: bool | None = None
     pythonpath: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -24,11 +24,12 @@ from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose, explain_shape
 from gradcheck.check.entries import entries_of, findings_of
 from gradcheck.check.evidence import Evidence, gather
+from gradcheck.check.hessp import Assembled
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
-from gradcheck.check.products import Assembled
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
+from gradcheck.check.shrink import Failure, column_of, failure, simpler
 from gradcheck.check.spaces import argument_space
 from gradcheck.check.stacked import verify_stacked
 from gradcheck.check.witnesses import Request, Witnesses
@@ -59,6 +60,7 @@ def check(
     vectorized: bool = False,
     hessp: Callable[..., Any] | None = None,
     jac: Callable[..., Any] | None = None,
+    shrink: bool = False,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -84,6 +86,8 @@ def check(
             compared with single calls before that is believed.
         hessp: for ``order=2`` the hand-written product of the Hessian with a vector of the argument's shape, called as
             ``hessp(x, v, *args)``, the vector after the differentiated argument, as in ``scipy.optimize.minimize``.
+        shrink: after a failure, look for a point of rounder numbers that fails alike (``Result.simpler``), in at most 20
+            further evaluations.
         jac: for ``order=2`` the hand-written gradient, differences of which measure where autodiff cannot follow f.
 
     Raises:
@@ -110,6 +114,7 @@ def check(
         vectorized=vectorized,
         hessp=hessp,
         jac=jac,
+        shrink=shrink,
     )
 
 
@@ -136,12 +141,16 @@ def check_points(
     hessp: Callable[..., Any] | None = None,
     hessp_name: str = "",
     jac: Callable[..., Any] | None = None,
+    shrink: bool | None = None,
+    allowed: Callable[[tuple[Any, ...]], bool] | None = None,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
     Args:
         points: where.
         hessp_name: what the hand-written Hessian-vector product is called.
+        shrink: whether a simpler point is looked for after a failure; None: where the point was made up.
+        allowed: whether f may be called with other arguments than those of the points.
         target: how the user names f; its qualified name if empty.
         derivative, derivative_how: the same for the hand-written derivative.
         where: file and line of f, if the caller knows better than its code object.
@@ -192,6 +201,8 @@ def check_points(
         + _approximate(caller, log, entries)
     )
     findings = tuple(dict.fromkeys(found))
+    before = caller.evaluations
+    simple = None if shrink is False else _simpler(caller, f, points, parts, request, bool(shrink), allowed)
     return Result(
         target=name,
         argnum=position,
@@ -203,6 +214,8 @@ def check_points(
         evaluations=caller.evaluations,
         f_calls=caller.calls,
         stacked=caller.stacked,
+        simpler=simple,
+        shrinking=caller.evaluations - before,
         points=tuple(points),
         derivative=own or "autodiff",
         derivative_how=derivative_how,
@@ -222,6 +235,36 @@ def check_points(
             "bounds": None if box is None else box.plain,
         },
     )
+
+
+def _simpler(
+    caller: UserFunction,
+    f: Callable[..., Any],
+    points: Sequence[Point],
+    parts: Sequence[Part],
+    request: Request,
+    given: bool,
+    allowed: Callable[[tuple[Any, ...]], bool] | None,
+) -> Point | None:
+    """A simpler point than the worst one at which its worst entry fails alike; of given points only if asked for."""
+    wrong = [e for p in parts for e in p.entries if e.verdict is Verdict.FAIL]
+    if not wrong or caller.spent:
+        return None
+    at = max(wrong, key=lambda e: e.difference or 0.0).point
+    part, point = parts[at], points[at]
+    if not given and (point.seed is None or point.text is None):
+        return None
+    failed = failure(part.entries, part.findings, part.evidence and part.evidence())
+    if failed is None:
+        return None
+    column = column_of(failed.worst, np.shape(point.args[request.argnum]))
+    narrow = replace(request, columns=(column,), vectorized=False)
+
+    def check_again(candidate: Point, failed: Failure) -> Failure | None:
+        part = _at_point(caller, f, candidate, at, narrow)
+        return failure(part.entries, part.findings, part.evidence and part.evidence(), failed.worst.label)
+
+    return simpler(caller, point, request.argnum, failed, check_again, allowed)
 
 
 @dataclass(frozen=True)
@@ -433,7 +476,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if witness.broken and given is None:  # nothing is left that could be compared
         return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
-    if yours is not None and given is not None and not caller.spent:
+    if yours is not None and given is not None and not caller.spent and request.columns is None:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)

@@ -24,9 +24,10 @@ from gradcheck.check.compare import Measured, compare
 from gradcheck.check.entries import AUTODIFF_MESSAGES, counted, judged_entry
 from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.forms import curvatures, direction_of, label_of, trial_of
+from gradcheck.check.hessp import hand_products, structure
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
-from gradcheck.check.products import by_products, hand_products, products_beside, structure
+from gradcheck.check.products import by_products, products_beside
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
 from gradcheck.check.witnesses import agreement, modes_disagree
@@ -92,8 +93,9 @@ def second_order(
         entries = _from_gradient(scene, own, ad, request, point, tools, gradient)
     else:
         entries = _from_values(scene, own, ad, request, point, noise, rounding)
-    entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
-    if request.hessp is not None and request.grad is not None:
+    if request.columns is None:
+        entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
+    if request.hessp is not None and request.grad is not None and request.columns is None:
         entries += products_beside(scene, request, point, findings, (noise, rounding))
     findings += structural
     entries = _beside_kinks(entries)
@@ -180,8 +182,8 @@ def _from_gradient(
     sampler = Sampler(gradient, scene.x, center, box=scene.box)
     v = direction_of(scene, np.random.default_rng([request.seed, 3]))
     noise = noise_level(lambda steps: np.stack([gradient(scene.x + t * v) for t in steps]), center)
-    columns = list(range(n))
-    if n > COLUMNS:
+    columns = list(range(n) if request.columns is None else request.columns)
+    if len(columns) > COLUMNS:
         columns = sorted(np.random.default_rng([request.seed, 4]).choice(n, COLUMNS, replace=False).tolist())
     lines = all_coordinates(scene.x, scene.space.dtype, columns)
     claim = own if own is not None else ad
@@ -217,6 +219,8 @@ def _from_values(
     assert claim is not None
     n, scales = scene.x.size, scene.scales
     pairs = [(i, j) for i in range(n) for j in range(i, n)]
+    if request.columns is not None:
+        pairs = [pair for pair in pairs if not set(pair).isdisjoint(request.columns)]
     if len(pairs) > PAIRS:
         rng = np.random.default_rng([request.seed, 4])
         pairs = [pairs[k] for k in sorted(rng.choice(len(pairs), PAIRS, replace=False))]

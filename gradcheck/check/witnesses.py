@@ -65,6 +65,7 @@ class Request:
         bounds: of the argument, or None.
         vectorized: f is said to take many points at once.
         hessp: the hand-written product of the Hessian with a vector, or None; ``hessp_name`` is what it is called.
+        columns: the only inputs to look at, or None for all.
         jac: the hand-written gradient, for order 2: differences of it measure where autodiff cannot follow f.
     """
 
@@ -83,6 +84,7 @@ class Request:
     hessp: Callable[..., Any] | None = None
     hessp_name: str = ""
     jac: Callable[..., Any] | None = None
+    columns: tuple[int, ...] | None = None
 
 
 class Witnesses:
@@ -244,6 +246,8 @@ class Witnesses:
     def _choose(self) -> list[Line]:
         """All coordinates, or for many a sample with directions."""
         scene = self.scene
+        if self.request.columns is not None:
+            return all_coordinates(scene.x, scene.space.dtype, self.request.columns)
         if scene.x.size <= ALL_COLUMNS:
             return all_coordinates(scene.x, scene.space.dtype)
         matrix = self.own if self.own is not None else self.ad
@@ -386,7 +390,7 @@ class Witnesses:
         """Measure and judge all lines; where directions are among them, find the entries that make them fail."""
         if all(line.direction is None for line in self.lines):
             matrices = [m for m in (self.own, self.ad) if m is not None]
-            groups = worthwhile_groups(matrices) if matrices else []
+            groups = worthwhile_groups(matrices) if matrices and self.request.columns is None else []
             return judged_by_groups(self, groups) if groups else self.judged(self.lines, self.claims)
         measured = Search(self).run(self.lines)
         self.lines = [m.line for m in measured]

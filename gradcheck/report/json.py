@@ -75,6 +75,7 @@ def _result(result: Result) -> dict[str, Any]:
         "seconds": result.seconds,
         "total_entries": result.total,
         "points": [_point(point, result, at) for at, point in enumerate(result.points)],
+        "simpler": {"at": result.simpler.text, "evaluations": result.shrinking} if result.simpler else None,
         "entries": [_entry(entry) for entry in result.entries],
         "findings": [_finding(finding) for finding in result.findings],
         "calls": _calls(result.calls) if result.calls else None,
