@@ -207,8 +207,8 @@ def gradcheck(
         _option(
             WHERE,
             "--shrink/--no-shrink",
-            text="After a failure, look for rounder numbers that fail alike, in at most 20 evaluations. Default: at points"
-            " that were found.",
+            text="After a failure, look for rounder numbers that fail alike, in at most 20 evaluations."
+            " Default: at points that were found.",
         ),
     ] = None,
     rtol: Annotated[

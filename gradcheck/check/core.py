@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,23 @@ from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.diagnosis import diagnose, explain_shape
+from gradcheck.check.diagnosis import explain_shape
 from gradcheck.check.entries import entries_of, findings_of
-from gradcheck.check.evidence import Evidence, gather
+from gradcheck.check.evidence import gather
 from gradcheck.check.hessp import Assembled
+from gradcheck.check.parts import (
+    Part,
+    approximate,
+    diagnosis,
+    is_constant,
+    own_rules,
+    unchecked,
+    vacuous,
+    verdict_of,
+    without_rest,
+)
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
-from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.result import CheckError, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.shrink import Failure, column_of, failure, simpler
@@ -86,8 +97,8 @@ def check(
             compared with single calls before that is believed.
         hessp: for ``order=2`` the hand-written product of the Hessian with a vector of the argument's shape, called as
             ``hessp(x, v, *args)``, the vector after the differentiated argument, as in ``scipy.optimize.minimize``.
-        shrink: after a failure, look for a point of rounder numbers that fails alike (``Result.simpler``), in at most 20
-            further evaluations.
+        shrink: after a failure, look for a point of rounder numbers that fails alike (``Result.simpler``), in at
+            most 20 further evaluations.
         jac: for ``order=2`` the hand-written gradient, differences of which measure where autodiff cannot follow f.
 
     Raises:
@@ -191,14 +202,14 @@ def check_points(
             part = _at_point(caller, f, point, number, request)
             if part.kinks and not caller.spent:
                 part = _retested(part, caller, f, point, number, request)
-            parts.append(_without_rest(part, caller) if caller.spent else part)
+            parts.append(without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
-    found = _own_rules([f for p in parts for f in p.findings], log) + _diagnosis(parts)
+    found = own_rules([f for p in parts for f in p.findings], log) + diagnosis(parts)
     found += blame([p.suspect for p in parts if p.suspect], seed)
     found += (
-        _unchecked(caller, len(points) - len(parts))
-        + _vacuous(caller, parts, bool(own))
-        + _approximate(caller, log, entries)
+        unchecked(caller, len(points) - len(parts))
+        + vacuous(caller, parts, bool(own))
+        + approximate(caller, log, entries)
     )
     findings = tuple(dict.fromkeys(found))
     before = caller.evaluations
@@ -208,7 +219,7 @@ def check_points(
         argnum=position,
         argname=argname,
         order=order,
-        verdict=_worst(entries, findings),
+        verdict=verdict_of(entries, findings),
         entries=entries,
         findings=findings,
         evaluations=caller.evaluations,
@@ -267,22 +278,6 @@ def _simpler(
     return simpler(caller, point, request.argnum, failed, check_again, allowed)
 
 
-@dataclass(frozen=True)
-class Part:
-    """The check at one point."""
-
-    entries: tuple[Entry, ...]
-    findings: tuple[Finding, ...]
-    total: int
-    value: str
-    evidence: Callable[[], Evidence | None] | None = None
-    constant: bool = False
-    kinks: bool = False
-    independent: bool = False
-    shape: tuple[Finding, ...] = ()
-    suspect: Suspect | None = None
-
-
 def _budget(budget: int | str | None) -> Budget | None:
     if budget is None:
         return None
@@ -291,53 +286,6 @@ def _budget(budget: int | str | None) -> Budget | None:
     except ValueError:
         hint = "a number of evaluations, or a time such as 30s or 2min"
         raise CheckError(f"budget is {budget!r}", hint=hint, code="GC020") from None
-
-
-def _without_rest(part: Part, f: UserFunction) -> Part:
-    """What is left of a point during which the budget was spent: what could not be measured then is open."""
-    entries = tuple(
-        replace(e, note="the budget was spent") if e.verdict is Verdict.INCONCLUSIVE else e for e in part.entries
-    )
-    undecided = sum(e.verdict is Verdict.INCONCLUSIVE for e in entries)
-    findings = tuple(x for x in part.findings if not x.code.startswith("GC2"))
-    if undecided:
-        text = f"the budget of {f.budget} was spent: {undecided} of {len(entries)} entries were not decided"
-        findings += (Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget"),)
-    return replace(part, entries=entries, findings=findings, constant=False)
-
-
-def _unchecked(f: UserFunction, points: int) -> list[Finding]:
-    """What is to be said of points that were not looked at."""
-    if not points:
-        return []
-    text = f"the budget of {f.budget} was spent: {points} {'point was' if points == 1 else 'points were'} not checked"
-    return [Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget")]
-
-
-def _diagnosis(parts: Sequence[Part]) -> list[Finding]:
-    """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
-    shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
-    failed = any(e.verdict is Verdict.FAIL for p in parts for e in p.entries)
-    return shape + (diagnose([p.evidence and p.evidence() for p in parts]) if failed else [])
-
-
-def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
-    """Autodiff alone against the measurement, where it used rules that the user wrote: those come first to mind."""
-    rules = ", ".join(f"{name} ({where})" if where else name for name, where in log.rules.items())
-    hint = f"f uses derivative rules of yours, one of which may be wrong: {rules}"
-    known = any(f.code == "GC146" for f in findings)
-    return [replace(f, hint=hint) if f.code == "GC106" and rules and not known else f for f in findings]
-
-
-def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> list[Finding]:
-    """Where not all is verified and f is an approximation: that this may be why."""
-    undecided = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
-    if not undecided or not log.approximate:
-        return []
-    (name, where), accuracy = max(log.approximate.items(), key=lambda item: item[1])
-    text = f"{f.name} goes through {name}, so that its slopes are accurate to about {accuracy:.0e} only"
-    options = "rtol=1e-10, atol=1e-12" if name.startswith("scipy.integrate") else "tol=1e-12"
-    return [Finding("GC207", kind("GC207"), text, where, f"tighten its tolerances, for instance {options}")]
 
 
 def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Point, number: int,
@@ -385,35 +333,6 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         return part
     hint = "beside it, on both sides, the derivative is right"
     return replace(part, findings=tuple(replace(x, hint=hint) if x.code == "GC201" else x for x in part.findings))
-
-
-def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:
-    """Where f is constant about every point nothing was verified: any multiple of the derivative would have passed."""
-    if not parts or any(not p.constant or any(e.verdict is not Verdict.PASS for e in p.entries) for p in parts):
-        return []
-    # What depends on no argument is constant everywhere, not only about the points.
-    code = "GC206" if hand_written and not all(p.independent for p in parts) else "GC312"
-    text = f"{f.name} does not change with this argument at any point: every derivative is zero"
-    return [Finding(code, kind(code), text, f.where, "check where it does: --at")]
-
-
-def _constant(scene: Scene, entries: Sequence[Entry], seed: int) -> bool:
-    """Whether every derivative is zero and f is the same at a natural distance (at a minimum it is not)."""
-    if any((e.autodiff if e.yours is None else e.yours) != 0 for e in entries):
-        return False
-    step = scene.inward(np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * scene.scales)
-    return bool(np.all(scene.evaluate(scene.x + step) == scene.center))
-
-
-def _worst(entries: Sequence[Entry], findings: Sequence[Finding]) -> Verdict:
-    """The verdict of a whole check: a GC1xx finding fails it, and nothing compared is never a pass."""
-    if any(f.code.startswith("GC1") for f in findings) or any(e.verdict is Verdict.FAIL for e in entries):
-        return Verdict.FAIL
-    if not entries or any(e.verdict is Verdict.INCONCLUSIVE for e in entries):
-        return Verdict.INCONCLUSIVE
-    if any(f.code in ("GC206", "GC208") for f in findings):
-        return Verdict.INCONCLUSIVE
-    return Verdict.PASS
 
 
 def _derivative_name(grad: Callable[..., Any] | str | None) -> str:
@@ -486,7 +405,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
     evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
-    constant = _constant(scene, entries, request.seed)
+    constant = is_constant(scene, entries, request.seed)
     kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent
     suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None
