@@ -121,6 +121,11 @@ def parse_bounds(texts: Sequence[str], target: Target) -> dict[str, tuple[Any, A
             if not isinstance(pair, tuple | np.ndarray) or len(pair) != 2:
                 raise PointError(f"--bounds: {name} has no pair of bounds: {text}", hint=hint, code="GC021")
             low, high = (np.asarray(side) for side in pair)
+            try:
+                np.broadcast_shapes(low.shape, high.shape)
+            except ValueError:
+                text = f"--bounds: those of {name} have the shapes {low.shape} and {high.shape}"
+                raise PointError(text, hint=hint, code="GC021") from None
             if low.dtype.kind not in "fiu" or high.dtype.kind not in "fiu" or not np.all(low <= high):
                 raise PointError(f"--bounds: {name} has no lower and upper bound: {text}", hint=hint, code="GC021")
             bounds[name] = (low.astype(float), high.astype(float))
@@ -131,13 +136,7 @@ def inside_of(bounds: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[int, ...
     """The shapes that arguments have by their bounds: where those are arrays."""
     import numpy as np
 
-    shapes = {}
-    for name, (low, high) in bounds.items():
-        try:
-            shapes[name] = np.broadcast_shapes(low.shape, high.shape)
-        except ValueError:
-            text = f"--bounds: those of {name} have the shapes {low.shape} and {high.shape}"
-            raise PointError(text, code="GC021") from None
+    shapes = {name: np.broadcast_shapes(low.shape, high.shape) for name, (low, high) in bounds.items()}
     return {name: shape for name, shape in shapes.items() if shape}
 
 

@@ -59,7 +59,7 @@ def failure(
     worst = max(wrong, key=lambda e: e.difference or 0.0)
     codes = {f.code for f in findings if f.code in OF_ENTRIES}
     if evidence is not None and evidence.exact:
-        codes |= {f.code for f in diagnose([evidence])}
+        codes |= {f.code for f in diagnose([evidence], cheap=True)}
     return Failure(worst, frozenset(codes), evidence)
 
 

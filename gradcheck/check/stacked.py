@@ -78,7 +78,9 @@ def verify_stacked(scene: Scene, seed: int, findings: list[Finding]) -> Array:
     short = min(scene.space.dtype.itemsize, scene.value.dtype.itemsize) < 8
     allowed = (SAME_SHORT if short else SAME) * np.max(np.abs(single[seen]), axis=0)
     why: Any = "f raises, or its value has another shape"
-    for axis in ("leading", "trailing"):
+    if np.sum(seen) < 2:
+        why = "beside the point it is not finite, so that nothing could be compared"
+    for axis in ("leading", "trailing") if np.sum(seen) > 1 else ():
         values = _stacked(scene, x[seen], axis)
         if values is None:
             continue
