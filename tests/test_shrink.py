@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,7 @@ def test_the_simpler_point_fails_alike(tmp_path: Path, more: list[str]) -> None:
     found = run(tmp_path, "model.py:penalised", *more)
     assert found["verdict"] == "fail"
     text = found["simpler"]["at"]
-    numbers = [n for n in text.replace("w=", "").replace("lam=", "").replace("[", "").replace("]", "").split(",")]
-    assert all(len(n.strip(" -")) <= 5 for part in numbers for n in part.split(";"))
+    assert all(len(number.lstrip("-")) <= 5 for number in re.findall(r"-?[\d.]+", text))
     assert 0 < found["simpler"]["evaluations"] <= MOST
     assert text in found["reproduce"]
     worst = max((e for e in found["entries"] if e["verdict"] == "fail"), key=lambda e: e["difference"])
