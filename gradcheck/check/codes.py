@@ -234,6 +234,10 @@ CODES: dict[str, Code] = {
                   "This output, and its derivative, are smaller than the rounding errors of the other outputs. They "
                   "may be rounding themselves (cos(pi/2) is 6e-17), so that a difference means nothing, or small for "
                   "their units (a charge in coulombs). Check that output alone, or in units in which it is of size 1."),
+    "GC210": Code("values-alone", "values of the function alone say too little of a large second derivative",
+                  "A Hessian-vector product of many inputs is measured by differences of a gradient: autodiff's, or a "
+                  "hand-written one that values of the function confirm. There is neither, and v·Hv along a few random "
+                  "directions, all that second differences of the function can tell, is not enough to pass it."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),

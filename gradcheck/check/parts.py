@@ -107,6 +107,6 @@ def verdict_of(entries: Sequence[Entry], findings: Sequence[Finding]) -> Verdict
         return Verdict.FAIL
     if not entries or any(e.verdict is Verdict.INCONCLUSIVE for e in entries):
         return Verdict.INCONCLUSIVE
-    if any(f.code in ("GC206", "GC208") for f in findings):
+    if any(f.code in ("GC206", "GC208", "GC210") for f in findings):
         return Verdict.INCONCLUSIVE
     return Verdict.PASS

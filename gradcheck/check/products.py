@@ -40,7 +40,7 @@ DIRECTIONS, STRATA, SUSPECTS = 3, 4, 8
 #: Wrong rows whose wrong column is looked for, and what remains of an error in the half that has it.
 ROWS = 3
 #: What differs by less than this part of the largest contribution is rounding of terms that cancel.
-ROUNDING = 1e-12
+ROUNDING, ROUNDING_SHORT = 1e-12, 1e-6
 
 
 class Products:
@@ -83,7 +83,18 @@ class Products:
         scales = self.scene.scales
         with np.errstate(all="ignore"):
             largest = np.nanmax(np.abs(ad) * scales, initial=0.0)
-            return ~agreement(own, ad, judge.FLOOR) & ~(np.abs(own - ad) * scales <= ROUNDING * largest) & ~np.isnan(ad)
+            tiny = np.abs(own - ad) * scales <= (ROUNDING_SHORT if self.short else ROUNDING) * largest
+            return ~agreement(own, ad, self.floor) & ~tiny & ~np.isnan(ad)
+
+    @property
+    def short(self) -> bool:
+        """Whether f or its argument is float32 or shorter."""
+        return min(self.scene.space.dtype.itemsize, self.scene.value.dtype.itemsize) < 8
+
+    @property
+    def floor(self) -> float:
+        """Relative precision floor."""
+        return judge.FLOOR_SHORT if self.short else judge.FLOOR
 
     def factor(self) -> list[Finding]:
         """Whether the hand-written product is autodiff's times one number, in all components."""
@@ -95,10 +106,10 @@ class Products:
         with np.errstate(all="ignore"):
             ratios = own[some] / ad[some]
             ratio = float(np.median(ratios))
-            same = np.all(np.abs(ratios - ratio) <= judge.FLOOR * abs(ratio)) and np.all(np.isfinite(own))
-        if not same or ratio == 0 or abs(ratio - 1.0) <= judge.FLOOR:
+            same = np.all(np.abs(ratios - ratio) <= self.floor * abs(ratio)) and np.all(np.isfinite(own))
+        if not same or ratio == 0 or abs(ratio - 1.0) <= self.floor:
             return []
-        code = "GC111" if abs(ratio + 1.0) <= judge.FLOOR else "GC112"
+        code = "GC111" if abs(ratio + 1.0) <= self.floor else "GC112"
         count = f"all {ratios.size} components of Hv along {len(self.directions)} random directions"
         what = "has the wrong sign" if code == "GC111" else f"is {ratio:.6g} times the right one"
         text = f"{self.claim.name} {what}: {count} say so"
@@ -197,6 +208,7 @@ class Products:
 
         sharp = judge.SHARP if own is not None else judge.SHARP_AUTODIFF
         trial = trial_of(pick(claim), None if witness is None else pick(witness), size, zero, self.request, sharp)
+        trial = replace(trial, floor=self.floor)
         if own is None or ad is None:
             return trial
         differ = self.differ(own, ad)
@@ -228,7 +240,7 @@ class Products:
             sampler = Sampler(one, scene.x, center[[row]], box=scene.box)
             noise = noise_level(lambda steps, one=one, line=line: _along(one, scene.x, line, steps), sampler.center)  # type: ignore[misc]
             sizes = np.abs(own[[row]]), np.abs(own[[row]] - ad[[row]])
-            trial = trial_of(own[[row]], ad[[row]], *sizes, self.request, judge.SHARP)
+            trial = replace(trial_of(own[[row]], ad[[row]], *sizes, self.request, judge.SHARP), floor=self.floor)
             m = compare(sampler, [line], [trial], noise, slack=self.request.log.slack)[0]
             label, index = label_of(self.request, scene.space.shape, row, column)
             both = (float(own[row]), float(ad[row]))
@@ -315,6 +327,10 @@ def _judged(
 ) -> list[Entry]:
     """All claims against differences of the gradient, and unless values of f have confirmed those against values."""
     gradient, center = _gradient(scene, request, tools, findings, noise)
+    if gradient is None and judged[0].claim.product is not None:
+        text = "of the second derivative only v·Hv along random directions could be measured: there is no gradient"
+        hint = "give the hand-written gradient with jac=, or name it so that it is found beside f"
+        findings.append(Finding("GC210", kind("GC210"), text, scene.f.where, hint))
     entries: list[Entry] = []
     for p in judged:
         if gradient is not None and center is not None:
