@@ -107,10 +107,10 @@ def at_first_sight(sampler: Sampler, lines: Sequence[Line], trials: Sequence[Tri
     """
     passed = []
     agreed = [(line, trial) for line, trial in zip(lines, trials, strict=True) if np.all(trial.witness_agrees)]
-    ladders = [_ladder(sampler, line, trial, noise) for line, trial in agreed]
     if sampler.many is not None:
-        climb(sampler, ladders, [[0]] * len(ladders))
+        climb(sampler, [_ladder(sampler, line, trial, noise) for line, trial in agreed], [[0]] * len(agreed))
     for line, trial in agreed:
+        sampler.confine(line)
         if line.side:  # one step on one side shows too little
             continue
         e = glance(sampler, line, trial, noise)
