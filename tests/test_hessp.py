@@ -105,6 +105,19 @@ def test_a_gradient_that_f_does_not_confirm_is_not_used() -> None:
     assert all("u" not in e.label.partition("·")[2] for e in result.entries)  # vᵀHv from values of f alone
 
 
+def test_a_gradient_that_ends_beside_the_point() -> None:
+    x = point(100)
+
+    def jac(z: np.ndarray) -> Any:
+        if np.any(np.abs(z - x) > 1e-4):
+            raise ValueError("too far")
+        return rosen_der(z)
+
+    assert check(rosen, x, order=2, hessp=rosen_hess_prod, autodiff=False, jac=jac).verdict is Verdict.PASS
+    wrong = check(rosen, x, order=2, hessp=doubled, autodiff=False, jac=jac)
+    assert wrong.verdict is Verdict.FAIL
+
+
 @pytest.mark.parametrize("n", [3, 100, 3000])
 def test_linear_and_symmetric(n: int) -> None:
     def squared(x: np.ndarray, p: np.ndarray) -> Any:

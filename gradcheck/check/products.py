@@ -395,4 +395,11 @@ def _gradient(
         return None, None
     text = f"the second derivative was measured by differences of {name}, not of autodiff's gradient"
     findings.append(Finding("GC318", kind("GC318"), text, function.where))
-    return (lambda x: np.asarray(yours.array(scene.at(x)), dtype=np.float64).reshape(-1)), center
+
+    def gradient(x: Array) -> Array | None:
+        try:
+            return np.asarray(yours.array(scene.at(x)), dtype=np.float64).reshape(-1)
+        except (CheckError, WrongShapeError):  # the edge of its domain
+            return None
+
+    return gradient, center
