@@ -113,7 +113,7 @@ def test_a_call_that_raises_is_repeated_point_by_point() -> None:
 
 def test_many_inputs_in_calls_of_bounded_size() -> None:
     counting, shapes = counted(cubes)
-    x = np.random.default_rng(0).uniform(0.5, 1.5, 2**20)
+    x = np.random.default_rng(0).uniform(0.5, 1.5, 2**18)
     result = check(counting, x, grad=cubes_grad, autodiff=False, vectorized=True)
     assert result.verdict is Verdict.PASS
     assert max(int(np.prod(s)) for s in shapes) == 2**22
