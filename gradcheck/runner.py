@@ -16,23 +16,26 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.check.result import Point, Result, Verdict
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
-from gradcheck.partners import Adapted, Partner, find_partner, given_partner, overlooked, part_for
+from gradcheck.partners import PRODUCT, Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
+    are_inside,
     argument_position,
     find,
+    inside_of,
     is_differentiable,
     parameters_of,
+    parse_bounds,
     parse_shapes,
     read_at,
 )
 from gradcheck.returned import may_return_derivative, returns_gradient
-from gradcheck.search import Request
+from gradcheck.search import Request, write_point
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
@@ -193,20 +196,13 @@ def _points(
     partner: Partner | None,
     *,
     every: bool = False,
+    also: Sequence[Partner] = (),
 ) -> list[Point]:
-    """Points of a check; with ``every`` for any checked argument, with all defaults filled in."""
-    base = Request(
-        target=target,
-        argnum=argnum,
-        shapes=parse_shapes(settings.shape, target),
-        count=1 if every else settings.points,
-        seed=settings.seed,
-        derivative=partner.function if partner else None,
-        movable=partner.takes if partner else None,
-        returned=settings.grad == "returned",
-        order=settings.order,
-        every=every,
-    )
+    """Points of a check; with ``every`` for any checked argument, with all defaults filled in.
+
+    Defaults are varied that all derivatives take, the ``also`` ones, too.
+    """
+    base = _request(target, argnum, settings, partner, every=every, also=also)
     if not settings.at:
         return find(base)
     found: list[Point] = []
@@ -214,6 +210,33 @@ def _points(
         known = read_at(text, target, settings.seed, settings.pythonpath)
         found += find(base.at(known, text))
     return found
+
+
+def _request(
+    target: Target,
+    argnum: int,
+    settings: Settings,
+    partner: Partner | None,
+    *,
+    every: bool = False,
+    also: Sequence[Partner] = (),
+) -> Request:
+    """What is known before points are looked for."""
+    taken = [p.takes for p in (partner, *also) if p is not None and p.takes is not None]
+    bounds = parse_bounds(settings.bounds, target)
+    return Request(
+        target=target,
+        argnum=argnum,
+        shapes=inside_of(bounds) | parse_shapes(settings.shape, target),
+        bounds=bounds,
+        count=1 if every else settings.points,
+        seed=settings.seed,
+        derivative=partner.function if partner else None,
+        movable=frozenset.intersection(*taken) if taken else None,
+        returned=settings.grad == "returned",
+        order=settings.order,
+        every=every,
+    )
 
 
 def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress | None) -> Outcome:
@@ -246,7 +269,8 @@ def _check(
         notes += remarks
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
-    points = _points(target, argnum, settings, partner)
+    product, jac = _second(target, argument, settings, notes)
+    points = _points(target, argnum, settings, partner, also=[p for p in (product, jac) if p is not None])
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
@@ -256,11 +280,13 @@ def _check(
             derivative, how = target.last_name, "returned by f"
         elif grad is not None and partner is not None:
             derivative, how = partner.name, partner.how
-    if grad is None and settings.grad == "auto":
+    if product is not None:
+        how = how or product.how
+    if grad is None and product is None and settings.grad == "auto":
         remark = overlooked(target, settings.order, notes)
         notes += [remark] if remark else []
     label = f"{target.spec} {argument}"
-    return check_points(
+    result = check_points(
         target.function,
         points,
         argnum=argnum,
@@ -277,7 +303,40 @@ def _check(
         strict=settings.strict,
         autodiff=not settings.no_autodiff,
         budget=settings.budget,
+        bounds=parse_bounds(settings.bounds, target).get(argument),
+        vectorized=settings.vectorized,
+        hessp=product.function if product else None,
+        hessp_name=product.name if product else "",
+        jac=jac.function if jac else None,
+        shrink=settings.shrink,
+        allowed=lambda args: are_inside(args, target, settings.bounds),
     )
+    if result.simpler is None:
+        return result
+    request = _request(target, argnum, settings, None)
+    if settings.at:
+        given = settings.at[result.worst_point]
+        request = request.at(read_at(given, target, settings.seed, settings.pythonpath), "")
+    args = result.simpler.args
+    text = write_point(request, parameters_of(target, len(args))[: len(args)], args)
+    return replace(result, simpler=replace(result.simpler, text=text) if text else None)
+
+
+def _second(
+    target: Target, argument: str, settings: Settings, notes: list[str]
+) -> tuple[Partner | None, Partner | None]:
+    """For Hessians, the hand-written product with a vector, and the gradient, which may serve to measure it."""
+    if settings.order != 2:
+        return None, None
+    product = jac = None
+    if settings.hessp not in ("auto", "none"):
+        product = given_partner(settings.hessp, target, settings.pythonpath, argument=argument, order=PRODUCT)
+    elif settings.hessp == "auto" and settings.grad == "auto":
+        product, remarks = find_partner(target, argument, PRODUCT)
+        notes += remarks
+    if settings.grad != "none":
+        jac, _ = find_partner(target, argument, 1)
+    return product, jac
 
 
 def _derivative(
@@ -325,35 +384,31 @@ def _quietly(function: Callable[..., Any], point: Point) -> Any:
             return None
 
 
-def worst_point(result: Result) -> int:
-    """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
-    candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(result.entries)
-    if not candidates:
-        return 0
-    return max(candidates, key=lambda entry: entry.difference or 0.0).point
-
-
 def reproduce(result: Result, argument: str, settings: Settings) -> str:
-    """The command line that repeats a check at its worst point, quoted for a POSIX shell."""
+    """The command line that repeats a check at its worst point, or a simpler one, quoted for a POSIX shell."""
     words = ["gradcheck", result.target, "--argnum", argument]
     if settings.grad != "auto":
         words += ["--grad", settings.grad]
     if result.order != 1:
         words += ["--order", str(result.order)]
-    point = result.points[worst_point(result)]
+    words += ["--hessp", settings.hessp] if settings.hessp != "auto" else []
+    worst = result.worst_point
+    point = result.simpler or result.points[worst]
     if settings.at:
         # One --at makes one point, in the order given.
-        words += ["--at", settings.at[worst_point(result)]]
+        words += ["--at", (result.simpler and result.simpler.text) or settings.at[worst]]
         words += [f"--shape={shape}" for shape in settings.shape]
     elif point.seed is not None and point.text is not None:
         words += ["--at", point.text]
     elif point.seed is not None:
         words += [f"--shape={shape}" for shape in settings.shape]
         words += ["--points", str(len(result.points))]
+    words += [word for text in settings.bounds for word in ("--bounds", text)]
     if settings.seed or (point.seed is not None and point.text is None):
         words += ["--seed", str(settings.seed)]
     for name, tolerance in (("--rtol", settings.rtol), ("--atol", settings.atol)):
         words += [name, repr(tolerance)] if tolerance is not None else []
+    words += ["--vectorized"] if settings.vectorized else []
     words += ["--no-autodiff"] if settings.no_autodiff else []
     words += ["--budget", settings.budget] if settings.budget is not None else []
     for folder in settings.pythonpath:

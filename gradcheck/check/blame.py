@@ -26,7 +26,7 @@ from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
 from gradcheck.check.source import Operand, operand_of
 from gradcheck.errors import GradcheckError, Location
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
     from gradcheck.autodiff.edges import Change, Edge, Trail
@@ -210,7 +210,7 @@ def _sites(suspects: Sequence[Suspect], seed: int) -> Iterator[Site]:
         count += 1
     for i in range(SITES - count):
         s = suspects[i % count]
-        x = s.scene.x + ASIDE * rng.uniform(-1.0, 1.0, s.scene.x.size) * coordinate_scales(s.scene.x)
+        x = s.scene.x + s.scene.inward(ASIDE * rng.uniform(-1.0, 1.0, s.scene.x.size) * s.scene.scales)
         try:
             site = _site(s, x, rng)
         except (GradcheckError, WrongShapeError):  # outside of the domain
