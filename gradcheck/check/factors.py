@@ -1,0 +1,151 @@
+"""A factor that a hand-written derivative lacks, or has too often: one that stands in the expression of f.
+
+Part of the check floor, under ``blame.py``; tried where no simpler hypothesis fits. Somebody who differentiates
+``central / volume`` writes ``-central * dvolume / volume**2``, and what he forgets is ``central``, or one ``volume``. So
+what flows through an operand is multiplied by powers of all that stands in its operation, and its local derivative left
+out, each up to a number. Beside that, two operands of one line that are wrong in the same way.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcheck.check.flows import NAMED, Fit, Group, Lacking, Site, affordable
+from gradcheck.check.hypotheses import BUDGET
+
+#: Steps of the tape that may be spent on factors, and on pairs of operands.
+FACTORS = 1_000_000
+#: Powers of a factor that may be missing, or there too often.
+POWERS = (-1, -2, 1, 2)
+#: Numbers beyond a factor: how small and how large they may be, and those that need no mention.
+SMALLEST, LARGEST = 1e-6, 1e6
+
+
+class _SpentError(Exception):
+    """More would have to be tried than there is time for."""
+
+
+def factors(site: Site) -> list[Fit]:
+    """What fits at one point, of single operands and of all operands of an operation together; none where not
+    everything could be tried: what was not tried might fit as well."""
+    site.steps = 0
+    try:
+        return [fit for group in _candidates(site) for fit in _lacking(site, group)]
+    except _SpentError:
+        return []
+
+
+def pairs(site: Site) -> list[Fit]:
+    """Two operands of one line, both left out, with the wrong sign or counted twice."""
+    site.steps = 0
+    groups = [g for g in affordable(site, BUDGET) if g.which is None and g.key[0] != "all"]
+    by_line: dict[tuple[object, ...], list[Group]] = {}
+    for group in groups:
+        by_line.setdefault(group.line, []).append(group)
+    found = []
+    try:
+        for together in by_line.values():
+            for a, b in itertools.combinations(together, 2):
+                both = Group(("pair", a.key, b.key), tuple(dict.fromkeys((*a.edges, *b.edges))), None, (a, b))
+                found += list(_named(site, both))
+    except _SpentError:
+        return []
+    return found
+
+
+def _named(site: Site, both: Group) -> Iterator[Fit]:
+    _spend(site)
+    a, b = (np.abs(site.truth - site.cut(part.edges)) > site.rounding for part in both.parts)
+    if not np.any(a) or not np.any(b):
+        return
+    without = site.reached(both)
+    if without is None or not site.told_apart(without):
+        return
+    for q in NAMED:
+        if site.fits(site.with_changes(dict.fromkeys(both.edges, q), seeds=1)):
+            guess = site.with_changes(dict.fromkeys(both.edges, q))
+            if site.fits(guess):
+                yield Fit(both, q)
+
+
+def _spend(site: Site) -> None:
+    if site.steps * (1 + site.claim.size // 1000) > FACTORS:
+        raise _SpentError
+
+
+def _candidates(site: Site) -> Iterator[Group]:
+    """Operands through which all that is wrong flows."""
+    every = [g for g in affordable(site, BUDGET) if g.which is None and g.key[0] != "all"]
+    operations = [Group(key, tuple(edges)) for key, edges in site.operations.items() if edges[0].operands > 1]
+    seen = set()
+    for group in (*every, *operations):
+        if group.edges not in seen and all(edge.kind == "operation" for edge in group.edges):
+            seen.add(group.edges)
+            if site.reached(group) is not None:
+                yield group
+
+
+def _lacking(site: Site, group: Group) -> Iterator[Fit]:
+    for change in _changes(site, group):
+        _spend(site)
+        times = _fitted(site, group, change)
+        if times is not None:
+            yield Fit(group, change._replace(times=times))
+
+
+def _changes(site: Site, group: Group) -> Iterator[Lacking]:
+    """Each factor once, up to a number."""
+    from gradcheck.autodiff.edges import Without
+
+    first = max(group.edges, key=lambda edge: edge.record)
+    for k in range(min(edge.factors for edge in group.edges)):
+        if all(site.trail.possible(edge, Without(k)) for edge in group.edges):
+            yield Lacking("", 0, 1.0, Without(k))
+    for text, value in site.values(first).items():
+        if np.all(np.isfinite(value)) and np.any(value != 0):
+            yield from (Lacking(text, power, 1.0) for power in POWERS)
+
+
+def _fitted(site: Site, group: Group, change: Lacking) -> float | None:
+    """The number beside a change with which it gives the claim; None if there is none."""
+    without = site.cut(group.edges)
+    try:
+        once = site.with_changes(site.changes(group.edges, change), seeds=1)
+        if site.fits(once) and site.fits(site.with_changes(site.changes(group.edges, change))):
+            return 1.0
+        k = len(once)
+        part, wanted = once - without[:k], site.claim[:k] - without[:k]
+        if not np.all(np.isfinite(part)):
+            return None
+        weight = 1.0 / np.maximum(site.rounding[:k], 1e-300)
+        weight = (weight / weight.max()) ** 2
+        scale = float(np.sum(weight * part * part))
+        times = float(np.sum(weight * wanted * part)) / scale if scale > 0 else 0.0
+        # Where the operation is passed more than once this need not be so, and then the number is not found.
+        if not SMALLEST < abs(times) < LARGEST or not site.fits(without[:k] + times * part):
+            return None
+        guess = site.with_changes(site.changes(group.edges, change._replace(times=times)))
+    except ValueError:
+        return None
+    return _rounded(times) if site.fits(guess) else None
+
+
+def _rounded(times: float) -> float:
+    """A number that is meant, where it is one."""
+    near = round(times * 12) / 12
+    return near if near and abs(times - near) <= 1e-6 * abs(near) else times
+
+
+def simplest(fits: Sequence[Fit]) -> list[Fit]:
+    """Of factors that fit those that need the least explanation."""
+    best = min(_rank(fit) for fit in fits)
+    return [fit for fit in fits if _rank(fit) == best]
+
+
+def _rank(fit: Fit) -> tuple[int, int]:
+    change = fit.change
+    assert isinstance(change, Lacking)
+    return (0 if change.times == 1.0 else 1 if change.times in (-1.0, 0.5, 2.0) else 2), abs(change.power)
