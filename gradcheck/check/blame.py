@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 SITES, ASIDE = 5, 0.1
 #: Directions in the space of the values where f returns many.
 SEEDS = 4
+#: Of so many values it is asked which have a wrong derivative.
+ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,75 @@ def _blamed(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     sites = list(_sites(suspects, seed))
     if not sites or not _worth_it(sites):
         return []
-    count = len(sites), sum(int(s.wrong.sum()) for s in sites)
-    told = _simply(sites)
-    if told is None:
-        idle = _without_idle(sites)
-        told = _simply(idle) if idle else None
-    if told is None:
-        told = _by_factors(sites)
-    return [_finding(*chosen, *count) for chosen in told or ()]
+    views = list(_views(sites))
+    for stage in (_simply, _by_factors):
+        for view in views:
+            told = stage(view.sites)
+            if told is not None:
+                count = len(sites), sum(int(s.wrong.sum()) for s in view.sites)
+                return [_finding(*chosen, view.where, *count) for chosen in told]
+    return []
 
 
+#: What to say: hypotheses, each with those for other lines through which the same flows.
 Told = list[tuple[Fit, list[Fit]]]
+
+
+@dataclass(frozen=True)
+class View:
+    """The points, or a part of what is known of them.
+
+    Attributes:
+        where: which part, for the message.
+    """
+
+    sites: list[Site]
+    where: str = ""
+
+
+def _views(sites: list[Site]) -> Iterator[View]:
+    """Everything; without what cancels; what is wrong, where that is a few rows or columns: each may have its own
+    formula."""
+    yield View(sites)
+    idle = _without_idle(sites)
+    if idle:
+        yield View(idle)
+    rows = _wrong_rows(sites)
+    parts = [_of_rows(s, rows) for s in sites] if rows is not None else sites
+    where = "" if rows is None else _counted("row", rows)
+    if rows is not None and _worth_it(parts):
+        yield View(parts, where)
+    columns = np.any([np.any(s.wrong, axis=0) for s in sites], axis=0)
+    if not np.all(columns):
+        parts = [Site(s.trail, s.seeds, s.matrix, s.base, columns) for s in parts]
+        if _worth_it(parts):
+            yield View(parts, _counted("entry", columns) + where)
+
+
+def _wrong_rows(sites: Sequence[Site]) -> Array | None:
+    """Which of several values have a wrong derivative; None if all, or there are too many to ask."""
+    size = len(sites[0].matrix)
+    if not 1 < size <= ROWS:
+        return None
+    wrong = np.zeros(size, bool)
+    for site in sites[:2]:
+        single = np.eye(size).reshape(size, *site.seeds[0].shape)
+        wrong |= Site(site.trail, list(single), site.matrix).wrong.any(axis=1)
+    return None if wrong.all() else wrong
+
+
+def _of_rows(site: Site, rows: Array) -> Site:
+    count = min(SEEDS, int(rows.sum()))
+    return Site(site.trail, [w * rows.reshape(w.shape) for w in site.seeds[:count]], site.matrix)
+
+
+def _counted(what: str, chosen: Array) -> str:
+    """Which rows or entries, in words."""
+    numbers = np.flatnonzero(chosen)
+    if len(numbers) == 1:
+        return f", in {what} {numbers[0]}"
+    many = {"row": "rows", "entry": "entries"}[what]
+    return f", in {many} {', '.join(map(str, numbers))}" if len(numbers) <= 4 else f", in {len(numbers)} {many}"
 
 
 def _at_all(fits: Iterator[Fit] | Sequence[Fit], sites: Sequence[Site]) -> list[Fit]:
@@ -125,7 +185,7 @@ def _without_idle(sites: Sequence[Site]) -> list[Site]:
         base = {edge: 0.0 for group in idle for edge in site.same(group)}
         if not base or np.any(np.abs(site.with_changes(base) - site.truth) > site.rounding):
             return []
-        found.append(Site(site.trail, site.seeds, site.claim, base))
+        found.append(Site(site.trail, site.seeds, site.matrix, base))
     return found
 
 
@@ -181,7 +241,7 @@ def _site(suspect: Suspect, x: Array, rng: np.random.Generator) -> Site:
     seeds = [np.ones(shape)] if not shape else [rng.uniform(0.5, 1.0, shape) * rng.choice([-1.0, 1.0], shape)
                                                 for _ in range(count)]  # fmt: skip
     matrix = suspect.yours.array(args).reshape(scene.value.size, -1)
-    return Site(trail, seeds, np.stack([w.reshape(-1) @ matrix for w in seeds]))
+    return Site(trail, seeds, matrix)
 
 
 def _worth_it(sites: Sequence[Site]) -> bool:
@@ -217,23 +277,34 @@ def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> tuple[Fit, list[Fit]]
     if not fits:
         return None
     terms = {fit.group.line for fit in fits if fit.group.operand.term}
-    chosen = max(fits, key=lambda fit: (_named(fit), fit.group.operand.term, fit.group.last, len(fit.group.edges)))
+    chosen = max(
+        fits,
+        key=lambda fit: (
+            not _scattered(fit),
+            _named(fit),
+            fit.group.operand.term,
+            fit.group.last,
+            len(fit.group.edges),
+        ),
+    )
     others = [fit for fit in fits if fit.group.line != chosen.group.line]
     if not all(_alike(fit, chosen) and same_flow(fit.group, chosen.group, sites[0]) for fit in others):
         return None
     if len(terms) != 1 and any(fit.group.last > chosen.group.edges[0].record for fit in others):
         return None
-    if isinstance(chosen.change, float) and _scattered(chosen.group):
+    if _scattered(chosen):
         return None
     return chosen, [fit for fit in others if fit.group.line[0] == chosen.group.line[0]]
 
 
-def _scattered(group: Group) -> bool:
+def _scattered(fit: Fit) -> bool:
     """Whether what flows through the edges goes to several places: what is wrong may be there and not here.
 
     Outermost of all through which the same flows, and alone in its operation: so its value is used more than once.
     """
-    return all(edge.operands == 1 and edge.kind in ("operation", "read") for edge in group.edges)
+    edges = fit.group.edges
+    alone = all(edge.operands == 1 and edge.kind in ("operation", "read") for edge in edges)
+    return isinstance(fit.change, float) and alone and len({edge.stack[0] for edge in edges}) == 1
 
 
 def _named(fit: Fit) -> bool:
@@ -247,7 +318,7 @@ def _alike(a: Fit, b: Fit) -> bool:
     return a.change == b.change
 
 
-def _finding(fit: Fit, others: Sequence[Fit], points: int, wrong: int) -> Finding:
+def _finding(fit: Fit, others: Sequence[Fit], part: str, points: int, wrong: int) -> Finding:
     group, change = fit.group, fit.change
     operand = group.operand
     if isinstance(change, float):
@@ -256,6 +327,7 @@ def _finding(fit: Fit, others: Sequence[Fit], points: int, wrong: int) -> Findin
         code, (text, did) = "GC145", _of_factor(group, change)
     if group.which is not None:
         text += ", in pass {} of {}".format(*group.which)
+    text += part
     where = Location(group.edges[0].stack[0].file, operand.line)
     if isinstance(change, float) and len(group.edges) == 1:
         hint = f"the error is {change - 1:.6f} times what flows through it, in {wrong} wrong entries at {points} points"

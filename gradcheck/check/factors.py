@@ -1,7 +1,7 @@
 """A factor that a hand-written derivative lacks, or has too often: one that stands in the expression of f.
 
 Part of the check floor, under ``blame.py``; tried where no simpler hypothesis fits. Somebody who differentiates
-``central / volume`` writes ``-central * dvolume / volume**2``, and what he forgets is ``central``, or one ``volume``. So
+``central / volume`` writes ``-central * dvolume / volume**2``, and may forget ``central``, or one ``volume``. So
 what flows through an operand is multiplied by powers of all that stands in its operation, and its local derivative left
 out, each up to a number. Beside that, two operands of one line that are wrong in the same way.
 """
@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradcheck.check.flows import NAMED, Fit, Group, Lacking, Site, affordable
-from gradcheck.check.hypotheses import BUDGET
+from gradcheck.check.hypotheses import BUDGET, scaling
+from gradcheck.numeric.scale import Array
 
 #: Steps of the tape that may be spent on factors, and on pairs of operands.
 FACTORS = 1_000_000
@@ -89,24 +90,40 @@ def _candidates(site: Site) -> Iterator[Group]:
 
 
 def _lacking(site: Site, group: Group) -> Iterator[Fit]:
-    for change in _changes(site, group):
+    from gradcheck.autodiff.edges import Without
+
+    _spend(site)
+    without = site.cut(group.edges)
+    q = scaling(site, group, without) if site.told_apart(without) else None
+    first = max(group.edges, key=lambda edge: edge.record)
+    for text, value in site.values(first).items():
+        if not np.all(np.isfinite(value)) or not np.any(value):
+            continue
+        if not _constant(site, group, text, value):
+            yield from _fitting(site, group, [Lacking(text, power, 1.0) for power in POWERS])
+        elif q:
+            # At this point it is a number like any other; at the others it will show.
+            number = float(np.ravel(value)[0])
+            for power in POWERS:
+                yield Fit(group, Lacking(text, power, _rounded(q * number**-power)))
+    for k in range(min(edge.factors for edge in group.edges)):
+        if all(site.trail.possible(edge, Without(k)) for edge in group.edges):
+            yield from _fitting(site, group, [Lacking("", 0, 1.0, Without(k))])
+
+
+def _constant(site: Site, group: Group, text: str, value: Array) -> bool:
+    """Whether something is the same number wherever the operands are passed."""
+    number = np.ravel(value)[0]
+    every = (value if edge is group.edges[0] else site.values(edge).get(text, np.nan) for edge in group.edges)
+    return all(bool(np.all(v == number)) for v in every)
+
+
+def _fitting(site: Site, group: Group, changes: Sequence[Lacking]) -> Iterator[Fit]:
+    for change in changes:
         _spend(site)
         times = _fitted(site, group, change)
         if times is not None:
             yield Fit(group, change._replace(times=times))
-
-
-def _changes(site: Site, group: Group) -> Iterator[Lacking]:
-    """Each factor once, up to a number."""
-    from gradcheck.autodiff.edges import Without
-
-    first = max(group.edges, key=lambda edge: edge.record)
-    for k in range(min(edge.factors for edge in group.edges)):
-        if all(site.trail.possible(edge, Without(k)) for edge in group.edges):
-            yield Lacking("", 0, 1.0, Without(k))
-    for text, value in site.values(first).items():
-        if np.all(np.isfinite(value)) and np.any(value != 0):
-            yield from (Lacking(text, power, 1.0) for power in POWERS)
 
 
 def _fitted(site: Site, group: Group, change: Lacking) -> float | None:

@@ -92,16 +92,29 @@ class Fit:
 class Site:
     """What is claimed and what is true at one point, each (seeds, n).
 
-    Attributes:
+    Args:
+        trail: of f.
+        seeds: weights of the values, each of the value's shape.
+        matrix: the derivative that is claimed, a row a value.
         base: changes that are made beside all others, and change nothing by themselves.
+        columns: the entries of the input that are looked at; None for all.
+
+    Attributes:
         steps: of the tape that were taken here.
     """
 
     def __init__(
-        self, trail: Trail, seeds: list[Array], claim: Array, base: Mapping[Edge, Change] | None = None
+        self,
+        trail: Trail,
+        seeds: Sequence[Array],
+        matrix: Array,
+        base: Mapping[Edge, Change] | None = None,
+        columns: Array | None = None,
     ) -> None:
-        self.trail, self.seeds, self.claim, self.base = trail, seeds, claim, dict(base or {})
+        self.trail, self.seeds, self.matrix, self.base = trail, seeds, matrix, dict(base or {})
+        self.columns: Any = slice(None) if columns is None else columns
         self.steps = 0
+        claim = self.claim = np.stack([w.reshape(-1) @ matrix for w in seeds])[:, self.columns]
         self.truth = self.with_changes({})
         self.error = claim - self.truth
         size = np.maximum(np.abs(self.truth), np.abs(claim))
@@ -109,6 +122,8 @@ class Site:
         self.tolerance = OF_ERROR * np.abs(self.error) + self.rounding
         self.wrong = np.abs(self.error) > CLEAR * self.rounding
         self._cut: dict[tuple[Edge, ...], Array] = {}
+        self._values: dict[tuple[object, ...], Mapping[str, Array]] = {}
+        self.scales: dict[tuple[Edge, ...], float | None] = {}
 
     @property
     def step(self) -> int:
@@ -120,7 +135,7 @@ class Site:
         changes = {**self.base, **changes}
         chosen = self.seeds[:seeds]
         self.steps += len(chosen) * len(self.trail.records)
-        return np.stack([self.trail.cotangents(seed[()], changes) for seed in chosen])
+        return np.stack([self.trail.cotangents(seed[()], changes)[self.columns] for seed in chosen])
 
     def cut(self, edges: tuple[Edge, ...]) -> Array:
         """The derivative without what flows through these edges."""
@@ -152,10 +167,6 @@ class Site:
                 by = by * np.asarray(value, float) ** change.power
             found[edge] = Times(by, change.without)
         return found
-
-    @functools.cached_property
-    def _values(self) -> dict[tuple[object, ...], dict[str, Array]]:
-        return {}
 
     def values(self, edge: Edge) -> Mapping[str, Array]:
         """What stands in the operation of an edge, see :func:`values_in`."""

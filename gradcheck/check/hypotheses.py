@@ -27,15 +27,24 @@ def single(site: Site) -> Iterator[Fit]:
         if without is None:
             continue
         if site.told_apart(without):
-            q = _scaling(site, group, without)
+            q = scaling(site, group, without)
             if q is not None:
                 yield Fit(group, q)
         yield from _factors(site, group)
 
 
-def _scaling(site: Site, group: Group, without: Array) -> float | None:
-    """The number that the contribution of the edges must be multiplied by to give the claim; None if there is none."""
+def scaling(site: Site, group: Group, without: Array) -> float | None:
+    """The number that the contribution of the edges must be multiplied by to give the claim; None if there is none.
 
+    Args:
+        without: the derivative without that contribution.
+    """
+    if group.edges not in site.scales:
+        site.scales[group.edges] = _scaling(site, group, without)
+    return site.scales[group.edges]
+
+
+def _scaling(site: Site, group: Group, without: Array) -> float | None:
     def rest(q: float) -> Array:
         return site.claim - site.with_changes(dict.fromkeys(group.edges, q))
 
