@@ -22,7 +22,19 @@ from gradcheck.check.calls import copied
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.factors import factors, pairs, simplest
-from gradcheck.check.flows import EVIDENCE, NAMED, Fit, Group, Lacking, Site, enough, holds, same_flow
+from gradcheck.check.flows import (
+    EVIDENCE,
+    NAMED,
+    Fit,
+    Group,
+    Lacking,
+    Meter,
+    Site,
+    SpentError,
+    enough,
+    holds,
+    same_flow,
+)
 from gradcheck.check.hypotheses import single
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
@@ -37,6 +49,8 @@ if TYPE_CHECKING:
 SITES, ASIDE = 5, 0.1
 #: Directions in the space of the values where f returns many.
 SEEDS = 4
+#: Steps of the tape that may be taken in all.
+BUDGET = 1_500_000
 #: Of so many values it is asked which have a wrong derivative.
 ROWS = 64
 
@@ -62,7 +76,8 @@ def blame(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     try:
         with np.errstate(all="ignore"):
             return _blamed(suspects, seed)
-    except (GradcheckError, WrongShapeError):  # f or the derivative cannot be followed: the check has said so already
+    except (GradcheckError, WrongShapeError, SpentError):
+        # It cannot be followed, which the check has said already; or there is no time for all that might fit.
         return []
 
 
@@ -110,7 +125,7 @@ def _views(sites: list[Site]) -> Iterator[View]:
         yield View(parts, where)
     columns = np.any([np.any(s.wrong, axis=0) for s in sites], axis=0)
     if not np.all(columns):
-        parts = [Site(s.trail, s.seeds, s.matrix, s.base, columns) for s in parts]
+        parts = [s.only(columns) for s in parts]
         if _worth_it(parts):
             yield View(parts, _counted("entry", columns) + where)
 
@@ -123,13 +138,13 @@ def _wrong_rows(sites: Sequence[Site]) -> Array | None:
     wrong = np.zeros(size, bool)
     for site in sites[:2]:
         single = np.eye(size).reshape(size, *site.seeds[0].shape)
-        wrong |= Site(site.trail, list(single), site.matrix).wrong.any(axis=1)
+        wrong |= Site(site.trail, list(single), site.matrix, site.meter).wrong.any(axis=1)
     return None if wrong.all() else wrong
 
 
 def _of_rows(site: Site, rows: Array) -> Site:
     count = min(SEEDS, int(rows.sum()))
-    return Site(site.trail, [w * rows.reshape(w.shape) for w in site.seeds[:count]], site.matrix)
+    return Site(site.trail, [w * rows.reshape(w.shape) for w in site.seeds[:count]], site.matrix, site.meter)
 
 
 def _counted(what: str, chosen: Array) -> str:
@@ -185,7 +200,7 @@ def _without_idle(sites: Sequence[Site]) -> list[Site]:
         base = {edge: 0.0 for group in idle for edge in site.same(group)}
         if not base or np.any(np.abs(site.with_changes(base) - site.truth) > site.rounding):
             return []
-        found.append(Site(site.trail, site.seeds, site.matrix, base))
+        found.append(Site(site.trail, site.seeds, site.matrix, site.meter, base))
     return found
 
 
@@ -212,22 +227,23 @@ def _single(scene: Scene) -> bool:
 def _sites(suspects: Sequence[Suspect], seed: int) -> Iterator[Site]:
     """The points of the suspects, then points beside them."""
     rng = np.random.default_rng([seed, 9])
+    meter = Meter(BUDGET)
     count = 0
     for s in suspects[: SITES - 2]:
-        yield _site(s, s.scene.x, rng)
+        yield _site(s, s.scene.x, rng, meter)
         count += 1
     for i in range(SITES - count):
         s = suspects[i % count]
         x = s.scene.x + ASIDE * rng.uniform(-1.0, 1.0, s.scene.x.size) * coordinate_scales(s.scene.x)
         try:
-            site = _site(s, x, rng)
+            site = _site(s, x, rng, meter)
         except (GradcheckError, WrongShapeError):  # outside of the domain
             continue
         if np.all(np.isfinite(site.claim)) and np.all(np.isfinite(site.truth)):
             yield site
 
 
-def _site(suspect: Suspect, x: Array, rng: np.random.Generator) -> Site:
+def _site(suspect: Suspect, x: Array, rng: np.random.Generator, meter: Meter) -> Site:
     from gradcheck.autodiff.edges import explain
 
     scene = suspect.scene
@@ -241,7 +257,7 @@ def _site(suspect: Suspect, x: Array, rng: np.random.Generator) -> Site:
     seeds = [np.ones(shape)] if not shape else [rng.uniform(0.5, 1.0, shape) * rng.choice([-1.0, 1.0], shape)
                                                 for _ in range(count)]  # fmt: skip
     matrix = suspect.yours.array(args).reshape(scene.value.size, -1)
-    return Site(trail, seeds, matrix)
+    return Site(trail, seeds, matrix, meter)
 
 
 def _worth_it(sites: Sequence[Site]) -> bool:

@@ -17,64 +17,40 @@ from gradcheck.check.flows import NAMED, Fit, Group, Lacking, Site, affordable
 from gradcheck.check.hypotheses import BUDGET, scaling
 from gradcheck.numeric.scale import Array
 
-#: Steps of the tape that may be spent on factors, and on pairs of operands.
-FACTORS = 1_000_000
 #: Powers of a factor that may be missing, or there too often.
 POWERS = (-1, -2, 1, 2)
 #: Numbers beyond a factor: how small and how large they may be, and those that need no mention.
 SMALLEST, LARGEST = 1e-6, 1e6
 
 
-class _SpentError(Exception):
-    """More would have to be tried than there is time for."""
+def factors(site: Site) -> Iterator[Fit]:
+    """What fits at one point, of single operands and of all operands of an operation together."""
+    for group in _candidates(site):
+        yield from _lacking(site, group)
 
 
-def factors(site: Site) -> list[Fit]:
-    """What fits at one point, of single operands and of all operands of an operation together; none where not
-    everything could be tried: what was not tried might fit as well."""
-    site.steps = 0
-    try:
-        return [fit for group in _candidates(site) for fit in _lacking(site, group)]
-    except _SpentError:
-        return []
-
-
-def pairs(site: Site) -> list[Fit]:
+def pairs(site: Site) -> Iterator[Fit]:
     """Two operands of one line, both left out, with the wrong sign or counted twice."""
-    site.steps = 0
-    groups = [g for g in affordable(site, BUDGET) if g.which is None and g.key[0] != "all"]
-    by_line: dict[tuple[object, ...], list[Group]] = {}
-    for group in groups:
-        by_line.setdefault(group.line, []).append(group)
-    found = []
-    try:
-        for together in by_line.values():
-            for a, b in itertools.combinations(together, 2):
-                both = Group(("pair", a.key, b.key), tuple(dict.fromkeys((*a.edges, *b.edges))), None, (a, b))
-                found += list(_named(site, both))
-    except _SpentError:
-        return []
-    return found
+    by_line: dict[tuple[object, ...], list[tuple[Group, Array]]] = {}
+    for group in affordable(site, BUDGET):
+        part = np.abs(site.truth - site.cut(group.edges)) > site.rounding
+        if group.which is None and group.key[0] != "all" and np.any(part):
+            by_line.setdefault(group.line, []).append((group, part))
+    for together in by_line.values():
+        for (a, in_a), (b, in_b) in itertools.combinations(together, 2):
+            # What is wrong must go through one of them; and what goes through them be wrong.
+            reached = np.logical_or(in_a, in_b)
+            if not np.any(site.wrong & ~reached) and not site.spills(np.where(reached, np.inf, 0.0)):
+                edges = tuple(dict.fromkeys((*a.edges, *b.edges)))
+                yield from _alike(site, Group(("pair", a.key, b.key), edges, None, (a, b)))
 
 
-def _named(site: Site, both: Group) -> Iterator[Fit]:
-    _spend(site)
-    a, b = (np.abs(site.truth - site.cut(part.edges)) > site.rounding for part in both.parts)
-    if not np.any(a) or not np.any(b):
-        return
-    without = site.reached(both)
-    if without is None or not site.told_apart(without):
-        return
+def _alike(site: Site, both: Group) -> Iterator[Fit]:
     for q in NAMED:
-        if site.fits(site.with_changes(dict.fromkeys(both.edges, q), seeds=1)):
-            guess = site.with_changes(dict.fromkeys(both.edges, q))
-            if site.fits(guess):
-                yield Fit(both, q)
-
-
-def _spend(site: Site) -> None:
-    if site.steps * (1 + site.claim.size // 1000) > FACTORS:
-        raise _SpentError
+        if not site.fits(site.with_changes(dict.fromkeys(both.edges, q), seeds=1)):
+            continue
+        if site.told_apart(site.cut(both.edges)) and site.fits(site.scaled(both.edges, q)):
+            yield Fit(both, q)
 
 
 def _candidates(site: Site) -> Iterator[Group]:
@@ -85,14 +61,14 @@ def _candidates(site: Site) -> Iterator[Group]:
     for group in (*every, *operations):
         if group.edges not in seen and all(edge.kind == "operation" for edge in group.edges):
             seen.add(group.edges)
-            if site.reached(group) is not None:
+            without = site.reached(group)
+            if without is not None and not site.spills(site.truth - without):
                 yield group
 
 
 def _lacking(site: Site, group: Group) -> Iterator[Fit]:
     from gradcheck.autodiff.edges import Without
 
-    _spend(site)
     without = site.cut(group.edges)
     q = scaling(site, group, without) if site.told_apart(without) else None
     first = max(group.edges, key=lambda edge: edge.record)
@@ -120,7 +96,6 @@ def _constant(site: Site, group: Group, text: str, value: Array) -> bool:
 
 def _fitting(site: Site, group: Group, changes: Sequence[Lacking]) -> Iterator[Fit]:
     for change in changes:
-        _spend(site)
         times = _fitted(site, group, change)
         if times is not None:
             yield Fit(group, change._replace(times=times))

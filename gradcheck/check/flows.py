@@ -6,6 +6,7 @@ its loop or in one; a *fit* is a group with a change that gives exactly what is 
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,11 +30,34 @@ EVIDENCE, EVIDENCE_FREE = 3, 4
 VARIES = 1e-3
 #: From so many inputs on a step of the tape counts as several.
 SIZE = 1000
+#: Derivatives with so many numbers are kept.
+KEPT = 2000
 #: Passes through an operation that are looked at one by one.
 PASSES = 16
 
 #: The factors that have a name.
 NAMED = {0.0: "GC141", -1.0: "GC142", 2.0: "GC143"}
+
+
+class SpentError(Exception):
+    """More would have to be tried than there is time for: what was not tried might fit as well as what did."""
+
+
+class Meter:
+    """How many steps of the tape may still be taken."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def spend(self, steps: int) -> None:
+        """Take so many steps.
+
+        Raises:
+            SpentError: there are not so many left.
+        """
+        self.left -= steps
+        if self.left < 0:
+            raise SpentError
 
 
 class Lacking(NamedTuple):
@@ -96,11 +120,9 @@ class Site:
         trail: of f.
         seeds: weights of the values, each of the value's shape.
         matrix: the derivative that is claimed, a row a value.
+        meter: of the time that is left.
         base: changes that are made beside all others, and change nothing by themselves.
         columns: the entries of the input that are looked at; None for all.
-
-    Attributes:
-        steps: of the tape that were taken here.
     """
 
     def __init__(
@@ -108,40 +130,68 @@ class Site:
         trail: Trail,
         seeds: Sequence[Array],
         matrix: Array,
+        meter: Meter,
         base: Mapping[Edge, Change] | None = None,
-        columns: Array | None = None,
     ) -> None:
-        self.trail, self.seeds, self.matrix, self.base = trail, seeds, matrix, dict(base or {})
-        self.columns: Any = slice(None) if columns is None else columns
-        self.steps = 0
-        claim = self.claim = np.stack([w.reshape(-1) @ matrix for w in seeds])[:, self.columns]
-        self.truth = self.with_changes({})
-        self.error = claim - self.truth
-        size = np.maximum(np.abs(self.truth), np.abs(claim))
-        self.rounding = OF_SIZE * size + OF_LARGEST * np.abs(self.truth).max(initial=0.0)
+        self.trail, self.seeds, self.matrix, self.meter, self.base = trail, seeds, matrix, meter, dict(base or {})
+        self._whole: Site | None = None
+        self.columns: Any = slice(None)
+        self._scaled: dict[tuple[tuple[Edge, ...], float], Array] = {}
+        self._values: dict[tuple[object, ...], Mapping[str, Array]] = {}
+        self._compare(np.stack([w.reshape(-1) @ matrix for w in seeds]), self.with_changes({}))
+
+    def _compare(self, claim: Array, truth: Array) -> None:
+        self.claim, self.truth = claim, truth
+        self.error = claim - truth
+        size = np.maximum(np.abs(truth), np.abs(claim))
+        self.rounding = OF_SIZE * size + OF_LARGEST * np.abs(truth).max(initial=0.0)
         self.tolerance = OF_ERROR * np.abs(self.error) + self.rounding
         self.wrong = np.abs(self.error) > CLEAR * self.rounding
-        self._cut: dict[tuple[Edge, ...], Array] = {}
-        self._values: dict[tuple[object, ...], Mapping[str, Array]] = {}
         self.scales: dict[tuple[Edge, ...], float | None] = {}
+
+    def only(self, columns: Array) -> Site:
+        """The same of some entries of the input; what has been computed is not computed again."""
+        part = copy.copy(self)
+        part._whole, part.columns = self, columns
+        part._compare(self.claim[:, columns], self.truth[:, columns])
+        return part
+
+    @property
+    def partial(self) -> bool:
+        """Whether these are some entries of the input only."""
+        return self._whole is not None
 
     @property
     def step(self) -> int:
         """What one sweep costs, in steps of the tape."""
-        return len(self.trail.records) * (1 + self.claim.size // SIZE)
+        return len(self.trail.records) * (1 + int(self.matrix.shape[1]) // SIZE)
 
     def with_changes(self, changes: Mapping[Edge, Change], seeds: int | None = None) -> Array:
-        """The derivative with some edges changed; for the first seeds only."""
+        """The derivative with some edges changed; for the first seeds only.
+
+        Raises:
+            SpentError: there is no time left.
+            ValueError: an edge cannot be changed like that.
+        """
         changes = {**self.base, **changes}
         chosen = self.seeds[:seeds]
-        self.steps += len(chosen) * len(self.trail.records)
+        self.meter.spend(len(chosen) * self.step)
         return np.stack([self.trail.cotangents(seed[()], changes)[self.columns] for seed in chosen])
+
+    def scaled(self, edges: tuple[Edge, ...], q: float) -> Array:
+        """The derivative with what flows through these edges multiplied by a number; kept."""
+        if self._whole is not None:
+            return self._whole.scaled(edges, q)[:, self.columns]
+        if (edges, q) not in self._scaled:
+            found = self.with_changes(dict.fromkeys(edges, q))
+            if found.size > KEPT:
+                return found
+            self._scaled[edges, q] = found
+        return self._scaled[edges, q]
 
     def cut(self, edges: tuple[Edge, ...]) -> Array:
         """The derivative without what flows through these edges."""
-        if edges not in self._cut:
-            self._cut[edges] = self.with_changes(dict.fromkeys(edges, 0.0))
-        return self._cut[edges]
+        return self.scaled(edges, 0.0)
 
     def fits(self, guess: Array) -> bool:
         """Whether the claim is this derivative."""
@@ -228,9 +278,11 @@ class Site:
     def told_apart(self, without: Array) -> bool:
         """Whether what flows there is not all of the derivative, and nothing of it is in entries that are right."""
         part = np.abs(self.truth - without)
-        if np.all(np.abs(without) <= self.rounding):
-            return False
-        return not np.any((part > CLEAR * self.rounding) & (np.abs(self.error) <= self.rounding))
+        return not np.all(np.abs(without) <= self.rounding) and not self.spills(part)
+
+    def spills(self, part: Array) -> bool:
+        """Whether something of a contribution is in entries that are right."""
+        return bool(np.any((np.abs(part) > CLEAR * self.rounding) & (np.abs(self.error) <= self.rounding)))
 
 
 def holds(fit: Fit, site: Site) -> bool:

@@ -46,7 +46,7 @@ def scaling(site: Site, group: Group, without: Array) -> float | None:
 
 def _scaling(site: Site, group: Group, without: Array) -> float | None:
     def rest(q: float) -> Array:
-        return site.claim - site.with_changes(dict.fromkeys(group.edges, q))
+        return site.claim - site.scaled(group.edges, q)
 
     if len(group.edges) == 1:
         part = site.truth - without
@@ -61,6 +61,8 @@ def _scaling(site: Site, group: Group, without: Array) -> float | None:
         known[q] = known[q] if q in known else rest(q)
         if np.all(np.abs(known[q]) <= site.tolerance):
             return q
+    if site.partial:  # a second time that would take too long
+        return None
     for wide in (None, -FAR, FAR):
         if wide is not None:
             known[wide] = rest(wide)
