@@ -31,14 +31,17 @@ from gradcheck.check.flows import (
     Meter,
     Site,
     SpentError,
+    affordable,
     enough,
     holds,
     same_flow,
 )
+from gradcheck.check.hypotheses import BUDGET as SINGLE
 from gradcheck.check.hypotheses import single
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
 from gradcheck.check.source import Operand, quoted
+from gradcheck.check.twofold import twofold
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.numeric.scale import Array, coordinate_scales
 
@@ -86,7 +89,7 @@ def _blamed(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     if not sites or not _worth_it(sites):
         return []
     views = list(_views(sites))
-    for stage in (_simply, _by_factors):
+    for stage in (_simply, _by_factors, _as_two):
         for view in views:
             told = stage(view.sites)
             if told is not None:
@@ -184,7 +187,31 @@ def _by_factors(sites: Sequence[Site]) -> Told | None:
         fits = simplest(fits)
     if len({fit.group.line for fit in fits}) > 1:
         return []
-    return [(max(fits, key=lambda fit: fit.group.last), [])]
+    # The operation that shows the factor best.
+    return [(min(fits, key=lambda fit: (len(fit.group.operand.whole), -fit.group.last)), [])]
+
+
+def _as_two(sites: Sequence[Site]) -> Told | None:
+    """The same of two mistakes, each of which has its line."""
+    found = twofold(sites) if enough(sites) else []
+    if not found:
+        return None
+    first, second = found[0]
+    sides: tuple[list[Fit], list[Fit]] = ([], [])
+    for a, b in found:
+        if not (_means(a, first, sites[0]) and _means(b, second, sites[0])):
+            a, b = b, a
+        if not (_means(a, first, sites[0]) and _means(b, second, sites[0])):
+            return []
+        sides[0].append(a)
+        sides[1].append(b)
+    told = [_agreed(fits, sites) for fits in sides]
+    return [chosen for chosen in told if chosen] if all(told) else []
+
+
+def _means(a: Fit, b: Fit, site: Site) -> bool:
+    """Whether two fits mean the same."""
+    return _alike(a, b) and same_flow(a.group, b.group, site)
 
 
 def _without_idle(sites: Sequence[Site]) -> list[Site]:
@@ -192,7 +219,7 @@ def _without_idle(sites: Sequence[Site]) -> list[Site]:
     somebody who differentiates by hand leaves them out. Empty if there are none."""
     first = sites[0]
     idle = [
-        group for group in first.groups()
+        group for group in affordable(first, SINGLE)
         if group.which is None and np.all(np.abs(first.truth - first.cut(group.edges)) <= first.rounding)
     ]  # fmt: skip
     found = []

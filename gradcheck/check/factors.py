@@ -70,7 +70,7 @@ def _lacking(site: Site, group: Group) -> Iterator[Fit]:
     from gradcheck.autodiff.edges import Without
 
     without = site.cut(group.edges)
-    q = scaling(site, group, without) if site.told_apart(without) else None
+    q = scaling(site, group, without)
     first = max(group.edges, key=lambda edge: edge.record)
     for text, value in site.values(first).items():
         if not np.all(np.isfinite(value)) or not np.any(value):
@@ -82,7 +82,7 @@ def _lacking(site: Site, group: Group) -> Iterator[Fit]:
             number = float(np.ravel(value)[0])
             for power in POWERS:
                 yield Fit(group, Lacking(text, power, _rounded(q * number**-power)))
-    for k in range(min(edge.factors for edge in group.edges)):
+    for k in range(min(edge.factors for edge in group.edges) if site.owned(without) else 0):
         if all(site.trail.possible(edge, Without(k)) for edge in group.edges):
             yield from _fitting(site, group, [Lacking("", 0, 1.0, Without(k))])
 

@@ -30,7 +30,8 @@ def single(site: Site) -> Iterator[Fit]:
             q = scaling(site, group, without)
             if q is not None:
                 yield Fit(group, q)
-        yield from _factors(site, group)
+        if site.owned(without):
+            yield from _factors(site, group)
 
 
 def scaling(site: Site, group: Group, without: Array) -> float | None:
