@@ -8,8 +8,8 @@ by hand, term by term, and stands in ``blame_labels.py``: it knows nothing of ho
 mutant that no single line explains (everything is wrong by one factor; the hand-written formula has been simplified, so
 that no operation of the function corresponds to its terms) must be met with silence.
 
-With ``--blind`` it is functions that nothing was made for, in ``blind/``, and labels that were written before gradcheck had
-seen them, in ``blind_labels.py``: how well it does on code that it does not know.
+With ``--blind`` it is functions that nothing was made for, in ``blind/``, and labels that were written before gradcheck
+had seen them, in ``blind_labels.py``: how well it does on code that it does not know.
 
 Prints, by kind of mutation: how many got the right line, a wrong one, none.
 """

@@ -1,4 +1,4 @@
-"""Negative log-likelihood of a GARCH(1, 1) model with a mean, gradient by the recursion of the variance's derivatives."""
+"""Negative log-likelihood of a GARCH(1, 1) model with a mean, gradient by its variance's recursion."""
 
 import numpy as np
 
