@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 SITES, ASIDE = 5, 0.1
 #: Directions in the space of the values where f returns many.
 SEEDS = 4
-#: Steps of the tape that may be taken in all.
-BUDGET = 1_500_000
+#: Steps of the tape that may be taken for single operands, and then for all that is tried after them.
+FIRST, BUDGET = 8_000_000, 1_500_000
 #: Of so many values it is asked which have a wrong derivative.
 ROWS = 64
 
@@ -88,14 +88,17 @@ def _blamed(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
     sites = list(_sites(suspects, seed))
     if not sites or not _worth_it(sites):
         return []
-    views = list(_views(sites))
-    for stage in (_simply, _by_factors, _as_two):
-        for view in views:
+    told, view = _simply(sites), View(sites)
+    if told is None:
+        sites[0].meter.left = BUDGET
+        views = [view, *_views(sites)]
+        stages = [(_simply, v) for v in views[1:]] + [(_by_factors, v) for v in views] + [(_as_two, v) for v in views]
+        for stage, view in stages:
             told = stage(view.sites)
             if told is not None:
-                count = len(sites), sum(int(s.wrong.sum()) for s in view.sites)
-                return [_finding(*chosen, view.where, *count) for chosen in told]
-    return []
+                break
+    count = len(sites), sum(int(s.wrong.sum()) for s in view.sites)
+    return [_finding(*chosen, view.where, *count) for chosen in told or ()]
 
 
 #: What to say: hypotheses, each with those for other lines through which the same flows.
@@ -115,9 +118,7 @@ class View:
 
 
 def _views(sites: list[Site]) -> Iterator[View]:
-    """Everything; without what cancels; what is wrong, where that is a few rows or columns: each may have its own
-    formula."""
-    yield View(sites)
+    """Without what cancels; what is wrong, where that is a few rows or columns: each may have its own formula."""
     idle = _without_idle(sites)
     if idle:
         yield View(idle)
@@ -254,7 +255,7 @@ def _single(scene: Scene) -> bool:
 def _sites(suspects: Sequence[Suspect], seed: int) -> Iterator[Site]:
     """The points of the suspects, then points beside them."""
     rng = np.random.default_rng([seed, 9])
-    meter = Meter(BUDGET)
+    meter = Meter(FIRST)
     count = 0
     for s in suspects[: SITES - 2]:
         yield _site(s, s.scene.x, rng, meter)
