@@ -32,7 +32,7 @@ TWINS = [
     ("pharmacokinetics_wrong.py:misfit", "GC141", 69, "lacks the term `normalisation`"),
     ("quadrature_wrong.py:f", "GC144", 12, "`inner *= 2.0` 0.5 times"),
     ("softmax_wrong.py:cross_entropy", "GC141", 14, "lacks the term `shifted`"),
-    ("morse_wrong.py:potential", "GC145", 7, "lacks a factor `stiffness`"),
+    ("morse_wrong.py:potential", "GC145", 7, "lacks the factor `stiffness`"),
 ]
 # Twins whose mistake is none of a single term of the function: a transposed matrix, a sum over samples that is
 # overwritten.
@@ -307,6 +307,17 @@ def test_terms_that_cannot_be_told_apart_are_not_named() -> None:
         return a + np.sum(np.sin(x)) + b
 
     assert blamed(twice, X, lambda x: np.cos(x) + 2 * x) == []
+
+
+def test_a_sum_is_told_where_its_terms_are_added() -> None:
+    def path(x: Any) -> Any:
+        total = 0.0
+        for k in range(3):
+            total = total + np.sin(x[k]) * x[0]
+        return total + 0.5 * np.sum(x**3)
+
+    found = blamed(path, X, lambda x: 1.5 * x**2)  # lacks the whole of `total`
+    assert found == [("GC141", line_of("total = total + np.sin(x[k]) * x[0]"))]
 
 
 def test_a_value_that_is_used_in_several_places_is_not_named() -> None:

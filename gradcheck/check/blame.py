@@ -320,12 +320,15 @@ def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> tuple[Fit, list[Fit]]
     fits = [fit for fit in fits if _named(fit) or told]
     if not fits:
         return None
-    terms = {fit.group.line for fit in fits if fit.group.operand.term}
+    # A sum that was added up before (`total`) is a term, but it is better to say what was added to it.
+    terms = {fit.group.line for fit in fits if _written_out(fit)}
+    terms = terms or {fit.group.line for fit in fits if fit.group.operand.term}
     chosen = max(
         fits,
         key=lambda fit: (
             not _scattered(fit),
             _named(fit),
+            _written_out(fit),
             fit.group.operand.term,
             fit.group.last,
             len(fit.group.edges),
@@ -339,6 +342,11 @@ def _agreed(fits: Sequence[Fit], sites: Sequence[Site]) -> tuple[Fit, list[Fit]]
     if _scattered(chosen):
         return None
     return chosen, [fit for fit in others if fit.group.line[0] == chosen.group.line[0]]
+
+
+def _written_out(fit: Fit) -> bool:
+    """Whether it is a term of a sum that is no mere name."""
+    return fit.group.operand.term and not fit.group.operand.text.strip("`").isidentifier()
 
 
 def _scattered(fit: Fit) -> bool:
@@ -383,9 +391,11 @@ def _finding(fit: Fit, others: Sequence[Fit], part: str, points: int, wrong: int
 def _of_number(group: Group, q: float) -> tuple[str, str, str]:
     """Code, message, and what was done, for a contribution that is multiplied by a number."""
     if group.parts:
-        what = " and ".join(f"what flows through {part.operand.text}" for part in group.parts)
+        what = " and ".join(f"the derivative through {part.operand.text}" for part in group.parts)
     else:
-        what = f"the term {group.operand.text}" if group.operand.term else f"what flows through {group.operand.text}"
+        what = (
+            f"the term {group.operand.text}" if group.operand.term else f"the derivative through {group.operand.text}"
+        )
     code = NAMED.get(q, "GC144")
     text, did = {
         "GC141": (f"your derivative lacks {what}", "with that left out"),
@@ -400,23 +410,16 @@ def _of_factor(group: Group, change: Without | Lacking) -> tuple[str, str]:
     """Message, and what was done, for a factor that is missing or one too many."""
     if not isinstance(change, Lacking):
         return f"your derivative lacks the chain factor of {group.operand.whole}", "without that factor"
-    beside = "" if change.times == 1.0 else f" times {change.times:.6g}"
+    beside = "" if change.times == 1.0 else f", and times {change.times:.6g},"
     if not change.text:
-        text = f"your derivative lacks the chain factor of {group.operand.whole}"
-        return text, f"without that factor{', and' * bool(beside)}{beside}"
-    whole = group.key[0] == "operation" and len(group.key) == 2
-    at = group.operand.whole if whole else group.operand.text
-    power = abs(change.power)
-    factor = quoted(change.text) if power == 1 else f"the square of {quoted(change.text)}"
+        return f"your derivative lacks the chain factor of {group.operand.whole}", f"without that factor{beside}"
+    at = group.operand.whole if group.key[0] == "operation" and len(group.key) == 2 else group.operand.text
+    factor = quoted(change.text) + " squared" * (abs(change.power) == 2)
     if change.power < 0:
-        return (
-            f"your derivative lacks a factor {factor} in what flows through {at}",
-            f"without that factor{', and' * bool(beside)}{beside}",
-        )
-    return (
-        f"your derivative is not divided by {factor}, or has it as a factor too often, in what flows through {at}",
-        f"with that factor too often{', and' * bool(beside)}{beside}",
-    )
+        text = f"your derivative lacks the factor {factor} in the derivative through {at}"
+        return text, f"without that factor{beside}"
+    text = f"your derivative has the factor {factor} too much (or is not divided by it) in the derivative through {at}"
+    return text, f"with that factor too much{beside}"
 
 
 def _beside(operand: Operand, others: Sequence[Fit]) -> str:
