@@ -413,7 +413,8 @@ def _of_factor(group: Group, change: Without | Lacking) -> tuple[str, str]:
     beside = "" if change.times == 1.0 else f", and times {change.times:.6g},"
     if not change.text:
         return f"your derivative lacks the chain factor of {group.operand.whole}", f"without that factor{beside}"
-    at = group.operand.whole if group.key[0] == "operation" and len(group.key) == 2 else group.operand.text
+    together = group.key[0] == "operation" and len(group.key) == 2
+    at = group.operand.whole if together or group.operand.text == quoted(change.text) else group.operand.text
     factor = quoted(change.text) + " squared" * (abs(change.power) == 2)
     if change.power < 0:
         text = f"your derivative lacks the factor {factor} in the derivative through {at}"
