@@ -21,7 +21,7 @@ import numpy as np
 from gradcheck.check.calls import copied
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.factors import factors, pairs, simplest
+from gradcheck.check.factors import factors, pairs, plain, simplest
 from gradcheck.check.flows import (
     EVIDENCE,
     NAMED,
@@ -182,7 +182,9 @@ def _by_factors(sites: Sequence[Site]) -> Told | None:
         return []
     fits = _at_all(pairs(sites[0]), sites)
     if not fits:
-        fits = _at_all(factors(sites[0]), sites)
+        # With few entries any number can be had.
+        many = int(sites[0].wrong.sum()) >= EVIDENCE
+        fits = _at_all([fit for fit in factors(sites[0]) if many or plain(fit)], sites)
         if not fits:
             return None
         fits = simplest(fits)

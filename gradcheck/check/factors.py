@@ -62,7 +62,7 @@ def _candidates(site: Site) -> Iterator[Group]:
         if group.edges not in seen and all(edge.kind == "operation" for edge in group.edges):
             seen.add(group.edges)
             without = site.reached(group)
-            if without is not None and not site.spills(site.truth - without):
+            if without is not None and site.owned(without) and not site.spills(site.truth - without):
                 yield group
 
 
@@ -82,7 +82,7 @@ def _lacking(site: Site, group: Group) -> Iterator[Fit]:
             number = float(np.ravel(value)[0])
             for power in POWERS:
                 yield Fit(group, Lacking(text, power, _rounded(q * number**-power)))
-    for k in range(min(edge.factors for edge in group.edges) if site.owned(without) else 0):
+    for k in range(min(edge.factors for edge in group.edges)):
         if all(site.trail.possible(edge, Without(k)) for edge in group.edges):
             yield from _fitting(site, group, [Lacking("", 0, 1.0, Without(k))])
 
@@ -129,6 +129,11 @@ def _rounded(times: float) -> float:
     """A number that is meant, where it is one."""
     near = round(times * 12) / 12
     return near if near and abs(times - near) <= 1e-6 * abs(near) else times
+
+
+def plain(fit: Fit) -> bool:
+    """Whether the number beside a factor is one that somebody forgets, or none."""
+    return not isinstance(fit.change, Lacking) or abs(fit.change.times) in (0.5, 1.0, 2.0)
 
 
 def simplest(fits: Sequence[Fit]) -> list[Fit]:

@@ -276,9 +276,9 @@ class Site:
         return None if np.any(self.wrong & (part <= self.rounding)) else without
 
     def owned(self, without: Array) -> bool:
-        """Whether a factor that is missing here may be said to be missing here: where only some entries are wrong, and
-        all of their derivative flows through an operand, it may be missing anywhere on the way."""
-        return not self.partial or not bool(np.all(np.abs(without) <= self.rounding))
+        """Whether a factor that is missing here may be said to be missing here: where several entries are wrong
+        and others right, and all of their derivative flows through an operand, it may be missing anywhere on the way."""
+        return not self.partial or self.claim.shape[1] == 1 or not bool(np.all(np.abs(without) <= self.rounding))
 
     def told_apart(self, without: Array) -> bool:
         """Whether what flows there is not all of the derivative, and nothing of it is in entries that are right."""
