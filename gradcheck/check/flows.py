@@ -277,7 +277,7 @@ class Site:
 
     def owned(self, without: Array) -> bool:
         """Whether a factor that is missing here may be said to be missing here: where several entries are wrong
-        and others right, and all of their derivative flows through an operand, it may be missing anywhere on the way."""
+        and others right, and all of it flows through an operand, it may be missing anywhere on the way."""
         return not self.partial or self.claim.shape[1] == 1 or not bool(np.all(np.abs(without) <= self.rounding))
 
     def told_apart(self, without: Array) -> bool:
