@@ -194,8 +194,9 @@ CODES: dict[str, Code] = {
                   "With what flows through one operand on this line multiplied by a constant, autodiff gives what the "
                   "hand-written derivative returns, in every entry at several points."),
     "GC145": Code("missing-local-factor", "the derivative lacks a factor of the chain rule",
-                  "Without (a factor of) the local derivative of one operation on this line autodiff gives what the "
-                  "hand-written derivative returns, in every entry at several points."),
+                  "Without (a factor of) the local derivative of one operation on this line, or with something that "
+                  "stands in the expression as a factor too much, autodiff gives what the hand-written derivative "
+                  "returns, in every entry at several points."),
     "GC146": Code("wrong-custom-rule", "a derivative rule of the user's own is wrong",
                   "The function goes through a primitive with a rule of the user's own (defvjp, defjvp). At one of the "
                   "calls that the function makes the rule differs from the finite differences of that "
