@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradcheck.check.result import Point
+from gradcheck.check.solvers import watched
 from gradcheck.errors import Location
 from gradcheck.frames import describe, exit_call, user_location
 from gradcheck.returned import describe_value, returns_gradient, sizes_in
@@ -216,6 +217,9 @@ class Search:
         self.varied = [p.name for p in parameters if p.name in fixed and varies(request, p)]
         self.failures: dict[tuple[str, Location | None], _Failure] = {}
         self.attempts = 0
+        self.unfinished = ""  # which solver gave up in the last call of f
+        self.gave_up = False  # one did somewhere
+        self.lenient = False  # and that is taken: there is nothing better
         self.learned: list[int] = []
         # The only argument may be negative; of several scalars some are usually rates, widths or times,
         # which may not.
@@ -224,6 +228,9 @@ class Search:
     def run(self) -> list[Point]:
         started = time.monotonic()
         best = self.elementwise() or self.search(started)
+        if best is None and self.gave_up:
+            self.lenient = True
+            best = self.search(time.monotonic())
         if best is None:
             # --traceback shows where the first attempt went wrong.
             raise self.no_point() from next((f.cause for f in self.failures.values() if f.cause), None)
@@ -253,9 +260,11 @@ class Search:
                 contextlib.redirect_stdout(io.StringIO()),
                 warnings.catch_warnings(),
                 np.errstate(all="ignore"),
+                watched() as solvers,
             ):
                 warnings.simplefilter("ignore")
                 result = (function or self.request.target.function)(*args)
+                self.unfinished = solvers.failure()
         except SystemExit as err:
             raise _AttemptError(f"it calls {exit_call(err)}", user_location(err)) from err
         except Exception as err:
@@ -288,6 +297,9 @@ class Search:
             raise _AttemptError("it returned an empty array")
         if not np.all(np.isfinite(value)):
             raise _AttemptError("it returned nan or inf", domain=True)
+        if self.unfinished and not self.lenient:
+            self.gave_up = True
+            raise _AttemptError(self.unfinished, domain=True)
         return value, beside
 
     def attempt(self, kinds: tuple[Kind, ...], cost: float) -> _Found | None:

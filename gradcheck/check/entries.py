@@ -88,6 +88,8 @@ def _bound(m: Measured, row: int) -> float:
     """
     value, trial = float(m.estimate.value[row]), m.trial
     bound = judge.BARS * float(m.estimate.bar[row])
+    if int(m.state[row]) in (judge.KINK, judge.OUTSIDE):  # what is measured is the middle of the two slopes
+        bound = max(bound, 0.5 * abs(float(m.estimate.right[row] - m.estimate.left[row])))
     if judge.staircase(m.estimate)[row]:
         plain = m.estimate.plain[:, row]
         bound = max(bound, float(np.nanmax(np.abs(plain - value), initial=0.0)))
@@ -146,11 +148,11 @@ def _note(m: Measured, row: int) -> str:
         judge.ROUNDING: "nothing but rounding beside the other outputs",
         judge.NAN: "not finite, although f has a derivative here",
     }
-    note = notes.get(state, "")
+    note = m.reason if m.reason and state == judge.UNDECIDED else notes.get(state, "")
     witness = m.trial.witness
-    if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
+    if state == judge.UNDECIDED and not m.reason and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
-    elif state == judge.UNDECIDED and m.trial.witness_agrees[row] and m.opinion.state[row] == judge.FAIL:
+    elif state == judge.UNDECIDED and not m.reason and m.trial.witness_agrees[row] and m.opinion.state[row] == judge.FAIL:
         note = "yours and autodiff agree, and the measurement is off by little: f is rough, it seems"
     if m.complex_step is not None and m.opinion.state[row] == judge.UNDECIDED:
         by = {judge.PASS: "confirmed by", judge.FAIL: "autodiff agrees with", judge.ALONE: "yours agrees with"}.get(

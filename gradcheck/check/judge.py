@@ -127,7 +127,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         if trial.witness is not None:
             apart = np.abs(trial.claim - trial.witness)
             told_apart = ~trial.witness_agrees & (BARS * e.bar < np.abs(trial.witness - e.value))
-            alone = near & (sharp | (BARS * e.bar < apart)) & told_apart
+            alone = near & (sharp | (BARS * e.bar < apart)) & told_apart & ~staircase(e)
             unwitnessed = np.isnan(trial.witness)
         passed = calm & ~off & (witnessed | (near & sharp & unwitnessed))
         if trial.witness is not None:  # the user's own tolerance needs no second opinion

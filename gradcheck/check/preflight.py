@@ -17,6 +17,7 @@ from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Yours, promoted_args
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
+from gradcheck.check.solvers import watched
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
 from gradcheck.numeric.noise import SPACINGS, noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales, random_weights, smallest_step
@@ -41,6 +42,7 @@ class Scene:
         center: f's value as a vector (m,).
         text: f's value as text.
         spread: how far two calls of f differed, (m,); zero for most.
+        unfinished: which solver of SciPy's gave up at the point, and why; "" if none did.
     """
 
     f: UserFunction
@@ -52,6 +54,7 @@ class Scene:
     center: Array
     text: str
     spread: Array
+    unfinished: str = ""
 
     @functools.cached_property
     def scales(self) -> Array:
@@ -132,7 +135,9 @@ def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findin
     value = ValueSpace(first.shape, first.dtype.kind == "c", f.name, first.real.dtype, listed)
     if not first.size or not x.size:
         raise CheckError(f"the derivative of {f.name} has no entries", where=f.where, code="GC019")
-    center, again = split(first.reshape(-1), value.complex, 0), value.flat(f(*moved))
+    center = split(first.reshape(-1), value.complex, 0)
+    with watched() as solvers:  # at the second call: the first may have imported them
+        again = value.flat(f(*moved))
     if not np.all(np.isfinite(center)):
         at = next(iter(np.flatnonzero(~np.isfinite(center))))
         text = f"{f.name} returns {center[at]} at the point"
@@ -149,7 +154,11 @@ def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findin
         text = f"{f.name} changes its argument {which} in place"
         findings.append(Finding("GC301", kind("GC301"), text, f.where, "copy it first"))
     shown = np.array2string(first, threshold=20, precision=8) if first.ndim else repr(first.item())
-    return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again))
+    if solvers.failure():
+        text = f"{solvers.failure()}; what {f.name} returns at the point is no solution"
+        findings.append(Finding("GC210", kind("GC210"), text, f.where, "check where it succeeds: --at"))
+    spread = np.abs(center - again)
+    return Scene(f, moved, argnum, space, value, x, center, shown, spread, solvers.failure())
 
 
 def memory_findings(f: UserFunction, names: Sequence[str]) -> list[Finding]:

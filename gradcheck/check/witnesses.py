@@ -17,7 +17,7 @@ from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
 from gradcheck.check.coloured import judged_by_groups, worthwhile_groups
-from gradcheck.check.compare import Measured, at_first_sight, compare, doubt_slight, glance
+from gradcheck.check.compare import Measured, at_first_sight, compare, doubt_flat, doubt_slight, glance
 from gradcheck.check.complexstep import decide
 from gradcheck.check.judge import Trial
 from gradcheck.check.locate import Search
@@ -416,6 +416,8 @@ class Witnesses:
             for m in rest if slack else ():
                 _doubt(m, slack)
             doubt_slight(rest)
+            if not self.request.log.rules:  # which may be wrong in the same way
+                doubt_flat(rest)
             for m in rest:
                 self._forgive_rounding(m)
             if settle and not slack:
