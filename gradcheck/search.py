@@ -234,6 +234,7 @@ class Search:
         if best is None:
             # --traceback shows where the first attempt went wrong.
             raise self.no_point() from next((f.cause for f in self.failures.values() if f.cause), None)
+        best = self.symmetric(best)
         count = self.request.count or DEFAULT_POINTS
         points = [self.point(best, number) for number in range(count)]
         found = [point for point in points if point is not None]
@@ -403,6 +404,40 @@ class Search:
             tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
             self.failures[key] = _Failure(tried, err.text, err.where, err.__cause__)
         self.learn(sizes_in(err.text))
+
+    def symmetric(self, best: _Found) -> _Found:
+        """With a symmetric matrix for the checked argument, where f reads one triangle of a square one only.
+
+        ``eigvalsh`` and its like do. Textbook gradients are those for symmetric matrices, and need not hold at others;
+        a derivative that is not symmetric there is that of the triangle, which any matrix will do for.
+        """
+        import numpy as np
+
+        if self.checked not in self.names:
+            return best
+        at = self.names.index(self.checked)
+        shape = best.kinds[at].shape
+        if best.kinds[at].content != "real" or len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+            return best
+        values = self.values(best.kinds, best.domain, 0)
+        x = values[self.checked]
+        lower, upper = (part(x) + part(x, k).T for part, k in ((np.tril, -1), (np.triu, 1)))
+        try:
+            value = self.evaluate(values)
+            same = [np.array_equal(self.evaluate({**values, self.checked: y}), value) for y in (lower, upper)]
+            if same[0] == same[1]:
+                return best
+            kinds = (*best.kinds[:at], Kind(shape, "symmetric"), *best.kinds[at + 1 :])
+            values = self.values(kinds, best.domain, 0)
+            value, beside = self.evaluate_both(values)
+            if self.request.derivative is not None:
+                beside = self.call(values, self.request.derivative)
+            found = np.asarray(beside, dtype=np.float64)
+        except (_AttemptError, TypeError, ValueError):
+            return best
+        if found.shape != value.shape + shape or not np.allclose(found, found.swapaxes(-1, -2), rtol=1e-6, atol=0.0):
+            return best
+        return _Found(best.total, kinds, best.domain)
 
     def elementwise(self) -> _Found | None:
         """Scalars, if f of vectors is f of their elements: then vectors would show nothing more."""

@@ -122,18 +122,24 @@ class Witnesses:
         """The convention of derivatives with respect to a symmetric matrix of which f reads one triangle only.
 
         ``np.linalg.eigvalsh`` and its like read the lower one, and the gradient that textbooks give (v vᵀ) is that for
-        symmetric changes of the matrix. Where it says the same of those as autodiff's, autodiff's stands for it.
+        symmetric changes of the matrix. Where it says the same of those as autodiff's, autodiff's stands for it; without
+        autodiff f's values tell which triangle it reads, and what it says of symmetric changes is put there.
         """
         shape, own, ad = self.scene.space.shape, self.own, self.ad
-        if own is None or ad is None or len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+        if own is None or len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
             return
-        x = self.scene.x.reshape(shape)
-        mine, theirs = own.reshape(-1, *shape), ad.reshape(-1, *shape)
+        mine = own.reshape(-1, *shape)
         flipped = mine.swapaxes(1, 2)
-        one_triangle = np.all(np.triu(theirs, 1) == 0) or np.all(np.tril(theirs, -1) == 0)
-        if not one_triangle or np.any(x != x.T) or not np.all(agreement(mine, flipped, self.floor)):
+        if not np.all(agreement(mine, flipped, self.floor)) or not np.any(np.triu(mine, 1)):
             return
-        if np.all(agreement(mine, theirs, self.floor)):
+        if ad is None:
+            triangle = self._triangle_read()
+            if triangle is None:
+                return
+            ad = (triangle(mine + flipped, 0) - mine * np.eye(shape[0])).reshape(own.shape)
+        theirs = ad.reshape(mine.shape)
+        one_triangle = np.all(np.triu(theirs, 1) == 0) or np.all(np.tril(theirs, -1) == 0)
+        if not one_triangle or np.all(agreement(mine, theirs, self.floor)):
             return
         total = theirs + theirs.swapaxes(1, 2)
         rounding = np.abs(mine + flipped - total) <= 64 * np.finfo(np.float64).eps * np.abs(total).max()
@@ -145,6 +151,16 @@ class Witnesses:
             )
             where = self.yours.function.where if self.yours else None
             findings.append(Finding("GC315", kind("GC315"), text, where))
+
+    def _triangle_read(self) -> Callable[..., Array] | None:
+        """``np.tril`` or ``np.triu`` if f does not change with the other triangle of its square argument, else None."""
+        shape = self.scene.space.shape
+        aside = (BESIDE * self.scene.scales).reshape(shape)
+        blind = [
+            bool(np.all(self.scene.evaluate(self.scene.x + other(aside, k).reshape(-1)) == self.scene.center))
+            for other, k in ((np.triu, 1), (np.tril, -1))
+        ]
+        return None if blind[0] == blind[1] else np.tril if blind[0] else np.triu
 
     @functools.cached_property
     def noise(self) -> Array:
