@@ -50,6 +50,23 @@ def may_return_derivative(result: Any, argument: Any) -> bool:
     return bool(second == first + np.shape(argument) or first == second == np.shape(argument))
 
 
+def has_auxiliary(result: Any) -> bool:
+    """Whether a tuple is a number and something else beside it, which no array of numbers could be made of.
+
+    >>> import numpy as np
+    >>> has_auxiliary((1.0, np.ones(3))), has_auxiliary((1.0, {"n": 2})), has_auxiliary((1.0, 2.0)), has_auxiliary((1.0,))
+    (True, True, False, False)
+    """
+    import numpy as np
+
+    if not isinstance(result, tuple) or len(result) < 2 or np.ndim(result[0]) or np.asarray(result[0]).dtype.kind not in "fc":
+        return False
+    try:
+        return np.asarray(result).dtype.kind not in "fciu"
+    except ValueError:  # ragged
+        return True
+
+
 def describe_value(result: Any) -> str:
     """What f returned, for a message: the shapes of the parts of a short tuple, so that a pair can be recognised."""
     import numpy as np

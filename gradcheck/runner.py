@@ -16,7 +16,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.check.result import Point, Result, Verdict
@@ -31,7 +31,7 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
-from gradcheck.returned import may_return_derivative, returns_gradient
+from gradcheck.returned import has_auxiliary, may_return_derivative, returns_gradient
 from gradcheck.search import Request
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
@@ -204,6 +204,7 @@ def _points(
         derivative=partner.function if partner else None,
         movable=partner.takes if partner else None,
         returned=settings.grad == "returned",
+        auxiliary=_may_have_auxiliary(settings, partner),
         order=settings.order,
         every=every,
     )
@@ -214,6 +215,11 @@ def _points(
         known = read_at(text, target, settings.seed, settings.pythonpath)
         found += find(base.at(known, text))
     return found
+
+
+def _may_have_auxiliary(settings: Settings, partner: Partner | None) -> bool:
+    """Whether a number with something else beside it is a value: not where the other may be a derivative on trial."""
+    return settings.grad == "none" or (settings.grad != "returned" and partner is not None)
 
 
 def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress | None) -> Outcome:
@@ -259,8 +265,12 @@ def _check(
     if grad is None and settings.grad == "auto":
         remark = overlooked(target, settings.order, notes)
         notes += [remark] if remark else []
+    beside = _may_have_auxiliary(settings, partner) and grad != "returned"
+    has_aux = beside and has_auxiliary(_quietly(target.function, points[0]))
+    if has_aux:
+        notes.append(f"{target.name} returns a number and something beside it; the number was checked, the rest ignored")
     label = f"{target.spec} {argument}"
-    return check_points(
+    result = check_points(
         target.function,
         points,
         argnum=argnum,
@@ -277,7 +287,19 @@ def _check(
         strict=settings.strict,
         autodiff=not settings.no_autodiff,
         budget=settings.budget,
+        has_aux=has_aux,
     )
+    return _with_doubt(result) if grad == "returned" and settings.grad == "auto" else result
+
+
+def _with_doubt(result: Result) -> Result:
+    """What was taken for a gradient and is wrong nearly everywhere may be none: say so."""
+    wrong = [e for e in result.located if e.verdict is Verdict.FAIL]
+    if 2 * len(wrong) <= len(result.located):
+        return result
+    hint = "f returns a number and an array of the argument's shape, taken for its gradient; if it is not: --grad none"
+    findings = (replace(f, hint=f.hint or hint) if f.code == "GC101" else f for f in result.findings)
+    return replace(result, findings=tuple(findings))
 
 
 def _derivative(
@@ -288,6 +310,10 @@ def _derivative(
     One call of f and one of the derivative decide it. Where one of them raises, the check will say so.
     """
     value = _quietly(target.function, point)
+    if _may_have_auxiliary(settings, partner) and has_auxiliary(value):
+        if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
+            return "returned", ""
+        value = value[0]
     if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
         return "returned", ""
     if partner is None:

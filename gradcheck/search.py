@@ -24,7 +24,7 @@ from gradcheck.check.result import Point
 from gradcheck.check.solvers import watched
 from gradcheck.errors import Location
 from gradcheck.frames import describe, exit_call, user_location
-from gradcheck.returned import describe_value, returns_gradient, sizes_in
+from gradcheck.returned import describe_value, has_auxiliary, returns_gradient, sizes_in
 from gradcheck.targets import Parameter, Target
 from gradcheck.trials import (
     DOMAINS,
@@ -79,6 +79,7 @@ class Request:
         seed: of all random values.
         derivative: hand-written, takes the arguments of f; a point is better if it runs there.
         returned: f returns (value, derivative).
+        auxiliary: of a number with something else beside it the number is f's value.
         order: 1 or 2.
         every: any argument will do as the checked one, and all that have defaults get a place in the point.
         movable: names of the parameters whose defaults may be varied: those that the derivative takes, too; None
@@ -94,6 +95,7 @@ class Request:
     seed: int = 0
     derivative: Callable[..., Any] | None = None
     returned: bool = False
+    auxiliary: bool = False
     order: int = 1
     every: bool = False
     movable: frozenset[str] | None = None
@@ -284,6 +286,8 @@ class Search:
 
         result, beside = self.call(values), None
         pair = isinstance(result, tuple | list) and len(result) >= 2 if self.request.returned else False
+        if self.request.auxiliary and has_auxiliary(result):
+            result = result[0]
         if pair or returns_gradient(result, values[self.checked]):
             result, beside = result[0], result[1]
         if result is None:

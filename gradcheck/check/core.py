@@ -50,6 +50,7 @@ def check(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    has_aux: bool = False,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -68,6 +69,7 @@ def check(
         strict: autodiff refuses functions that have no derivative rule, where otherwise it takes finite differences of
             that single call.
         budget: what the check may cost: evaluations of f, or time ("30s"); what is not decided then is inconclusive.
+        has_aux: f returns a tuple whose first item is its value; the rest is ignored.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -89,6 +91,7 @@ def check(
         autodiff=autodiff,
         strict=strict,
         budget=budget,
+        has_aux=has_aux,
     )
 
 
@@ -110,6 +113,7 @@ def check_points(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    has_aux: bool = False,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -135,7 +139,7 @@ def check_points(
     own = derivative or _derivative_name(grad)
     log = CallLog(strict)
     request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log)
-    caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
+    caller = UserFunction(_value_only(f) if grad == "returned" or has_aux else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
         columns = [np.size(p.args[position]) for p in points]
@@ -339,7 +343,7 @@ def _value_only(f: Callable[..., Any]) -> Callable[..., Any]:
 def _pair(returned: Any, item: int) -> Any:
     """One of value and derivative."""
     if not isinstance(returned, tuple | list) or len(returned) < 2:
-        raise TypeError(f"it returns a {type(returned).__name__}, not (value, derivative)")
+        raise TypeError(f"it returns a {type(returned).__name__}, not a value and something beside it")
     return returned[item]
 
 
