@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+PAIR_HINT = (
+    "if it returns value and derivative: --grad returned; if a number and something that is none beside it: --grad none"
+)
+
 
 def returns_gradient(result: Any, argument: Any) -> bool:
     """Whether a value looks like (f, derivative): a pair of a number and an array of the argument's shape, or of a

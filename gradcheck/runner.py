@@ -31,7 +31,7 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
-from gradcheck.returned import has_auxiliary, may_return_derivative, returns_gradient
+from gradcheck.returned import PAIR_HINT, has_auxiliary, may_return_derivative, returns_gradient
 from gradcheck.search import Request
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
@@ -144,7 +144,7 @@ def problem_of(err: Exception) -> Problem:
     if isinstance(err, GradcheckError):
         hint = err.hint and err.hint.replace("grad='returned'", "--grad returned")
         if hint is None and re.search(r"\breturn(s|ed) a (tuple|list)\b", err.message):
-            hint = "if it returns value and derivative: --grad returned"
+            hint = PAIR_HINT
         where = err.where and Location(relative(err.where.file), err.where.line)
         cause = err.__cause__
         return Problem(

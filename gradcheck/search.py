@@ -24,7 +24,7 @@ from gradcheck.check.result import Point
 from gradcheck.check.solvers import watched
 from gradcheck.errors import Location
 from gradcheck.frames import describe, exit_call, user_location
-from gradcheck.returned import describe_value, has_auxiliary, returns_gradient, sizes_in
+from gradcheck.returned import PAIR_HINT, describe_value, has_auxiliary, returns_gradient, sizes_in
 from gradcheck.targets import Parameter, Target
 from gradcheck.trials import (
     DOMAINS,
@@ -370,6 +370,8 @@ class Search:
                 shapes.add(np.shape(part))
         if value.shape + np.shape(values[self.checked]) * self.request.order in shapes:
             return 0.0
+        if value.ndim > 1 and (value.size, np.size(values[self.checked])) in shapes:  # outputs by inputs
+            return 0.0
         # It may be the derivative with respect to another argument.
         others = {
             value.shape + np.shape(v) * self.request.order for name, v in values.items() if name not in self.varied
@@ -533,7 +535,7 @@ class Search:
         hint: str | None = f"say where: --at '{example}'"
         ranked = sorted(self.failures.values(), key=lambda failure: -failure.count)
         if not self.request.returned and all(_PAIR.match(failure.text) for failure in ranked):
-            hint = "if it returns value and derivative: --grad returned"
+            hint = PAIR_HINT
         elif all(_ANYWHERE.match(failure.text) for failure in ranked):
             # It would do the same at any point.
             hint = "is a return statement missing?" if "None" in ranked[0].text else None

@@ -418,5 +418,6 @@ def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, finding
     else:
         function = UserFunction(request.grad, request.derivative, None, "GC017")
     shape = scene.space.shape * 2 if request.order == 2 else scene.value.shape + scene.space.shape
+    outputs = len(scene.space.shape if request.order == 2 else scene.value.shape)
     same = request.order == 1 and scene.value.shape == scene.space.shape != ()
-    return Yours(function, shape, len(scene.args), request.argnum, findings, same, not scene.value.complex)
+    return Yours(function, shape, len(scene.args), request.argnum, findings, same, not scene.value.complex, outputs)

@@ -91,8 +91,9 @@ def _bound(m: Measured, row: int) -> float:
     if int(m.state[row]) in (judge.KINK, judge.OUTSIDE):  # what is measured is the middle of the two slopes
         bound = max(bound, 0.5 * abs(float(m.estimate.right[row] - m.estimate.left[row])))
     if judge.staircase(m.estimate)[row]:
-        plain = m.estimate.plain[:, row]
-        bound = max(bound, float(np.nanmax(np.abs(plain - value), initial=0.0)))
+        apart = np.abs(m.estimate.plain[:, row] - value)
+        unexplained = apart > judge.VISIBLE * m.estimate.plain_noise[:, row]
+        bound = max(bound, float(np.nanmax(apart, where=unexplained, initial=0.0)))
     if trial.witness is None or not np.isfinite(trial.witness[row]):
         return bound
     apart = abs(float(trial.witness[row]) - value)

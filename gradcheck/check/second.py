@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 COLUMNS, PAIRS = 64, 210
 #: Relative error bar asked of each of the two second differences that make one entry.
 SHARP_PAIR = 1e-6
+#: An entry that is smaller than this part of the others is rounding, if f's values cannot tell it from zero.
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
 #: Random directions along which f itself confirms the Hessian.
 CONFIRMED = 3
 
@@ -145,10 +147,14 @@ def _label(request: Request, shape: tuple[int, ...], i: int, j: int) -> tuple[st
 
 
 def _typical(scene: Scene, claim: Array) -> float:
-    """What a zero entry is compared with: lower quartile of the other entries in natural units, or |f|."""
+    """What a zero entry is compared with: lower quartile of the other entries in natural units, or |f|.
+
+    What is nothing but rounding beside the largest counts as zero.
+    """
     scales = scene.scales
     parts = np.abs(claim * np.outer(scales, scales))
-    parts = parts[np.isfinite(parts) & (parts > 0)]
+    parts = parts[np.isfinite(parts)]
+    parts = parts[parts > ROUNDING * np.max(parts, initial=0.0)]
     return float(np.percentile(parts, 25)) if parts.size else float(np.max(np.abs(scene.center)))
 
 
@@ -221,7 +227,7 @@ def _from_values(
             if i != j:
                 v[j] = sign * scales[j]
             lines.append(along(scene.x, v, scene.space.dtype))
-            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request, SHARP_PAIR))
+            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request, sharp=SHARP_PAIR))
     measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
     typical = _typical(scene, claim)
     results = iter(measured)
@@ -234,14 +240,27 @@ def _from_values(
     return sorted(entries, key=lambda e: e.index)
 
 
+def _is_rounding(hessian: Array | None, scales: Array, i: int, j: int) -> bool:
+    """Whether an entry is nothing but rounding beside the others of its row and column."""
+    assert hessian is not None
+    row, column = np.abs(hessian[i]) * scales, np.abs(hessian[:, j]) * scales
+    others = max(np.nanmax(row) * scales[i], np.nanmax(column) * scales[j])
+    return bool(row[j] * scales[i] <= ROUNDING * others)
+
+
 def _curvature_trial(
-    claim: Array, witness: Array | None, v: Array, request: Request, sharp: float = judge.SHARP_AUTODIFF
+    claim: Array,
+    witness: Array | None,
+    v: Array,
+    request: Request,
+    typical: float = 0.0,
+    sharp: float = judge.SHARP_AUTODIFF,
 ) -> Trial:
-    """The claim vᵀHv, with the root of the sum of squares of its terms for a size."""
+    """The claim vᵀHv, with the root of the sum of squares of its terms for a size; ``typical`` stands in for zero."""
     terms = claim * np.outer(v, v)
     size = np.array([np.sqrt(np.sum(terms**2))])
     other = None if witness is None else np.array([v @ witness @ v])
-    return _trial(np.array([v @ claim @ v]), other, size, size, request, sharp)
+    return _trial(np.array([v @ claim @ v]), other, size, np.maximum(size, typical), request, sharp)
 
 
 def _pair_entry(
@@ -268,7 +287,8 @@ def _pair_entry(
     claim = own if own is not None else ad
     assert claim is not None
     size = max(abs(claim), abs(value))
-    if claim == 0:
+    rounding = _is_rounding(both[0] if both[0] is not None else both[1], scales, i, j)
+    if claim == 0 or (rounding and max(abs(claim), abs(value)) <= judge.BARS * bar):
         size = max(size, typical / (scales[i] * scales[j]))
     kinked = any(m is not None and m.estimate.kink[0] for m in lines)
     allowed = max(judge.FLOOR * size, request.rtol * abs(claim) + request.atol)
@@ -310,7 +330,7 @@ def _confirmed_by_values(
     rng = np.random.default_rng([request.seed, 5])
     directions = [_random_direction(scene, rng) for _ in range(CONFIRMED if scene.x.size > 1 else 1)]
     lines = [along(scene.x, v, scene.space.dtype) for v in directions]
-    trials = [_curvature_trial(claim, None, v, request) for v in directions]
+    trials = [_curvature_trial(claim, None, v, request, _typical(scene, claim)) for v in directions]
     sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
     entries = []
     measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
