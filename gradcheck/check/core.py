@@ -394,12 +394,15 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     if all(e.verdict is Verdict.PASS for e in entries):
         findings = [f for f in findings if f.code != "GC210"]
-    findings += findings_of(scene, measured, entries, request, yours)
+    told = findings_of(scene, measured, entries, request, yours)
+    findings += [replace(f, hint=witness.hint) if f.code == "GC101" and witness.hint else f for f in told]
     findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)
     names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
-    evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
+    evidence: Callable[[], Evidence | None] | None = None
+    if not witness.hint:  # which says what there is to say
+        evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
     constant = _constant(scene, entries, request.seed)
     kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent

@@ -45,6 +45,8 @@ STALE = 1e-5
 #: Why autodiff is no witness where it disagrees.
 TEXT = "{} turns numbers into text, through which autodiff cannot follow them"
 EQUAL = "{} asks whether numbers are equal, and at the point they are: autodiff sees the branch of that one point"
+#: A hint where the matrix is not symmetric.
+TRIANGLE = "{0} reads one triangle of {1} only: at a symmetric {1} the derivative is right for symmetric changes"
 ROUNDS = "{} goes through calls whose derivative is zero by nature (np.round, a sort order), and they matter here"
 
 
@@ -85,6 +87,7 @@ class Witnesses:
         floor: relative precision floor of single entries.
         tried: whether autodiff's two modes were compared.
         broken: they disagree, so that autodiff is no witness.
+        hint: what may be the reason for wrong entries, or "".
         suspects: of many inputs those at which the two derivatives disagree, or are not finite.
     """
 
@@ -109,6 +112,7 @@ class Witnesses:
         if request.autodiff and self.autodiff.dense_fits:
             found = self.autodiff.dense(scene.args)
             self.ad = None if found is None else self._matrix(found)
+        self.hint = ""
         self._take_as_symmetric(findings)
         self.disagree = self._disagreement()
         self.suspects = np.empty(0, dtype=np.intp)
@@ -144,6 +148,9 @@ class Witnesses:
         total = theirs + theirs.swapaxes(1, 2)
         rounding = np.abs(mine + flipped - total) <= 64 * np.finfo(np.float64).eps * np.abs(total).max()
         if np.all(agreement(mine + flipped, total, self.floor) | rounding):
+            if np.any(self.scene.x.reshape(shape) != self.scene.x.reshape(shape).T):
+                self.hint = TRIANGLE.format(self.scene.f.name, self.request.argname)
+                return
             self.own = ad
             text = (
                 f"{self.scene.f.name} reads one triangle of {self.request.argname} only; the derivative is symmetric, "
