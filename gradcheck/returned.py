@@ -63,7 +63,12 @@ def has_auxiliary(result: Any) -> bool:
     """
     import numpy as np
 
-    if not isinstance(result, tuple) or len(result) < 2 or np.ndim(result[0]) or np.asarray(result[0]).dtype.kind not in "fc":
+    if (
+        not isinstance(result, tuple)
+        or len(result) < 2
+        or np.ndim(result[0])
+        or np.asarray(result[0]).dtype.kind not in "fc"
+    ):
         return False
     try:
         return np.asarray(result).dtype.kind not in "fciu"

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradcheck.check.result import Point, Result, Verdict
+from gradcheck.check.result import Point, Result, Verdict, gravity
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
 from gradcheck.partners import Adapted, Partner, find_partner, given_partner, overlooked, part_for
@@ -268,7 +268,9 @@ def _check(
     beside = _may_have_auxiliary(settings, partner) and grad != "returned"
     has_aux = beside and has_auxiliary(_quietly(target.function, points[0]))
     if has_aux:
-        notes.append(f"{target.name} returns a number and something beside it; the number was checked, the rest ignored")
+        notes.append(
+            f"{target.name} returns a number and something beside it; the number was checked, the rest ignored"
+        )
     label = f"{target.spec} {argument}"
     result = check_points(
         target.function,
@@ -356,7 +358,7 @@ def worst_point(result: Result) -> int:
     candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(result.entries)
     if not candidates:
         return 0
-    return max(candidates, key=lambda entry: entry.difference or 0.0).point
+    return min(candidates, key=gravity).point
 
 
 def reproduce(result: Result, argument: str, settings: Settings) -> str:

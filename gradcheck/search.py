@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gradcheck.check.notation import write_values
 from gradcheck.check.result import Point
 from gradcheck.check.solvers import watched
 from gradcheck.errors import Location
@@ -42,7 +43,7 @@ from gradcheck.trials import (
     kinds_for,
     moved,
 )
-from gradcheck.values import PointError, write_values
+from gradcheck.values import PointError
 
 # Attempts in all; attempts after the first success; attempts that fail in the same way; seconds.
 ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0

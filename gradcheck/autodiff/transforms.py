@@ -171,7 +171,7 @@ class _Traced:
         if self.raised:
             self.raised = False
         if self.trace.lost is None:
-            if self.trace.equal is not None and not any_active(self.output):
+            if self.trace.equal is not None and not self._depends(self.output):
                 raise stored(self.trace.equal)
             if _state.pages:
                 refused = forks.refusal()
@@ -179,6 +179,14 @@ class _Traced:
                     raise refused
             return True
         self.failed = self.trace.lost
+        return False
+
+    def _depends(self, output: Any) -> bool:
+        """Whether a result depends on what this trace differentiates, not only on what those around it do."""
+        if type(output) in TRACED:
+            return output.owner is self.trace and is_active(output)
+        if type(output) in (list, tuple, dict):
+            return any(map(self._depends, output.values() if type(output) is dict else output))
         return False
 
     def _persist(self, adopting: bool) -> None:

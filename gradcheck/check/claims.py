@@ -110,8 +110,10 @@ class Yours:
     def _flattened(self, shape: tuple[int, ...]) -> bool:
         """Whether it is the matrix of all outputs by all inputs, of which one or both have several axes."""
         rows, columns = self.expected[: self.outputs], self.expected[self.outputs :]
-        return max(len(rows), len(columns)) > 1 and min(len(rows), len(columns)) > 0 and (
-            shape == (math.prod(rows), math.prod(columns))
+        return (
+            max(len(rows), len(columns)) > 1
+            and min(len(rows), len(columns)) > 0
+            and (shape == (math.prod(rows), math.prod(columns)))
         )
 
 

@@ -22,15 +22,16 @@ from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import doubt_unfinished
 from gradcheck.check.diagnosis import diagnose, explain_shape
-from gradcheck.check.entries import entries_of, findings_of
+from gradcheck.check.entries import entries_of, findings_of, joined, tally
 from gradcheck.check.evidence import Evidence, gather
+from gradcheck.check.notation import write_value
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
-from gradcheck.numeric.scale import coordinate_scales
+from gradcheck.numeric.scale import Array, coordinate_scales
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
@@ -153,7 +154,7 @@ def check_points(
                 part = _retested(part, caller, f, point, number, request)
             parts.append(_without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
-    found = _own_rules([f for p in parts for f in p.findings], log) + _diagnosis(parts)
+    found = _own_rules(joined([f for p in parts for f in p.findings], entries), log) + _diagnosis(parts)
     found += blame([p.suspect for p in parts if p.suspect], seed)
     found += (
         _unchecked(caller, len(points) - len(parts))
@@ -214,11 +215,11 @@ def _without_rest(part: Part, f: UserFunction) -> Part:
     entries = tuple(
         replace(e, note="the budget was spent") if e.verdict is Verdict.INCONCLUSIVE else e for e in part.entries
     )
-    undecided = sum(e.verdict is Verdict.INCONCLUSIVE for e in entries)
-    findings = tuple(x for x in part.findings if not x.code.startswith("GC2"))
+    undecided = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
+    findings: tuple[Finding, ...] = tuple(x for x in part.findings if not x.code.startswith("GC2"))
     if undecided:
-        text = f"the budget of {f.budget} was spent: {undecided} of {len(entries)} entries were not decided"
-        findings += (Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget"),)
+        text = f"the budget of {f.budget} was spent: {{count}} were not decided"
+        findings += (tally("GC208", text, undecided, entries, f.where, "give a larger --budget"),)
     return replace(part, entries=entries, findings=findings, constant=False)
 
 
@@ -270,7 +271,7 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
     sides = []
     for sign in (1.0, -1.0):
-        moved: Any = given + sign * aside.reshape(given.shape)
+        moved: Any = _rounded(given + sign * aside.reshape(given.shape))
         if not isinstance(point.args[request.argnum], np.ndarray):
             moved = float(moved)
         args = (*point.args[: request.argnum], moved, *point.args[request.argnum + 1 :])
@@ -283,13 +284,9 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         if wrong:
             worst = max(wrong, key=lambda e: e.difference or 0.0)
             claim = worst.autodiff if worst.yours is None else worst.yours
-            style: Any = {"float_kind": lambda x: f"{x:.6g}"}
-            shown = np.array2string(np.asarray(moved), threshold=8, separator=", ", formatter=style)
-            shown = " ".join(shown.split())
-            text = (
-                f"beside the kink, at {request.argname}={shown}, {worst.label} is wrong: {claim:.6g}, where "
-                f"{worst.measured:.6g} was measured"
-            )
+            written = write_value(moved)
+            place = f"beside the kink, at {request.argname}={written}," if written else "beside the kink"
+            text = f"{place} {worst.label} is wrong: {claim:.6g}, where {worst.measured:.6g} was measured"
             wrongs = [x for x in beside.findings if x.code in ("GC101", "GC106")]
             code, where = (wrongs[0].code, wrongs[0].where) if wrongs else ("GC101", caller.where)
             return replace(part, findings=(*part.findings, Finding(code, kind(code), text, where)))
@@ -297,6 +294,12 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         return part
     hint = "beside it, on both sides, the derivative is right"
     return replace(part, findings=tuple(replace(x, hint=hint) if x.code == "GC201" else x for x in part.findings))
+
+
+def _rounded(x: Array) -> Array:
+    """To seven digits, so that a report can write it out as it is."""
+    shape = x.shape
+    return np.array([float(f"{value:.7g}") for value in x.reshape(-1)]).reshape(shape)
 
 
 def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:
@@ -371,8 +374,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if request.order == 2:
         from gradcheck.check.second import second_order
 
-        entries, total, evidence = second_order(scene, yours, request, number, findings)
-        return Part(tuple(entries), tuple(findings), total, scene.text, evidence)
+        hessian, total, gathered = second_order(scene, yours, request, number, findings)
+        return Part(tuple(hessian), tuple(findings), total, scene.text, gathered)
     total = scene.value.width * scene.x.size
     try:
         given = yours.array(scene.args) if yours else None

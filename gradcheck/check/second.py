@@ -20,7 +20,7 @@ from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import UNFINISHED, Measured, compare
-from gradcheck.check.entries import AUTODIFF_MESSAGES, counted, judged_entry
+from gradcheck.check.entries import AUTODIFF_MESSAGES, MESSAGES, judged_entry, tally
 from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
@@ -87,12 +87,17 @@ def second_order(
     along_directions = _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
     if any(e.note.startswith("kink") for e in entries):  # they go through it
         along_directions = [
-            replace(e, verdict=Verdict.INCONCLUSIVE, note="kink: see the entries") if e.verdict is Verdict.FAIL else e
+            replace(e, verdict=Verdict.INCONCLUSIVE, error=None, note="kink: see the entries")
+            if e.verdict is Verdict.FAIL
+            else e
             for e in along_directions
         ]
     entries += along_directions
     if scene.unfinished:
-        entries = [replace(e, verdict=Verdict.INCONCLUSIVE, note=UNFINISHED) if e.verdict is Verdict.FAIL else e for e in entries]
+        entries = [
+            replace(e, verdict=Verdict.INCONCLUSIVE, note=UNFINISHED) if e.verdict is Verdict.FAIL else e
+            for e in entries
+        ]
     findings += _findings(scene, entries, yours)
     if own is not None and yours is not None:
         findings += _asymmetric(own, request, scene, yours)
@@ -343,21 +348,16 @@ def _confirmed_by_values(
 
 def _findings(scene: Scene, entries: Sequence[Entry], yours: Yours | None) -> list[Finding]:
     """What the entries mean for the Hessian as a whole."""
-    out = []
+    out: list[Finding] = []
     wrong = [e for e in entries if e.verdict is Verdict.FAIL]
     unsure = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
     if wrong:
-        worst = max(wrong, key=lambda e: (e.direction is None, e.difference or 0.0))
-        count = counted(wrong, entries)
         if yours is not None:
-            text = f"{count} are wrong; the worst is {worst.label}"
-            out.append(Finding("GC101", kind("GC101"), text, yours.function.where))
+            out.append(tally(*MESSAGES[judge.FAIL], wrong, entries, yours.function.where))
         else:
             code, text, hint = AUTODIFF_MESSAGES[judge.FAIL]
-            text = text.format(count=count, worst=worst.label)
-            out.append(Finding(code, kind(code), text, scene.f.where, hint))
+            out.append(tally(code, text, wrong, entries, scene.f.where, hint))
     if unsure:
         code = "GC201" if any(e.note.startswith("kink") for e in unsure) else "GC202"
-        text = f"{counted(unsure, entries)} could not be decided; the first is {unsure[0].label}"
-        out.append(Finding(code, kind(code), text, scene.f.where))
+        out.append(tally(code, MESSAGES[judge.UNDECIDED][1], unsure, entries, scene.f.where))
     return out
