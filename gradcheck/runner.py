@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gradcheck.check.budget import Budget
 from gradcheck.check.result import Point, Result, Verdict, gravity
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
@@ -193,6 +194,7 @@ def _points(
     partner: Partner | None,
     *,
     every: bool = False,
+    notes: list[str] | None = None,
 ) -> list[Point]:
     """Points of a check; with ``every`` for any checked argument, with all defaults filled in."""
     base = Request(
@@ -207,6 +209,8 @@ def _points(
         auxiliary=_may_have_auxiliary(settings, partner),
         order=settings.order,
         every=every,
+        seconds=Budget.parse(settings.budget).seconds if settings.budget else None,
+        notes=[] if notes is None else notes,
     )
     if not settings.at:
         return find(base)
@@ -252,7 +256,7 @@ def _check(
         notes += remarks
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
-    points = _points(target, argnum, settings, partner)
+    points = _points(target, argnum, settings, partner, notes=notes)
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
@@ -351,6 +355,11 @@ def _quietly(function: Callable[..., Any], point: Point) -> Any:
             return function(*copy.deepcopy(point.args))
         except (Exception, SystemExit):
             return None
+        except KeyboardInterrupt as err:
+            from gradcheck.check.calls import UserFunction
+
+            name = str(getattr(function, "__qualname__", type(function).__name__))
+            raise UserFunction(function, name).interrupted(err, point.args) from err
 
 
 def worst_point(result: Result) -> int:

@@ -20,11 +20,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gradcheck.alarm import OvertimeError, within
 from gradcheck.check.notation import write_values
 from gradcheck.check.result import Point
 from gradcheck.check.solvers import watched
 from gradcheck.errors import Location
-from gradcheck.frames import describe, exit_call, user_location
+from gradcheck.frames import describe, exit_call, location_in, user_location
 from gradcheck.returned import PAIR_HINT, describe_value, has_auxiliary, returns_gradient, sizes_in
 from gradcheck.targets import Parameter, Target
 from gradcheck.trials import (
@@ -47,6 +48,8 @@ from gradcheck.values import PointError
 
 # Attempts in all; attempts after the first success; attempts that fail in the same way; seconds.
 ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0
+# A call that takes longer is given up: seconds before any has returned, afterwards, and times the longest that has.
+FIRST_CALL, CALL, TIMES = 10.0, 5.0, 20.0
 DEFAULT_POINTS = 5
 
 _ABOUT_SHAPES = "shape|dimension|size|unpack|axis|aligned|ind(ex|ic)|subscript|operand|length|square|mismatch|matrix"
@@ -85,6 +88,8 @@ class Request:
         every: any argument will do as the checked one, and all that have defaults get a place in the point.
         movable: names of the parameters whose defaults may be varied: those that the derivative takes, too; None
             for all.
+        seconds: how long one call may take at most, or None for what others take.
+        notes: where remarks go that the report is to show.
     """
 
     target: Target
@@ -100,6 +105,8 @@ class Request:
     order: int = 1
     every: bool = False
     movable: frozenset[str] | None = None
+    seconds: float | None = None
+    notes: list[str] = field(default_factory=list, compare=False)
 
     def at(self, known: Mapping[str, Any], text: str) -> Request:
         """The same request with values that the user has given."""
@@ -194,8 +201,9 @@ class _Failure:
 class _AttemptError(Exception):
     """f does not run at a trial point, or its value is of no use there."""
 
-    def __init__(self, text: str, where: Location | None = None, domain: bool = False) -> None:
+    def __init__(self, text: str, where: Location | None = None, domain: bool = False, endless: bool = False) -> None:
         super().__init__(text)
+        self.endless = endless
         self.text = text
         self.where = where
         self.domain = domain
@@ -220,6 +228,9 @@ class Search:
         self.varied = [p.name for p in parameters if p.name in fixed and varies(request, p)]
         self.failures: dict[tuple[str, Location | None], _Failure] = {}
         self.attempts = 0
+        self.started = time.monotonic()
+        self.longest = 0.0  # call of f that has returned, in seconds
+        self.endless: set[Domain] = set()  # where one did not
         self.unfinished = ""  # which solver gave up in the last call of f
         self.gave_up = False  # one did somewhere
         self.lenient = False  # and that is taken: there is nothing better
@@ -259,6 +270,8 @@ class Search:
         import numpy as np
 
         args = [copy.deepcopy(value) for value in values.values()]
+        user, limit = function or self.request.target.function, self.limit
+        name = self.request.target.name if function is None else getattr(function, "__name__", "the derivative")
         try:
             with (
                 contextlib.redirect_stdout(io.StringIO()),
@@ -267,8 +280,20 @@ class Search:
                 watched() as solvers,
             ):
                 warnings.simplefilter("ignore")
-                result = (function or self.request.target.function)(*args)
+                begun = time.monotonic()
+                result = within(limit, name, lambda: user(*args))
+                self.longest = max(self.longest, time.monotonic() - begun)
                 self.unfinished = solvers.failure()
+        except OvertimeError as err:
+            text, where, point = f"did not return within {limit:g} s", location_in(err.frames), write_values(values)
+            if point is not None:
+                place = f" ({where})" if where else ""
+                self.request.notes.append(f"{name} {text} at the trial point {point}{place}; it was passed over")
+            raise _AttemptError(f"it {text}", where, endless=True) from None
+        except KeyboardInterrupt as err:
+            from gradcheck.check.calls import UserFunction  # loads NumPy, which --help must not wait for
+
+            raise UserFunction(user, name).interrupted(err, args, ", in the search for points,") from err
         except SystemExit as err:
             raise _AttemptError(f"it calls {exit_call(err)}", user_location(err)) from err
         except Exception as err:
@@ -276,6 +301,12 @@ class Search:
         if inspect.iscoroutine(result):
             result.close()  # Python would warn that it was never awaited
         return result
+
+    @property
+    def limit(self) -> float:
+        """Seconds that the next call may take."""
+        usual = max(CALL, TIMES * self.longest) if self.longest else FIRST_CALL
+        return usual if self.request.seconds is None else min(usual, self.request.seconds)
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """f's value as an array, if it is one that can be differentiated."""
@@ -318,6 +349,10 @@ class Search:
             except _AttemptError as err:
                 # A LinAlgError or a math domain error depends on the values as much as a nan does.
                 if err.domain or "LinAlgError" in err.text or "math domain" in err.text:
+                    last = err
+                    continue
+                if err.endless and time.monotonic() < self.started + SECONDS:
+                    self.endless.add(domain)
                     last = err
                     continue
                 self.note(kinds, err)
@@ -512,10 +547,15 @@ class Search:
         if number % 2 and best.domain is POSITIVE:
             order.insert(0, SIGNED)
         for domain in order:
+            if domain in self.endless:
+                continue
             for vary in (True, False) if number and self.varied else (False,):
                 try:
                     self.evaluate(self.values(best.kinds, domain, number, vary))
-                except _AttemptError:
+                except _AttemptError as err:
+                    if err.endless:
+                        self.endless.add(domain)
+                        break
                     continue
                 return self.drawn(best.kinds, domain, number, vary)
         return None

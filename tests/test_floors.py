@@ -25,7 +25,7 @@ FLOORS = {
     **dict.fromkeys(
         ["frames", "loading", "targets", "partners", "trials", "values", "returned", "search", "points"], 4
     ),
-    **dict.fromkeys(["settings", "explain"], 4),
+    **dict.fromkeys(["settings", "explain", "alarm"], 4),
     "runner": 5,
     "report": 6,
     "integrations": 7,

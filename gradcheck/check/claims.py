@@ -244,6 +244,8 @@ class Autodiff:
             where = self.f.error(error).where
             text = f"{self.f.name} raised {type(error).__name__} while traced: {error}".split("\n")[0]
             self.trouble = GradcheckError(text, where=where, code="GC016")
+        except KeyboardInterrupt as error:
+            raise self.f.interrupted(error, (), " while it was traced") from error
         return None
 
     def _with_another_in_the_cache(self, compute: Callable[[], Any], error: GradcheckError) -> Any:
