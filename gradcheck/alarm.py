@@ -1,8 +1,9 @@
 """A limit to how long one call of the user's code may take, for the search for points: some arguments never end.
 
-Beside ``search.py``. On POSIX a timer's signal raises an exception in the user's code, elsewhere a thread that simulates
-Ctrl-C does; both on the main thread only, and only where Python gets to run: compiled code that does not return is not
-interrupted. Code that catches everything catches this, too: what it returns then is not taken, and the timer comes back.
+Beside ``search.py``. On POSIX a timer's signal raises an exception in the user's code, elsewhere a thread that
+simulates Ctrl-C does; both on the main thread only, and only where Python gets to run: compiled code that does not
+return is not interrupted. Code that catches everything catches this, too: what it returns then is not taken, and the
+timer comes back.
 """
 
 from __future__ import annotations

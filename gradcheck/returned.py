@@ -58,8 +58,8 @@ def has_auxiliary(result: Any) -> bool:
     """Whether a tuple is a number and something else beside it, which no array of numbers could be made of.
 
     >>> import numpy as np
-    >>> has_auxiliary((1.0, np.ones(3))), has_auxiliary((1.0, {"n": 2})), has_auxiliary((1.0, 2.0)), has_auxiliary((1.0,))
-    (True, True, False, False)
+    >>> has_auxiliary((1.0, np.ones(3))), has_auxiliary((1.0, {"n": 2})), has_auxiliary((1.0, 2.0))
+    (True, True, False)
     """
     import numpy as np
 

@@ -32,8 +32,8 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
+from gradcheck.request import Request
 from gradcheck.returned import PAIR_HINT, has_auxiliary, may_return_derivative, returns_gradient
-from gradcheck.search import Request
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 

@@ -20,7 +20,8 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
-from gradcheck.search import NoPointError, Request
+from gradcheck.request import Request
+from gradcheck.search import NoPointError
 from gradcheck.targets import Target, resolve, taken_by
 from gradcheck.values import PointError, parse_values, read_file
 

@@ -227,10 +227,10 @@ CODES: dict[str, Code] = {
                   "may be rounding themselves (cos(pi/2) is 6e-17), so that a difference means nothing, or small for "
                   "their units (a charge in coulombs). Check that output alone, or in units in which it is of size 1."),
     "GC210": Code("unfinished", "a solver gave up at the point",
-                  "A solver of SciPy that the function calls reported failure at the point (success is False, or odeint "
-                  "warned), and the function went on with what it returned, which is no solution: its differences say "
-                  "nothing about the derivative. Nothing is called wrong there unless autodiff says the same as the "
-                  "measurement. Check where the solver succeeds, tighten or relax its options, or look at its success."),
+                  "A solver of SciPy that the function calls reported failure at the point (success is False, or "
+                  "odeint warned), and the function went on with what it returned, which is no solution: its "
+                  "differences say nothing about the derivative. Nothing is called wrong there unless autodiff says "
+                  "the same as the measurement. Check where the solver succeeds, or relax its options."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),

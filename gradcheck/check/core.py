@@ -29,6 +29,7 @@ from gradcheck.check.preflight import Scene, call_order, memory_findings, prepar
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
+from gradcheck.check.ties import excuse_conventions
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import Array, coordinate_scales
@@ -389,6 +390,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if witness.broken and given is None:  # nothing is left that could be compared
         return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
+    excuse_conventions(witness, measured)
     if scene.unfinished:
         doubt_unfinished(measured)
     if yours is not None and given is not None and not caller.spent:

@@ -238,6 +238,9 @@ def _in_subdifferential(m: Measured, row: int) -> str:
     for side, slope in (("left", float(m.estimate.left[row])), ("right", float(m.estimate.right[row]))):
         if abs(claim - slope) <= float(m.estimate.doubt[row]) + 1e-6 * max(abs(claim), abs(slope)):
             return f"is the {side} one"
+    low, high = sorted((float(m.estimate.left[row]), float(m.estimate.right[row])))
+    if m.reason and not low <= claim <= high:
+        return m.reason
     return "lies between"
 
 

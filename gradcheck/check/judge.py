@@ -220,3 +220,10 @@ def nearest(e: Estimate) -> tuple[Array, Array]:
     bars = np.where(e.short & np.isfinite(e.rung_bar), e.rung_bar, np.inf)
     at = (np.argmin(bars, axis=0), np.arange(bars.shape[1]))
     return e.rung_value[at], bars[at]
+
+
+def agreement(yours: Array, autodiff: Array, floor: float) -> np.ndarray:
+    """Where a hand-written derivative and autodiff's are the same to the precision floor."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(yours), np.abs(autodiff))
+        return np.asarray((np.abs(yours - autodiff) <= floor * size) | (yours == autodiff))

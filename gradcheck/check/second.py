@@ -22,11 +22,11 @@ from gradcheck.check.codes import kind
 from gradcheck.check.compare import UNFINISHED, Measured, compare
 from gradcheck.check.entries import AUTODIFF_MESSAGES, MESSAGES, judged_entry, tally
 from gradcheck.check.evidence import Evidence, gather
-from gradcheck.check.judge import Trial
+from gradcheck.check.judge import Trial, agreement
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
-from gradcheck.check.witnesses import agreement, modes_disagree
+from gradcheck.check.witnesses import modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array, random_weights

@@ -1,8 +1,8 @@
 """Solvers of SciPy that gave up while the user's function ran: what they return then is no solution.
 
-Lowest part of the check floor, without NumPy: the search for points passes over such points, and a check at one says so.
-SciPy says it in a result whose ``success`` is False (``solve_ivp``, ``root``, ``minimize``, ``solve_bvp``, ``fsolve``) or
-in a warning (``odeint``); the code of many users looks at neither.
+Lowest part of the check floor, without NumPy: the search for points passes over such points, and a check at one says
+so. SciPy says it in a result whose ``success`` is False (``solve_ivp``, ``root``, ``minimize``, ``solve_bvp``,
+``fsolve``) or in a warning (``odeint``); the code of many users looks at neither.
 """
 
 from __future__ import annotations
