@@ -32,7 +32,7 @@ from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.ties import excuse_conventions
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
-from gradcheck.numeric.scale import Array, coordinate_scales
+from gradcheck.numeric.scale import coordinate_scales
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
@@ -272,7 +272,7 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
     sides = []
     for sign in (1.0, -1.0):
-        moved: Any = _rounded(given + sign * aside.reshape(given.shape))
+        moved: Any = given + sign * aside.reshape(given.shape)
         if not isinstance(point.args[request.argnum], np.ndarray):
             moved = float(moved)
         args = (*point.args[: request.argnum], moved, *point.args[request.argnum + 1 :])
@@ -295,12 +295,6 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         return part
     hint = "beside it, on both sides, the derivative is right"
     return replace(part, findings=tuple(replace(x, hint=hint) if x.code == "GC201" else x for x in part.findings))
-
-
-def _rounded(x: Array) -> Array:
-    """To seven digits, so that a report can write it out as it is."""
-    shape = x.shape
-    return np.array([float(f"{value:.7g}") for value in x.reshape(-1)]).reshape(shape)
 
 
 def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:
