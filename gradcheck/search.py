@@ -132,6 +132,7 @@ class Search:
         self.started = time.monotonic()
         self.longest = 0.0  # call of f that has returned, in seconds
         self.endless: set[Domain] = set()  # where one did not
+        self.remarks: list[str] = []  # of those
         self.unfinished = ""  # which solver gave up in the last call of f
         self.gave_up = False  # one did somewhere
         self.lenient = False  # and that is taken: there is nothing better
@@ -153,6 +154,7 @@ class Search:
         count = self.request.count or DEFAULT_POINTS
         points = [self.point(best, number) for number in range(count)]
         found = [point for point in points if point is not None]
+        self.request.notes.extend(self.remarks[:1])
         # A drawn point may miss f's domain in every try; the same point twice would prove nothing.
         return found or [self.drawn(best.kinds, best.domain, 0)]
 
@@ -189,7 +191,7 @@ class Search:
             text, where, point = f"did not return within {limit:g} s", location_in(err.frames), write_values(values)
             if point is not None:
                 place = f" ({where})" if where else ""
-                self.request.notes.append(f"{name} {text} at the trial point {point}{place}; it was passed over")
+                self.remarks.append(f"{name} {text} at the trial point {point}{place}; it was passed over")
             raise _AttemptError(f"it {text}", where, endless=True) from None
         except KeyboardInterrupt as err:
             from gradcheck.check.calls import UserFunction  # loads NumPy, which --help must not wait for

@@ -29,6 +29,8 @@ ROUGH_LINES, ROUGH_REACH = 3, 0.1
 #: known better than this part of its largest contribution, whatever the differences say.
 SLIGHT = 1e-7
 AMPLIFIES = 300.0
+#: Two derivatives so close are the same up to what is lost in the rounding of f.
+ALIKE = 0.1
 
 #: Why nothing is wrong where f's value is no solution.
 UNFINISHED = "a solver gave up here: f's value is no solution"
@@ -260,12 +262,16 @@ def doubt_unfinished(measured: Sequence[Measured]) -> None:
 
 
 def doubt_flat(measured: Sequence[Measured]) -> None:
-    """Turn failures where yours and autodiff agree, and f is the same number at all steps, into UNDECIDED, in place.
+    """Turn failures where yours is like autodiff's, and f is the same number at all steps, into UNDECIDED, in place.
 
     What it depends on is lost in the rounding of something larger inside of it, or in an underflow.
     """
     for m in measured:
-        flat = np.all(m.estimate.plain == 0, axis=0) & m.trial.witness_agrees & (m.state == FAIL)
+        if m.trial.witness is None:
+            continue
+        with np.errstate(all="ignore"):
+            alike = np.abs(m.trial.claim - m.trial.witness) <= ALIKE * np.abs(m.trial.witness)
+        flat = np.all(m.estimate.plain == 0, axis=0) & alike & (m.trial.witness != 0) & (m.state == FAIL)
         m.state[flat] = UNDECIDED
         if np.any(flat):
             m.reason = "f is the same number at all steps: the slope is below its rounding"
