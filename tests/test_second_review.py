@@ -19,7 +19,8 @@ from scipy.sparse import csr_array, csr_matrix
 
 import gradcheck as package
 from gradcheck import alarm, check, cli, extend
-from gradcheck.check.result import Verdict
+from gradcheck.check import check_points
+from gradcheck.check.result import Point, Verdict
 from gradcheck.check.solvers import watched
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -368,6 +369,17 @@ def test_the_head_and_the_findings_count_the_same(gradcheck: Run) -> None:
     assert point is not None
     _, again = gradcheck("model.py:scaled", "--at", point[1])
     assert rows[0][1] in again  # its value at the point that is shown
+
+
+def test_what_is_wrong_at_one_point_is_not_undecided_at_another() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(np.maximum(x, 0.0)) + x[0] * x[1]
+
+    points = [Point((np.array([0.0, 1.0, 2.0]),)), Point((np.array([0.5, 1.0, 0.0]),))]
+    result = check_points(f, points, grad=lambda x: (x > 0) + np.array([1.5 * x[1], x[0], 0.0]))
+    kinks = [finding.message for finding in result.findings if finding.code == "GC201"]
+    assert kinks == ["f has a kink at the point: df/dx[2]"]
+    assert any(f.message == "1 of 3 entries are wrong; the worst is df/dx[0]" for f in result.findings)
 
 
 def test_more_detail_shows_a_table_once_and_how_to_reproduce_it_last(gradcheck: Run) -> None:

@@ -76,7 +76,11 @@ def _one(tallies: Sequence[Tally], entries: Sequence[Entry]) -> Finding:
     hint = first.hint if len(set(hints)) == 1 or first.code == "GC201" else next(h for h in hints if h)
     if first.code == "GC201" and None in hints:
         hint = None
-    message = _filled(first.template, [e for t in tallies for e in t.hits], entries)
+    hits = [e for t in tallies for e in t.hits]
+    if first.code.startswith("GC2"):  # what is wrong at another point is no longer undecided
+        wrong = {e.label for e in entries if e.verdict is Verdict.FAIL}
+        hits = [e for e in hits if e.label not in wrong] or hits
+    message = _filled(first.template, hits, entries)
     return Finding(first.code, first.kind, message, first.where, hint, first.evidence)
 
 
