@@ -152,7 +152,8 @@ def _bound(m: Measured, row: int) -> float:
     value, trial = float(m.estimate.value[row]), m.trial
     bound = judge.BARS * float(m.estimate.bar[row])
     if int(m.state[row]) in (judge.KINK, judge.OUTSIDE):  # what is measured is the middle of the two slopes
-        bound = max(bound, 0.5 * abs(float(m.estimate.right[row] - m.estimate.left[row])))
+        e = m.estimate
+        bound = max(bound, float(0.5 * np.abs(e.right[row] - e.left[row]) + e.doubt[row]))
     if judge.staircase(m.estimate)[row]:
         gaps = np.abs(m.estimate.plain[:, row] - value)
         unexplained = gaps > judge.VISIBLE * m.estimate.plain_noise[:, row]
@@ -199,7 +200,7 @@ def _note(m: Measured, row: int) -> str:
     """Why, where there is more to say than the numbers do."""
     state, e = int(m.state[row]), m.estimate
     if state in (judge.KINK, judge.OUTSIDE):
-        left, right = f"{e.left[row]:.6g}", f"{e.right[row]:.6g}"
+        left, right = (_known_digits(float(slope[row]), float(e.doubt[row])) for slope in (e.left, e.right))
         if e.vertical[row]:
             return "jump: f is discontinuous here, or its slope is infinite"
         text = f"kink: slope {left} on the left, {right} on the right".replace("-", "−")
@@ -232,6 +233,18 @@ def _note(m: Measured, row: int) -> str:
         note = f"{by} a complex step" if by else note
     side = {0: "", 1: "measured from the right only", -1: "measured from the left only"}[m.line.side]
     return "; ".join(t for t in (note, side) if t)
+
+
+def _known_digits(slope: float, doubt: float) -> str:
+    """A slope, no further than it is known.
+
+    >>> _known_digits(-0.687297, 1.2e-3), _known_digits(1.0, 1e-15), _known_digits(0.0, 0.0)
+    ('-0.687', '1', '0')
+    """
+    digits = 6
+    if slope and 0 < doubt < np.inf:
+        digits = int(np.clip(np.floor(np.log10(abs(slope))) - np.floor(np.log10(doubt)) + 1, 2, 6))
+    return f"{slope:.{digits}g}"
 
 
 def _in_subdifferential(m: Measured, row: int) -> str:
