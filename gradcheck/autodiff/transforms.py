@@ -183,8 +183,9 @@ class _Traced:
 
     def _depends(self, output: Any) -> bool:
         """Whether a result depends on what this trace differentiates, not only on what those around it do."""
-        if type(output) in TRACED:
-            return output.owner is self.trace and is_active(output)
+        if type(output) in TRACED:  # what belongs to a trace that has ended is refused elsewhere
+            around = any(output.owner is trace for trace in _state.stack if trace is not self.trace)
+            return is_active(output) and not around
         if type(output) in (list, tuple, dict):
             return any(map(self._depends, output.values() if type(output) is dict else output))
         return False
