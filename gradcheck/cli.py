@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand
 
 from gradcheck._version import __version__
-from gradcheck.errors import GradcheckError
+from gradcheck.errors import GradcheckError, Interrupted
 from gradcheck.report import FORMATS, render
 from gradcheck.report.style import Style, escaped
 from gradcheck.settings import Settings, SettingsError
@@ -444,7 +444,7 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
         app(arguments, prog_name="gradcheck", standalone_mode=True)
     except SystemExit as end:
         if end.code == INTERRUPTED and sys.stderr is not None:
-            sys.stderr.write("gradcheck: interrupted\n")
+            sys.stderr.write(escaped(f"gradcheck: interrupted{_place_of(end)}") + "\n")
         return end.code if isinstance(end.code, int) else BUG if end.code else 0
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -458,6 +458,16 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
     except Exception as err:
         return _own_bug(err)
     return 0
+
+
+def _place_of(end: BaseException) -> str:
+    """`` in model.py:f at x=2.0 (model.py:3)``, where Ctrl-C came while the user's code ran."""
+    cause: BaseException | None = end
+    while cause is not None:
+        if isinstance(cause, Interrupted):
+            return f" in {cause}"
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
 def _own_bug(err: Exception) -> int:

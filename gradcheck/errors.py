@@ -20,6 +20,10 @@ class Location:
         return f"{self.file}:{self.line}"
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while the user's code ran; its text says in which function, at which point."""
+
+
 class GradcheckError(Exception):
     """Something that the user can mend. Never used for a bug in gradcheck itself.
 

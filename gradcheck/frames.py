@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import sysconfig
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 from gradcheck.errors import Location
@@ -31,13 +32,22 @@ def is_installed(file: str) -> bool:
 
 def user_frames(err: BaseException) -> list[traceback.FrameSummary]:
     """The frames of the user's own code, outermost first; else those of installed packages."""
-    foreign = [frame for frame in traceback.extract_tb(err.__traceback__) if not _is_ours(frame.filename)]
+    return _users(traceback.extract_tb(err.__traceback__))
+
+
+def _users(stack: Sequence[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    foreign = [frame for frame in stack if not _is_ours(frame.filename)]
     return [frame for frame in foreign if not frame.filename.startswith(_INSTALLED)] or foreign
 
 
 def user_location(err: BaseException) -> Location | None:
     """File and line where the user's code raised, or called what raised; None if none of it ran."""
-    frames = user_frames(err)
+    return location_in(traceback.extract_tb(err.__traceback__))
+
+
+def location_in(stack: Sequence[traceback.FrameSummary]) -> Location | None:
+    """The innermost of these frames that is the user's, see :func:`user_frames`."""
+    frames = _users(stack)
     if not frames:
         return None
     return Location(relative(frames[-1].filename), frames[-1].lineno or 1)

@@ -19,7 +19,8 @@ from typing import Any
 
 from gradcheck.check.result import Point
 from gradcheck.frames import describe, user_location
-from gradcheck.search import Request, Search, moved_text, runs, varies, write_point
+from gradcheck.request import Request, moved_text, varies, write_point
+from gradcheck.search import Search, runs
 from gradcheck.targets import Parameter, Target, resolve
 from gradcheck.trials import generator, moved
 from gradcheck.values import PointError, as_array, parse_values

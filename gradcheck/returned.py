@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+PAIR_HINT = (
+    "if it returns value and derivative: --grad returned; if a number and something that is none beside it: --grad none"
+)
+
 
 def returns_gradient(result: Any, argument: Any) -> bool:
     """Whether a value looks like (f, derivative): a pair of a number and an array of the argument's shape, or of a
@@ -48,6 +52,28 @@ def may_return_derivative(result: Any, argument: Any) -> bool:
     except ValueError:
         return False
     return bool(second == first + np.shape(argument) or first == second == np.shape(argument))
+
+
+def has_auxiliary(result: Any) -> bool:
+    """Whether a tuple is a number and something else beside it, which no array of numbers could be made of.
+
+    >>> import numpy as np
+    >>> has_auxiliary((1.0, np.ones(3))), has_auxiliary((1.0, {"n": 2})), has_auxiliary((1.0, 2.0))
+    (True, True, False)
+    """
+    import numpy as np
+
+    if (
+        not isinstance(result, tuple)
+        or len(result) < 2
+        or np.ndim(result[0])
+        or np.asarray(result[0]).dtype.kind not in "fc"
+    ):
+        return False
+    try:
+        return np.asarray(result).dtype.kind not in "fciu"
+    except ValueError:  # ragged
+        return True
 
 
 def describe_value(result: Any) -> str:

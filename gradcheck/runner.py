@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gradcheck.check.budget import Budget
 from gradcheck.check.result import Point, Result, Verdict
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
@@ -34,8 +35,8 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
-from gradcheck.returned import may_return_derivative, returns_gradient
-from gradcheck.search import Request, write_point
+from gradcheck.request import Request, write_point
+from gradcheck.returned import PAIR_HINT, has_auxiliary, may_return_derivative, returns_gradient
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
@@ -147,7 +148,7 @@ def problem_of(err: Exception) -> Problem:
     if isinstance(err, GradcheckError):
         hint = err.hint and err.hint.replace("grad='returned'", "--grad returned")
         if hint is None and re.search(r"\breturn(s|ed) a (tuple|list)\b", err.message):
-            hint = "if it returns value and derivative: --grad returned"
+            hint = PAIR_HINT
         where = err.where and Location(relative(err.where.file), err.where.line)
         cause = err.__cause__
         return Problem(
@@ -197,12 +198,13 @@ def _points(
     *,
     every: bool = False,
     also: Sequence[Partner] = (),
+    notes: list[str] | None = None,
 ) -> list[Point]:
     """Points of a check; with ``every`` for any checked argument, with all defaults filled in.
 
     Defaults are varied that all derivatives take, the ``also`` ones, too.
     """
-    base = _request(target, argnum, settings, partner, every=every, also=also)
+    base = _request(target, argnum, settings, partner, every=every, also=also, notes=notes)
     if not settings.at:
         return find(base)
     found: list[Point] = []
@@ -220,6 +222,7 @@ def _request(
     *,
     every: bool = False,
     also: Sequence[Partner] = (),
+    notes: list[str] | None = None,
 ) -> Request:
     """What is known before points are looked for."""
     taken = [p.takes for p in (partner, *also) if p is not None and p.takes is not None]
@@ -234,9 +237,17 @@ def _request(
         derivative=partner.function if partner else None,
         movable=frozenset.intersection(*taken) if taken else None,
         returned=settings.grad == "returned",
+        auxiliary=_may_have_auxiliary(settings, partner),
         order=settings.order,
         every=every,
+        seconds=Budget.parse(settings.budget).seconds if settings.budget else None,
+        notes=[] if notes is None else notes,
     )
+
+
+def _may_have_auxiliary(settings: Settings, partner: Partner | None) -> bool:
+    """Whether a number with something else beside it is a value: not where the other may be a derivative on trial."""
+    return settings.grad == "none" or (settings.grad != "returned" and partner is not None)
 
 
 def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress | None) -> Outcome:
@@ -270,7 +281,7 @@ def _check(
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
     product, jac = _second(target, argument, settings, notes)
-    points = _points(target, argnum, settings, partner, also=[p for p in (product, jac) if p is not None])
+    points = _points(target, argnum, settings, partner, also=[p for p in (product, jac) if p is not None], notes=notes)
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
@@ -285,6 +296,12 @@ def _check(
     if grad is None and product is None and settings.grad == "auto":
         remark = overlooked(target, settings.order, notes)
         notes += [remark] if remark else []
+    beside = _may_have_auxiliary(settings, partner) and grad != "returned"
+    has_aux = beside and has_auxiliary(_quietly(target.function, points[0]))
+    if has_aux:
+        notes.append(
+            f"{target.name} returns a number and something beside it; the number was checked, the rest ignored"
+        )
     label = f"{target.spec} {argument}"
     result = check_points(
         target.function,
@@ -310,7 +327,14 @@ def _check(
         jac=jac.function if jac else None,
         shrink=settings.shrink,
         allowed=lambda args: are_inside(args, target, settings.bounds),
+        has_aux=has_aux,
     )
+    result = _with_doubt(result) if grad == "returned" and settings.grad == "auto" else result
+    return _with_text(result, target, argnum, settings)
+
+
+def _with_text(result: Result, target: Target, argnum: int, settings: Settings) -> Result:
+    """The simpler point, if there is one, in the notation of ``--at``."""
     if result.simpler is None:
         return result
     request = _request(target, argnum, settings, None)
@@ -339,6 +363,16 @@ def _second(
     return product, jac
 
 
+def _with_doubt(result: Result) -> Result:
+    """What was taken for a gradient and is wrong nearly everywhere may be none: say so."""
+    wrong = [e for e in result.located if e.verdict is Verdict.FAIL]
+    if 2 * len(wrong) <= len(result.located):
+        return result
+    hint = "f returns a number and an array of the argument's shape, taken for its gradient; if it is not: --grad none"
+    findings = (replace(f, hint=f.hint or hint) if f.code == "GC101" else f for f in result.findings)
+    return replace(result, findings=tuple(findings))
+
+
 def _derivative(
     target: Target, partner: Partner | None, point: Point, argnum: int, settings: Settings
 ) -> tuple[Any, str]:
@@ -347,6 +381,10 @@ def _derivative(
     One call of f and one of the derivative decide it. Where one of them raises, the check will say so.
     """
     value = _quietly(target.function, point)
+    if _may_have_auxiliary(settings, partner) and has_auxiliary(value):
+        if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
+            return "returned", ""
+        value = value[0]
     if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
         return "returned", ""
     if partner is None:
@@ -382,6 +420,11 @@ def _quietly(function: Callable[..., Any], point: Point) -> Any:
             return function(*copy.deepcopy(point.args))
         except (Exception, SystemExit):
             return None
+        except KeyboardInterrupt as err:
+            from gradcheck.check.calls import UserFunction
+
+            name = str(getattr(function, "__qualname__", type(function).__name__))
+            raise UserFunction(function, name).interrupted(err, point.args) from err
 
 
 def reproduce(result: Result, argument: str, settings: Settings) -> str:

@@ -17,14 +17,18 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
+from gradcheck.alarm import OvertimeError, within
+from gradcheck.check.notation import write_values
 from gradcheck.check.result import Point
+from gradcheck.check.solvers import watched
 from gradcheck.errors import Location
-from gradcheck.frames import describe, exit_call, user_location
-from gradcheck.returned import describe_value, returns_gradient, sizes_in
-from gradcheck.targets import Parameter, Target
+from gradcheck.frames import describe, exit_call, location_in, user_location
+from gradcheck.request import Request, moved_text, varies, write_point
+from gradcheck.returned import PAIR_HINT, describe_value, has_auxiliary, returns_gradient, sizes_in
+from gradcheck.targets import Parameter
 from gradcheck.trials import (
     DOMAINS,
     INTEGER,
@@ -35,17 +39,17 @@ from gradcheck.trials import (
     Domain,
     Kind,
     combinations,
-    confined,
     draw,
     generator,
-    is_movable,
     kinds_for,
     moved,
 )
-from gradcheck.values import PointError, write_values
+from gradcheck.values import PointError
 
 # Attempts in all; attempts after the first success; attempts that fail in the same way; seconds.
 ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0
+# A call that takes longer is given up: seconds before any has returned, afterwards, and times the longest that has.
+FIRST_CALL, CALL, TIMES = 10.0, 5.0, 20.0
 DEFAULT_POINTS = 5
 
 _ABOUT_SHAPES = "shape|dimension|size|unpack|axis|aligned|ind(ex|ic)|subscript|operand|length|square|mismatch|matrix"
@@ -65,94 +69,6 @@ class NoPointError(PointError):
         self.details = tuple(details)
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is known before points are looked for.
-
-    Attributes:
-        target: the function.
-        argnum: position of the checked argument.
-        known: values by name that the user has given.
-        known_text: the ``--at`` that gave them, for the reproduce line of values too large to be written out.
-        shapes: by name, from ``--shape``.
-        bounds: by name, from ``--bounds``: lower and upper.
-        count: how many points; None for one where everything is given, else ``DEFAULT_POINTS``.
-        seed: of all random values.
-        derivative: hand-written, takes the arguments of f; a point is better if it runs there.
-        returned: f returns (value, derivative).
-        order: 1 or 2.
-        every: any argument will do as the checked one, and all that have defaults get a place in the point.
-        movable: names of the parameters whose defaults may be varied: those that the derivative takes, too; None
-            for all.
-    """
-
-    target: Target
-    argnum: int
-    known: Mapping[str, Any] = field(default_factory=dict)
-    known_text: str | None = None
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    count: int | None = None
-    seed: int = 0
-    derivative: Callable[..., Any] | None = None
-    returned: bool = False
-    order: int = 1
-    every: bool = False
-    movable: frozenset[str] | None = None
-    bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-
-    def confined(self, name: str, value: Any, rng: Any) -> Any:
-        """A value that was made up for a parameter, moved into its bounds."""
-        return confined(value, *self.bounds[name], rng) if name in self.bounds else value
-
-    def at(self, known: Mapping[str, Any], text: str) -> Request:
-        """The same request with values that the user has given."""
-        return replace(self, known=known, known_text=text, count=1)
-
-
-def write_point(request: Request, parameters: Sequence[Parameter], args: Sequence[Any]) -> str | None:
-    """The point in ``--at`` notation; what has its default is left out, the checked argument is not."""
-    chosen = {
-        p.name: value
-        for at, (p, value) in enumerate(zip(parameters, args, strict=True))
-        if p.required
-        or at == request.argnum
-        or p.name in request.known
-        or p.name in request.shapes
-        or (is_movable(p.default) and not _same(p.default, value))
-    }
-    if all(p.name.startswith("arg") and p not in request.target.parameters for p in parameters):
-        written = write_values(chosen)
-        return written and re.sub(r"(^|; )arg\d+=", r"\1", written)
-    written = write_values(chosen)
-    default = parameters[request.argnum].default
-    if written is None and len(chosen) > 1 and _same(default, args[request.argnum]):
-        del chosen[parameters[request.argnum].name]
-        written = write_values(chosen)
-    if written is None and request.known and set(chosen) <= {*request.known, parameters[request.argnum].name}:
-        return request.known_text
-    return written
-
-
-def varies(request: Request, parameter: Parameter) -> bool:
-    """Whether the default of a parameter is varied from the second found point on.
-
-    That of the checked argument is, whatever array of floats it is; see ``trials.is_movable`` for the others.
-    """
-    name = parameter.name
-    if parameter.required or name in request.known or name in request.shapes:
-        return False
-    if name in [p.name for p in request.target.parameters[request.argnum : request.argnum + 1]]:
-        return _is_float(parameter.default)
-    return is_movable(parameter.default) and (request.movable is None or name in request.movable)
-
-
-def _is_float(value: Any) -> bool:
-    import numpy as np
-
-    array = isinstance(value, float | np.ndarray | np.floating) and np.asarray(value)
-    return array is not False and array.dtype.kind == "f" and array.size > 0 and bool(np.all(np.isfinite(array)))
-
-
 def runs(request: Request, parameters: Sequence[Parameter], args: Sequence[Any]) -> bool:
     """Whether f runs at a point and its value is finite."""
     values = {p.name: value for p, value in zip(parameters, args, strict=True)}
@@ -161,17 +77,6 @@ def runs(request: Request, parameters: Sequence[Parameter], args: Sequence[Any])
     except _AttemptError:
         return False
     return True
-
-
-def moved_text(names: Sequence[str]) -> str:
-    """What ``Point.how`` says of varied defaults."""
-    return f"; {', '.join(names)} moved off the default{'s' * (len(names) > 1)}"
-
-
-def _same(default: Any, value: Any) -> bool:
-    import numpy as np
-
-    return default is not Parameter.REQUIRED and np.array_equal(default, value)
 
 
 @dataclass
@@ -197,8 +102,9 @@ class _Failure:
 class _AttemptError(Exception):
     """f does not run at a trial point, or its value is of no use there."""
 
-    def __init__(self, text: str, where: Location | None = None, domain: bool = False) -> None:
+    def __init__(self, text: str, where: Location | None = None, domain: bool = False, endless: bool = False) -> None:
         super().__init__(text)
+        self.endless = endless
         self.text = text
         self.where = where
         self.domain = domain
@@ -223,6 +129,13 @@ class Search:
         self.varied = [p.name for p in parameters if p.name in fixed and varies(request, p)]
         self.failures: dict[tuple[str, Location | None], _Failure] = {}
         self.attempts = 0
+        self.started = time.monotonic()
+        self.longest = 0.0  # call of f that has returned, in seconds
+        self.endless: set[Domain] = set()  # where one did not
+        self.remarks: list[str] = []  # of those
+        self.unfinished = ""  # which solver gave up in the last call of f
+        self.gave_up = False  # one did somewhere
+        self.lenient = False  # and that is taken: there is nothing better
         self.learned: list[int] = []
         # The only argument may be negative; of several scalars some are usually rates, widths or times,
         # which may not.
@@ -231,12 +144,17 @@ class Search:
     def run(self) -> list[Point]:
         started = time.monotonic()
         best = self.elementwise() or self.search(started)
+        if best is None and self.gave_up:
+            self.lenient = True
+            best = self.search(time.monotonic())
         if best is None:
             # --traceback shows where the first attempt went wrong.
             raise self.no_point() from next((f.cause for f in self.failures.values() if f.cause), None)
+        best = self.symmetric(best)
         count = self.request.count or DEFAULT_POINTS
         points = [self.point(best, number) for number in range(count)]
         found = [point for point in points if point is not None]
+        self.request.notes.extend(self.remarks[:1])
         # A drawn point may miss f's domain in every try; the same point twice would prove nothing.
         return found or [self.drawn(best.kinds, best.domain, 0)]
 
@@ -256,14 +174,30 @@ class Search:
         import numpy as np
 
         args = [copy.deepcopy(value) for value in values.values()]
+        user, limit = function or self.request.target.function, self.limit
+        name = self.request.target.name if function is None else getattr(function, "__name__", "the derivative")
         try:
             with (
                 contextlib.redirect_stdout(io.StringIO()),
                 warnings.catch_warnings(),
                 np.errstate(all="ignore"),
+                watched() as solvers,
             ):
                 warnings.simplefilter("ignore")
-                result = (function or self.request.target.function)(*args)
+                begun = time.monotonic()
+                result = within(limit, name, lambda: user(*args))
+                self.longest = max(self.longest, time.monotonic() - begun)
+                self.unfinished = solvers.failure()
+        except OvertimeError as err:
+            text, where, point = f"did not return within {limit:g} s", location_in(err.frames), write_values(values)
+            if point is not None:
+                place = f" ({where})" if where else ""
+                self.remarks.append(f"{name} {text} at the trial point {point}{place}; it was passed over")
+            raise _AttemptError(f"it {text}", where, endless=True) from None
+        except KeyboardInterrupt as err:
+            from gradcheck.check.calls import UserFunction  # loads NumPy, which --help must not wait for
+
+            raise UserFunction(user, name).interrupted(err, args, ", in the search for points,") from err
         except SystemExit as err:
             raise _AttemptError(f"it calls {exit_call(err)}", user_location(err)) from err
         except Exception as err:
@@ -271,6 +205,12 @@ class Search:
         if inspect.iscoroutine(result):
             result.close()  # Python would warn that it was never awaited
         return result
+
+    @property
+    def limit(self) -> float:
+        """Seconds that the next call may take."""
+        usual = max(CALL, TIMES * self.longest) if self.longest else FIRST_CALL
+        return usual if self.request.seconds is None else min(usual, self.request.seconds)
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """f's value as an array, if it is one that can be differentiated."""
@@ -282,6 +222,8 @@ class Search:
 
         result, beside = self.call(values), None
         pair = isinstance(result, tuple | list) and len(result) >= 2 if self.request.returned else False
+        if self.request.auxiliary and has_auxiliary(result):
+            result = result[0]
         if pair or returns_gradient(result, values[self.checked]):
             result, beside = result[0], result[1]
         if result is None:
@@ -296,6 +238,9 @@ class Search:
             raise _AttemptError("it returned an empty array")
         if not np.all(np.isfinite(value)):
             raise _AttemptError("it returned nan or inf", domain=True)
+        if self.unfinished and not self.lenient:
+            self.gave_up = True
+            raise _AttemptError(self.unfinished, domain=True)
         return value, beside
 
     def attempt(self, kinds: tuple[Kind, ...], cost: float) -> _Found | None:
@@ -308,6 +253,10 @@ class Search:
             except _AttemptError as err:
                 # A LinAlgError or a math domain error depends on the values as much as a nan does.
                 if err.domain or "LinAlgError" in err.text or "math domain" in err.text:
+                    last = err
+                    continue
+                if err.endless and time.monotonic() < self.started + SECONDS:
+                    self.endless.add(domain)
                     last = err
                     continue
                 self.note(kinds, err)
@@ -362,6 +311,8 @@ class Search:
                 shapes.add(np.shape(part))
         if value.shape + np.shape(values[self.checked]) * self.request.order in shapes:
             return 0.0
+        if value.ndim > 1 and (value.size, np.size(values[self.checked])) in shapes:  # outputs by inputs
+            return 0.0
         # It may be the derivative with respect to another argument.
         others = {
             value.shape + np.shape(v) * self.request.order for name, v in values.items() if name not in self.varied
@@ -400,6 +351,40 @@ class Search:
             tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
             self.failures[key] = _Failure(tried, err.text, err.where, err.__cause__)
         self.learn(sizes_in(err.text))
+
+    def symmetric(self, best: _Found) -> _Found:
+        """With a symmetric matrix for the checked argument, where f reads one triangle of a square one only.
+
+        ``eigvalsh`` and its like do. Textbook gradients are those for symmetric matrices, and need not hold at others;
+        a derivative that is not symmetric there is that of the triangle, which any matrix will do for.
+        """
+        import numpy as np
+
+        if self.checked not in self.names:
+            return best
+        at = self.names.index(self.checked)
+        shape = best.kinds[at].shape
+        if best.kinds[at].content != "real" or len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
+            return best
+        values = self.values(best.kinds, best.domain, 0)
+        x = values[self.checked]
+        lower, upper = (part(x) + part(x, k).T for part, k in ((np.tril, -1), (np.triu, 1)))
+        try:
+            value = self.evaluate(values)
+            same = [np.array_equal(self.evaluate({**values, self.checked: y}), value) for y in (lower, upper)]
+            if same[0] == same[1]:
+                return best
+            kinds = (*best.kinds[:at], Kind(shape, "symmetric"), *best.kinds[at + 1 :])
+            values = self.values(kinds, best.domain, 0)
+            value, beside = self.evaluate_both(values)
+            if self.request.derivative is not None:
+                beside = self.call(values, self.request.derivative)
+            found = np.asarray(beside, dtype=np.float64)
+        except (_AttemptError, TypeError, ValueError):
+            return best
+        if found.shape != value.shape + shape or not np.allclose(found, found.swapaxes(-1, -2), rtol=1e-6, atol=0.0):
+            return best
+        return _Found(best.total, kinds, best.domain)
 
     def elementwise(self) -> _Found | None:
         """Scalars, if f of vectors is f of their elements: then vectors would show nothing more."""
@@ -467,10 +452,15 @@ class Search:
         if number % 2 and best.domain is POSITIVE:
             order.insert(0, SIGNED)
         for domain in order:
+            if domain in self.endless:
+                continue
             for vary in (True, False) if number and self.varied else (False,):
                 try:
                     self.evaluate(self.values(best.kinds, domain, number, vary))
-                except _AttemptError:
+                except _AttemptError as err:
+                    if err.endless:
+                        self.endless.add(domain)
+                        break
                     continue
                 return self.drawn(best.kinds, domain, number, vary)
         return None
@@ -493,7 +483,7 @@ class Search:
         hint: str | None = f"say where: --at '{example}'"
         ranked = sorted(self.failures.values(), key=lambda failure: -failure.count)
         if not self.request.returned and all(_PAIR.match(failure.text) for failure in ranked):
-            hint = "if it returns value and derivative: --grad returned"
+            hint = PAIR_HINT
         elif all(_ANYWHERE.match(failure.text) for failure in ranked):
             # It would do the same at any point.
             hint = "is a return statement missing?" if "None" in ranked[0].text else None

@@ -39,7 +39,7 @@ _SCALARS = re.compile(
 
 @dataclass(frozen=True)
 class Kind:
-    """A shape and what fills it: ``real``, ``integer`` (a count), ``index``, ``spd`` or ``flag``."""
+    """A shape and what fills it: ``real``, ``integer`` (a count), ``index``, ``spd``, ``symmetric`` or ``flag``."""
 
     shape: tuple[int, ...] = ()
     content: str = "real"
@@ -50,7 +50,8 @@ class Kind:
         if self.content == "flag":
             return "False"
         shape = "scalar" if not self.shape else str(self.shape)
-        return {"real": shape, "index": f"{shape} of indices", "spd": f"{shape} positive definite"}[self.content]
+        suffix = {"index": " of indices", "spd": " positive definite", "symmetric": " symmetric"}
+        return shape + suffix.get(self.content, "")
 
 
 SCALAR, VECTOR, INTEGER, FLAG = Kind(), Kind((SIZES[0],)), Kind((), "integer"), Kind((), "flag")
@@ -298,5 +299,7 @@ def draw(kind: Kind, domain: Domain, rng: Generator, signed_scalars: bool = Fals
     if kind.content == "spd":
         root = rng.uniform(-1.0, 1.0, size=kind.shape)
         values = root @ root.T / kind.shape[0] + np.diag(rng.uniform(1.0, 2.0, size=kind.shape[0]))
+    if kind.content == "symmetric":
+        values = np.tril(values) + np.tril(values, -1).T
     values = np.round(values, 3)
     return values if kind.shape else float(values)

@@ -14,17 +14,15 @@ import difflib
 import json
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradcheck.check.notation import DTYPES
 from gradcheck.errors import GradcheckError
 
 if TYPE_CHECKING:
     import numpy as np
-
-# Above this many numbers a value is not written out: the line would be longer than a terminal is high.
-WRITTEN_OUT = 64
 
 # Functions that need nothing but their literal arguments; the random ones are in _random below.
 CONSTRUCTORS = (
@@ -33,19 +31,6 @@ CONSTRUCTORS = (
 )
 RANDOM = ("randn", "rand", "normal", "uniform", "integers")
 CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "None": None}
-DTYPES = (
-    "float",
-    "int",
-    "bool",
-    "complex",
-    "float16",
-    "float32",
-    "float64",
-    "int32",
-    "int64",
-    "complex64",
-    "complex128",
-)
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -359,44 +344,3 @@ def _only(values: dict[str, Any], name: str, expression: str) -> Any:
     if list(values) != [name]:
         raise PointError(f"--at: '{expression.strip()}' does not hold a value for '{name}'")
     return values[name]
-
-
-def write_values(values: Mapping[str, Any]) -> str | None:
-    """Write values in the notation of ``--at``; None where one of them cannot be written or is too large.
-
-    >>> write_values({"x": 0.5, "n": 3})
-    'x=0.5; n=3'
-    """
-    parts = [(name, write_value(value)) for name, value in values.items()]
-    if any(text is None for _, text in parts):
-        return None
-    return "; ".join(f"{name}={text}" for name, text in parts)
-
-
-def write_value(value: Any) -> str | None:
-    """One value as text that :func:`parse_values` reads back to the same bits, or None.
-
-    >>> write_value((1, 2.5)), write_value(float("inf"))
-    ('(1, 2.5)', 'inf')
-    """
-    if value is None or isinstance(value, bool | int | str):
-        return repr(value) if not isinstance(value, str) or ";" not in value else None
-    if type(value) in (float, complex):
-        return repr(value)
-    if isinstance(value, tuple):
-        items = [write_value(item) for item in value]
-        written = [item for item in items if item is not None]
-        if len(written) < len(items):
-            return None
-        return "(" + ", ".join(written) + ("," if len(items) == 1 else "") + ")"
-    import numpy as np
-
-    if isinstance(value, np.ndarray | np.generic) and value.size <= WRITTEN_OUT and value.dtype.name in DTYPES:
-        listed = repr(value.tolist())
-        if value.dtype == np.float64 and value.ndim > 0 and value.size > 0:
-            return listed
-        if isinstance(value, np.float64):
-            return listed
-        shaped = f"reshape({listed}, {value.shape})" if value.size == 0 and value.ndim > 1 else listed
-        return f"array({shaped}, dtype={value.dtype.name})"
-    return None

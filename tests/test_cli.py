@@ -15,7 +15,7 @@ import pytest
 
 from gradcheck import cli, points
 from gradcheck.check.result import Point
-from gradcheck.search import Request
+from gradcheck.request import Request
 from tests.fixture_cases import ALL, CASES, Case
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -23,9 +23,9 @@ FLOORS = {
     "numeric": 2,
     "check": 3,
     **dict.fromkeys(
-        ["frames", "loading", "targets", "partners", "trials", "values", "returned", "search", "points"], 4
+        ["frames", "loading", "targets", "partners", "trials", "values", "returned", "request", "search", "points"], 4
     ),
-    **dict.fromkeys(["settings", "explain"], 4),
+    **dict.fromkeys(["settings", "explain", "alarm"], 4),
     "runner": 5,
     "report": 6,
     "integrations": 7,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcheck.check.notation import write_value, write_values
 from gradcheck.check.result import Point
 from gradcheck.points import (
     argument_position,
@@ -19,9 +20,10 @@ from gradcheck.points import (
     parse_shapes,
     read_at,
 )
-from gradcheck.search import NoPointError, Request
+from gradcheck.request import Request
+from gradcheck.search import NoPointError
 from gradcheck.targets import Target, resolve, taken_by
-from gradcheck.values import PointError, parse_values, read_file, write_value, write_values
+from gradcheck.values import PointError, parse_values, read_file
 
 NAMES = ["x", "t", "n"]
 

@@ -208,13 +208,22 @@ class _Traced:
         self.failed = self.trace.lost
         if self.failed is not None:
             return False
-        if self.trace.equal is not None and not any_active(self.output):
+        if self.trace.equal is not None and not self._depends(self.output):
             raise stored(self.trace.equal)
         if _state.pages:
             refused = forks.refusal()
             if refused is not None:
                 raise refused
         return True
+
+    def _depends(self, output: Any) -> bool:
+        """Whether a result depends on what this trace differentiates, not only on what those around it do."""
+        if type(output) in TRACED:  # what belongs to a trace that has ended is refused elsewhere
+            around = any(output.owner is trace for trace in _state.stack if trace is not self.trace)
+            return is_active(output) and not around
+        if type(output) in (list, tuple, dict):
+            return any(map(self._depends, output.values() if type(output) is dict else output))
+        return False
 
     def _persist(self, adopting: bool) -> None:
         """After a run that failed: run the function again, each time with more names and arrays replaced, until

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.check.budget import Budget
+from gradcheck.check.notation import write_values
 from gradcheck.check.result import CheckError
-from gradcheck.errors import Location
+from gradcheck.errors import Interrupted, Location
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -226,6 +227,8 @@ class UserFunction:
                 value = self.f(*given)
         except (Exception, SystemExit) as error:
             raise self.error(error) from error
+        except KeyboardInterrupt as error:
+            raise self.interrupted(error, args) from error
         if self.progress is not None:
             self.progress(self.evaluations, max(self.expected, self.evaluations))
         if self.calls <= 2:
@@ -240,6 +243,13 @@ class UserFunction:
             self._first = (None, None)
         # A copy: a function may return the same buffer each time, filled anew.
         return copied(value)
+
+    def interrupted(self, error: KeyboardInterrupt, args: Sequence[Any], doing: str = "") -> Interrupted:
+        """What the user is told when Ctrl-C came while f ran: where, and with which arguments."""
+        point = write_values(dict(zip(parameter_names(self.f, len(args)), args, strict=True)))
+        where = user_location(error.__traceback__) or self.where
+        at = f" at {point}" if point else ""
+        return Interrupted(f"{self.name}{doing}{at}" + (f" ({where})" if where else ""))
 
     def error(self, error: BaseException) -> CheckError:
         """What the user is told when f raised."""

@@ -7,6 +7,7 @@ point near the one that is checked.
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Yours:
         findings: warnings on the way (a forgiven shape); filled by :meth:`array`.
         elementwise: value and argument have the same shape, so that one slope for each element may be meant.
         real: f's values are real, and so must the derivative be.
+        outputs: so many axes of ``expected`` are those of f's value.
     """
 
     function: UserFunction
@@ -66,6 +68,7 @@ class Yours:
     findings: list[Finding]
     elementwise: bool = False
     real: bool = False
+    outputs: int = 0
 
     def array(self, args: Sequence[Any]) -> np.ndarray:
         """The derivative at ``args``, shape ``expected``, real or complex.
@@ -95,7 +98,7 @@ class Yours:
             if not any(f.code == "GC311" for f in self.findings):
                 self.findings.append(Finding("GC311", kind("GC311"), text, where))
             return np.diag(array.reshape(-1)).reshape(self.expected)
-        if _fits(array.shape, self.expected):
+        if _fits(array.shape, self.expected) or self._flattened(array.shape):
             text = f"{name} returns shape {array.shape} where {self.expected} was expected"
             if not any(f.code == "GC307" for f in self.findings):
                 self.findings.append(Finding("GC307", kind("GC307"), text, where))
@@ -103,6 +106,15 @@ class Yours:
         text = f"{name} returns shape {array.shape}; the derivative has shape {self.expected}"
         hint = "it looks transposed" if sorted(array.shape) == sorted(self.expected) else None
         raise WrongShapeError(Finding("GC102", kind("GC102"), text, where, hint), array)
+
+    def _flattened(self, shape: tuple[int, ...]) -> bool:
+        """Whether it is the matrix of all outputs by all inputs, of which one or both have several axes."""
+        rows, columns = self.expected[: self.outputs], self.expected[self.outputs :]
+        return (
+            max(len(rows), len(columns)) > 1
+            and min(len(rows), len(columns)) > 0
+            and (shape == (math.prod(rows), math.prod(columns)))
+        )
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
@@ -232,6 +244,8 @@ class Autodiff:
             where = self.f.error(error).where
             text = f"{self.f.name} raised {type(error).__name__} while traced: {error}".split("\n")[0]
             self.trouble = GradcheckError(text, where=where, code="GC016")
+        except KeyboardInterrupt as error:
+            raise self.f.interrupted(error, (), " while it was traced") from error
         return None
 
     def _with_another_in_the_cache(self, compute: Callable[[], Any], error: GradcheckError) -> Any:

@@ -29,7 +29,7 @@ CODES: dict[str, Code] = {
     "GC011": Code("not-a-number", "the function does not return a number or an array of numbers",
                   "A derivative needs a numerical value. Functions that return None have often forgotten "
                   "`return`; functions that return a tuple (value, gradient) are checked with --grad "
-                  "returned."),
+                  "returned, those that return a value and something else with --grad none."),
     "GC012": Code("nondeterministic", "the function returns different values for the same argument",
                   "Called twice with identical arguments the function gave two values. Finite differences "
                   "of a random function measure its randomness. Seed it inside, or pass the generator or "
@@ -74,7 +74,8 @@ CODES: dict[str, Code] = {
     "GC104": Code("outside-subdifferential", "the derivative at a kink is not between the slopes on its "
                   "two sides",
                   "At a kink any value between the left and the right slope may be defended as a "
-                  "subgradient. This one lies outside."),
+                  "subgradient. This one lies outside, and is not what the chain rule gives with one slope for each "
+                  "tie (relu'(0) = 0), either: that is told as a kink, GC201."),
     "GC105": Code("call-order", "the derivative depends on what was called before",
                   "Called again with the same argument after a call at another point the derivative "
                   "differs, or it is the same at two points where the function has different slopes: a "
@@ -239,6 +240,11 @@ CODES: dict[str, Code] = {
                   "A Hessian-vector product of many inputs is measured by differences of a gradient: autodiff's, or a "
                   "hand-written one that values of the function confirm. There is neither, and v·Hv along a few random "
                   "directions, all that second differences of the function can tell, is not enough to pass it."),
+    "GC211": Code("unfinished", "a solver gave up at the point",
+                  "A solver of SciPy that the function calls reported failure at the point (success is False, or "
+                  "odeint warned), and the function went on with what it returned, which is no solution: its "
+                  "differences say nothing about the derivative. Nothing is called wrong there unless autodiff says "
+                  "the same as the measurement. Check where the solver succeeds, or relax its options."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),
@@ -257,9 +263,9 @@ CODES: dict[str, Code] = {
     "GC306": Code("integer-promoted", "an integer argument was promoted to float",
                   "Derivatives are taken at float arguments; the function was called with floats of the "
                   "same value."),
-    "GC307": Code("shape-forgiven", "the derivative has extra or missing axes of length one",
-                  "The derivative was reshaped for the comparison; code that uses it may broadcast it "
-                  "into something else."),
+    "GC307": Code("shape-forgiven", "the derivative has another shape, with the same entries in the same order",
+                  "It has extra or missing axes of length one, or is the matrix of all outputs by all inputs. It was "
+                  "reshaped for the comparison; code that uses it may broadcast it into something else."),
     "GC308": Code("sampled", "only a sample of the entries was checked",
                   "With many inputs the check takes random directions and a sample of coordinates. An "
                   "error in one entry that is not sampled shows in the directions only if it is larger "

@@ -29,6 +29,11 @@ ROUGH_LINES, ROUGH_REACH = 3, 0.1
 #: known better than this part of its largest contribution, whatever the differences say.
 SLIGHT = 1e-7
 AMPLIFIES = 300.0
+#: Two derivatives so close are the same up to what is lost in the rounding of f.
+ALIKE = 0.1
+
+#: Why nothing is wrong where f's value is no solution.
+UNFINISHED = "a solver gave up here: f's value is no solution"
 
 
 @dataclass
@@ -42,6 +47,7 @@ class Measured:
         state: per output, a constant of ``judge``.
         opinion: the last opinion.
         complex_step: the derivative by a complex step, (m,), where it was asked for.
+        reason: why failures of this line are none, or "".
     """
 
     line: Line
@@ -50,6 +56,7 @@ class Measured:
     state: np.ndarray
     opinion: Opinion
     complex_step: Array | None = None
+    reason: str = ""
 
 
 def compare(
@@ -251,6 +258,34 @@ def doubt_slight(measured: Sequence[Measured]) -> None:
     for m in measured:
         slight = _small_failures(m.trial, m.estimate, m.opinion) & (m.state == FAIL)
         m.state[slight & m.trial.witness_agrees] = UNDECIDED
+
+
+def doubt_unfinished(measured: Sequence[Measured]) -> None:
+    """Turn failures where f's value is no solution into UNDECIDED, in place, but for those that autodiff confirms."""
+    for m in measured:
+        confirmed = np.zeros_like(m.trial.witness_agrees)
+        if m.trial.witness is not None:
+            with np.errstate(all="ignore"):
+                apart = np.abs(m.trial.witness - m.estimate.value)
+                confirmed = ~m.trial.witness_agrees & (apart <= 0.1 * np.abs(m.trial.claim - m.estimate.value))
+        m.state[np.isin(m.state, (FAIL, judge.OUTSIDE, judge.NAN)) & ~confirmed] = UNDECIDED
+        m.reason = UNFINISHED
+
+
+def doubt_flat(measured: Sequence[Measured]) -> None:
+    """Turn failures where yours is like autodiff's, and f is the same number at all steps, into UNDECIDED, in place.
+
+    What it depends on is lost in the rounding of something larger inside of it, or in an underflow.
+    """
+    for m in measured:
+        if m.trial.witness is None:
+            continue
+        with np.errstate(all="ignore"):
+            alike = np.abs(m.trial.claim - m.trial.witness) <= ALIKE * np.abs(m.trial.witness)
+        flat = np.all(m.estimate.plain == 0, axis=0) & alike & (m.trial.witness != 0) & (m.state == FAIL)
+        m.state[flat] = UNDECIDED
+        if np.any(flat):
+            m.reason = "f is the same number at all steps: the slope is below its rounding"
 
 
 def _jumps_nearby(sampler: Sampler, noise: Array) -> Array:

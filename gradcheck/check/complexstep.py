@@ -97,7 +97,8 @@ def decide(scene: Scene, measured: Sequence[Measured]) -> None:
             if np.any(open_ & ~unopposed):
                 unopposed |= gap <= SCATTER * _scatter(scene, m.line, seen)
             apart = SAME * gap
-            for_claim = (np.abs(seen - claim) <= apart) & possible
+            # Two zeros may have lost the same small term to rounding.
+            for_claim = (np.abs(seen - claim) <= apart) & possible & (seen != 0)
             against = (np.abs(seen - rival) <= apart) & (np.abs(rival - m.estimate.value) <= BARS * m.estimate.bar)
             m.state[open_ & confirmed & unopposed] = judge.PASS
             m.state[open_ & ~unopposed & for_claim] = judge.ALONE

@@ -21,10 +21,12 @@ from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
+from gradcheck.check.compare import doubt_unfinished
 from gradcheck.check.diagnosis import explain_shape
-from gradcheck.check.entries import entries_of, findings_of
-from gradcheck.check.evidence import gather
+from gradcheck.check.entries import entries_of, findings_of, joined
+from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.hessp import Assembled
+from gradcheck.check.notation import write_value
 from gradcheck.check.parts import (
     Part,
     approximate,
@@ -43,6 +45,7 @@ from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.shrink import Failure, column_of, failure, simpler
 from gradcheck.check.spaces import argument_space
 from gradcheck.check.stacked import verify_stacked
+from gradcheck.check.ties import excuse_conventions
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import coordinate_scales
@@ -72,6 +75,7 @@ def check(
     hessp: Callable[..., Any] | None = None,
     jac: Callable[..., Any] | None = None,
     shrink: bool = False,
+    has_aux: bool = False,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -100,6 +104,7 @@ def check(
         shrink: after a failure, look for a point of rounder numbers that fails alike (``Result.simpler``), in at
             most 20 further evaluations.
         jac: for ``order=2`` the hand-written gradient, differences of which measure where autodiff cannot follow f.
+        has_aux: f returns a tuple whose first item is its value; the rest is ignored.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -126,6 +131,7 @@ def check(
         hessp=hessp,
         jac=jac,
         shrink=shrink,
+        has_aux=has_aux,
     )
 
 
@@ -154,6 +160,7 @@ def check_points(
     jac: Callable[..., Any] | None = None,
     shrink: bool | None = None,
     allowed: Callable[[tuple[Any, ...]], bool] | None = None,
+    has_aux: bool = False,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -190,7 +197,7 @@ def check_points(
         hessp, hessp_name or _derivative_name(hessp), jac,
     )  # fmt: skip
     own = " and ".join(name for name in (own, request.hessp_name) if name)
-    caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
+    caller = UserFunction(_value_only(f) if grad == "returned" or has_aux else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
         columns = [np.size(p.args[position]) for p in points]
@@ -204,7 +211,7 @@ def check_points(
                 part = _retested(part, caller, f, point, number, request)
             parts.append(without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
-    found = own_rules([f for p in parts for f in p.findings], log) + diagnosis(parts)
+    found = own_rules(joined([f for p in parts for f in p.findings], entries), log) + diagnosis(parts)
     found += blame([p.suspect for p in parts if p.suspect], seed)
     found += (
         unchecked(caller, len(points) - len(parts))
@@ -319,13 +326,9 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         if wrong:
             worst = max(wrong, key=lambda e: e.difference or 0.0)
             claim = worst.autodiff if worst.yours is None else worst.yours
-            style: Any = {"float_kind": lambda x: f"{x:.6g}"}
-            shown = np.array2string(np.asarray(moved), threshold=8, separator=", ", formatter=style)
-            shown = " ".join(shown.split())
-            text = (
-                f"beside the kink, at {request.argname}={shown}, {worst.label} is wrong: {claim:.6g}, where "
-                f"{worst.measured:.6g} was measured"
-            )
+            written = write_value(moved)
+            place = f"beside the kink, at {request.argname}={written}," if written else "beside the kink"
+            text = f"{place} {worst.label} is wrong: {claim:.6g}, where {worst.measured:.6g} was measured"
             wrongs = [x for x in beside.findings if x.code in ("GC101", "GC106")]
             code, where = (wrongs[0].code, wrongs[0].where) if wrongs else ("GC101", caller.where)
             return replace(part, findings=(*part.findings, Finding(code, kind(code), text, where)))
@@ -350,7 +353,7 @@ def _value_only(f: Callable[..., Any]) -> Callable[..., Any]:
 def _pair(returned: Any, item: int) -> Any:
     """One of value and derivative."""
     if not isinstance(returned, tuple | list) or len(returned) < 2:
-        raise TypeError(f"it returns a {type(returned).__name__}, not (value, derivative)")
+        raise TypeError(f"it returns a {type(returned).__name__}, not a value and something beside it")
     return returned[item]
 
 
@@ -380,8 +383,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if request.order == 2:
         from gradcheck.check.second import second_order
 
-        entries, total, evidence = second_order(scene, yours, request, number, findings)
-        return Part(tuple(entries), tuple(findings), total, scene.text, evidence)
+        hessian, total, gathered = second_order(scene, yours, request, number, findings)
+        return Part(tuple(hessian), tuple(findings), total, scene.text, gathered)
     total = scene.value.width * scene.x.size
     try:
         given = yours.array(scene.args) if yours else None
@@ -395,16 +398,24 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if witness.broken and given is None:  # nothing is left that could be compared
         return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
+    excuse_conventions(witness, measured)
+    if scene.unfinished:
+        doubt_unfinished(measured)
     if yours is not None and given is not None and not caller.spent and request.columns is None:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
-    findings += findings_of(scene, measured, entries, request, yours)
+    if all(e.verdict is Verdict.PASS for e in entries):
+        findings = [f for f in findings if f.code != "GC211"]
+    told = findings_of(scene, measured, entries, request, yours)
+    findings += [replace(f, hint=witness.hint) if f.code == "GC101" and witness.hint else f for f in told]
     findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)
     names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
-    evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
+    evidence: Callable[[], Evidence | None] | None = None
+    if not witness.hint:  # which says what there is to say
+        evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
     constant = is_constant(scene, entries, request.seed)
     kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent
@@ -427,5 +438,6 @@ def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, finding
     else:
         function = UserFunction(request.grad, request.derivative, None, "GC017")
     shape = scene.space.shape * 2 if request.order == 2 else scene.value.shape + scene.space.shape
+    outputs = len(scene.space.shape if request.order == 2 else scene.value.shape)
     same = request.order == 1 and scene.value.shape == scene.space.shape != ()
-    return Yours(function, shape, len(scene.args), request.argnum, findings, same, not scene.value.complex)
+    return Yours(function, shape, len(scene.args), request.argnum, findings, same, not scene.value.complex, outputs)

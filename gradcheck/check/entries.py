@@ -6,6 +6,7 @@ Part of the check floor: words and plain Python numbers, no numerics.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,73 @@ from gradcheck.check.claims import Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured
 from gradcheck.check.preflight import Scene
-from gradcheck.check.result import Entry, Finding, Verdict
+from gradcheck.check.result import Entry, Finding, Verdict, gravity
+from gradcheck.errors import Location
 from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Request
+
+
+@dataclass(frozen=True)
+class Tally(Finding):
+    """A finding of one point that counts and names entries; :func:`joined` makes one of those of all points.
+
+    Attributes:
+        template: the message, with ``{count}``, ``{worst}`` and ``{first}`` to be filled in.
+        hits: the entries that it is about.
+    """
+
+    template: str = ""
+    hits: tuple[Entry, ...] = ()
+
+
+def tally(code: str, template: str, hits: Sequence[Entry], entries: Sequence[Entry], where: Location | None,
+          hint: str | None = None) -> Tally:  # fmt: skip
+    """A finding about some of the entries of a point."""
+    return Tally(code, kind(code), _filled(template, hits, entries), where, hint, template=template, hits=tuple(hits))
+
+
+def _filled(template: str, hits: Sequence[Entry], entries: Sequence[Entry]) -> str:
+    named = [e for e in hits if e.direction is None] or hits  # name the entries where they are known
+    return template.format(
+        count=counted(hits, entries), worst=min(named, key=gravity).label, first=named[0].label if named else ""
+    )
+
+
+def joined(findings: Sequence[Finding], entries: Sequence[Entry]) -> list[Finding]:
+    """The findings of all points, those that count the same thing at several points as one.
+
+    Their numbers are those of the head of a report: an entry counts once, at however many points.
+    """
+    same: dict[tuple[str, str, Location | None], list[Tally]] = {}
+    out: list[Finding | list[Tally]] = []
+    for finding in findings:
+        if not isinstance(finding, Tally):
+            out.append(finding)
+            continue
+        key = (finding.code, finding.template, finding.where)
+        if key not in same:
+            same[key] = []
+            out.append(same[key])
+        same[key].append(finding)
+    return [_one(item, entries) if isinstance(item, list) else item for item in out]
+
+
+def _one(tallies: Sequence[Tally], entries: Sequence[Entry]) -> Finding:
+    first = tallies[0]
+    hints = [t.hint for t in tallies]
+    # What is said to be right beside kinks must be so at all of them.
+    hint = first.hint if len(set(hints)) == 1 or first.code == "GC201" else next(h for h in hints if h)
+    if first.code == "GC201" and None in hints:
+        hint = None
+    hits = [e for t in tallies for e in t.hits]
+    if first.code.startswith("GC2"):  # what is wrong at another point is no longer undecided
+        wrong = {e.label for e in entries if e.verdict is Verdict.FAIL}
+        hits = [e for e in hits if e.label not in wrong] or hits
+    message = _filled(first.template, hits, entries)
+    return Finding(first.code, first.kind, message, first.where, hint, first.evidence)
+
 
 VERDICTS = {
     judge.PASS: Verdict.PASS,
@@ -88,9 +151,13 @@ def _bound(m: Measured, row: int) -> float:
     """
     value, trial = float(m.estimate.value[row]), m.trial
     bound = judge.BARS * float(m.estimate.bar[row])
+    if int(m.state[row]) in (judge.KINK, judge.OUTSIDE):  # what is measured is the middle of the two slopes
+        e = m.estimate
+        bound = max(bound, float(0.5 * np.abs(e.right[row] - e.left[row]) + e.doubt[row]))
     if judge.staircase(m.estimate)[row]:
-        plain = m.estimate.plain[:, row]
-        bound = max(bound, float(np.nanmax(np.abs(plain - value), initial=0.0)))
+        gaps = np.abs(m.estimate.plain[:, row] - value)
+        unexplained = gaps > judge.VISIBLE * m.estimate.plain_noise[:, row]
+        bound = max(bound, float(np.nanmax(gaps, where=unexplained, initial=0.0)))
     if trial.witness is None or not np.isfinite(trial.witness[row]):
         return bound
     apart = abs(float(trial.witness[row]) - value)
@@ -100,12 +167,12 @@ def _bound(m: Measured, row: int) -> float:
 
 
 def counted(hits: Sequence[Entry], entries: Sequence[Entry]) -> str:
-    """How many of how many: ``3 of 9 entries``, ``3 of 9 entries and 3 of 3 random directions``."""
+    """How many of how many: ``3 of 9 entries``, ``3 of 9 entries and 3 of 3 random directions``; at any point."""
     parts = []
     for along, noun in ((False, "entries"), (True, "random directions")):
-        some = sum((e.direction is not None) == along for e in hits)
+        some = len({e.label for e in hits if (e.direction is not None) == along})
         if some:
-            parts.append(f"{some} of {sum((e.direction is not None) == along for e in entries)} {noun}")
+            parts.append(f"{some} of {len({e.label for e in entries if (e.direction is not None) == along})} {noun}")
     return " and ".join(parts)
 
 
@@ -133,7 +200,7 @@ def _note(m: Measured, row: int) -> str:
     """Why, where there is more to say than the numbers do."""
     state, e = int(m.state[row]), m.estimate
     if state in (judge.KINK, judge.OUTSIDE):
-        left, right = f"{e.left[row]:.6g}", f"{e.right[row]:.6g}"
+        left, right = (_known_digits(float(slope[row]), float(e.doubt[row])) for slope in (e.left, e.right))
         if e.vertical[row]:
             return "jump: f is discontinuous here, or its slope is infinite"
         text = f"kink: slope {left} on the left, {right} on the right".replace("-", "−")
@@ -146,13 +213,20 @@ def _note(m: Measured, row: int) -> str:
         judge.ROUNDING: "nothing but rounding beside the other outputs",
         judge.NAN: "not finite, although f has a derivative here",
     }
-    note = notes.get(state, "")
+    note = m.reason if m.reason and state == judge.UNDECIDED else notes.get(state, "")
     if state == judge.GONE and m.line.blocked:
         note = BLOCKED
     witness = m.trial.witness
-    if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
+    if (
+        state == judge.UNDECIDED
+        and not m.reason
+        and witness is not None
+        and not (m.trial.witness_agrees[row] or np.isnan(witness[row]))
+    ):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
-    elif state == judge.UNDECIDED and m.trial.witness_agrees[row] and m.opinion.state[row] == judge.FAIL:
+    elif (
+        state == judge.UNDECIDED and not m.reason and m.trial.witness_agrees[row] and m.opinion.state[row] == judge.FAIL
+    ):
         note = "yours and autodiff agree, and the measurement is off by little: f is rough, it seems"
     if m.complex_step is not None and m.opinion.state[row] == judge.UNDECIDED:
         by = {judge.PASS: "confirmed by", judge.FAIL: "autodiff agrees with", judge.ALONE: "yours agrees with"}.get(
@@ -163,6 +237,18 @@ def _note(m: Measured, row: int) -> str:
     return "; ".join(t for t in (note, side) if t)
 
 
+def _known_digits(slope: float, doubt: float) -> str:
+    """A slope, no further than it is known.
+
+    >>> _known_digits(-0.687297, 1.2e-3), _known_digits(1.0, 1e-15), _known_digits(0.0, 0.0)
+    ('-0.687', '1', '0')
+    """
+    digits = 6
+    if slope and 0 < doubt < np.inf:
+        digits = int(np.clip(np.floor(np.log10(abs(slope))) - np.floor(np.log10(doubt)) + 1, 2, 6))
+    return f"{slope:.{digits}g}"
+
+
 def _in_subdifferential(m: Measured, row: int) -> str:
     """Where the derivative on trial lies at a kink: among the slopes or outside."""
     if m.state[row] == judge.OUTSIDE:
@@ -171,6 +257,9 @@ def _in_subdifferential(m: Measured, row: int) -> str:
     for side, slope in (("left", float(m.estimate.left[row])), ("right", float(m.estimate.right[row]))):
         if abs(claim - slope) <= float(m.estimate.doubt[row]) + 1e-6 * max(abs(claim), abs(slope)):
             return f"is the {side} one"
+    low, high = sorted((float(m.estimate.left[row]), float(m.estimate.right[row])))
+    if m.reason and not low <= claim <= high:
+        return m.reason
     return "lies between"
 
 
@@ -216,13 +305,11 @@ def findings_of(
     states = np.stack([m.state for m in measured]).T.reshape(-1)  # in the order of the entries
     vertical = np.stack([m.estimate.vertical for m in measured]).T.reshape(-1)
     where = yours.function.where if yours is not None else scene.f.where
-    out = []
+    out: list[Finding] = []
     for state, (code, text) in MESSAGES.items():
         hits = [e for e, s in zip(entries, states, strict=True) if s == state]
         if not hits:
             continue
-        count = counted(hits, entries)
-        hits = [e for e in hits if e.direction is None] or hits  # name the entries where they are known
         if state == judge.KINK and np.all(vertical[states == state]):
             code, text = "GC205", "f jumps at the point, or its slope is infinite: {first}"
         if state == judge.GONE and all(e.note == BLOCKED for e in hits):
@@ -230,9 +317,7 @@ def findings_of(
         hint = None
         if yours is None and state in AUTODIFF_MESSAGES:
             code, text, hint = AUTODIFF_MESSAGES[state]
-        worst = max(hits, key=lambda e: e.difference or 0.0)
-        message = text.format(count=count, worst=worst.label, first=hits[0].label)
-        out.append(Finding(code, kind(code), message, where if code.startswith("GC1") else scene.f.where, hint))
+        out.append(tally(code, text, hits, entries, where if code.startswith("GC1") else scene.f.where, hint))
     if scene.x.size > len({m.line.column for m in measured if m.line.column is not None}):
         out.append(_sampled(scene, measured, entries))
     return out

@@ -53,6 +53,7 @@ def curvatures(
     point: int,
     noise: tuple[Array, Array],
     suffix: str = "",
+    zero: float = 0.0,
 ) -> list[Entry]:
     """vᵀHv along random directions, from values of f alone: a witness that shares nothing with autodiff.
 
@@ -62,6 +63,7 @@ def curvatures(
             terms.
         noise: of f and its rounding, see ``Scene.noise``.
         suffix: of the labels.
+        zero: the least that a form is compared with that is zero.
     """
     lines = [along(scene.x, v, scene.space.dtype) for v, *_ in forms]
     trials = []
@@ -69,7 +71,7 @@ def curvatures(
         claim = own if own is not None else ad
         assert claim is not None
         sizes = np.array([size])
-        trials.append(trial_of(np.array([claim]), None, sizes, sizes, request, judge.SHARP_AUTODIFF))
+        trials.append(trial_of(np.array([claim]), None, sizes, np.maximum(sizes, zero), request, judge.SHARP_AUTODIFF))
     measured = compare(scene.sampler(noise[1]), lines, trials, noise[0], second=True, slack=request.log.slack)
     entries = []
     for k, ((_, own, ad, _), m) in enumerate(zip(forms, measured, strict=True), start=1):

@@ -127,7 +127,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         if trial.witness is not None:
             apart = np.abs(trial.claim - trial.witness)
             told_apart = ~trial.witness_agrees & (BARS * e.bar < np.abs(trial.witness - e.value))
-            alone = near & (sharp | (BARS * e.bar < apart)) & told_apart
+            alone = near & (sharp | (BARS * e.bar < apart)) & told_apart & ~staircase(e)
             unwitnessed = np.isnan(trial.witness)
         passed = calm & ~off & (witnessed | (near & sharp & unwitnessed))
         if trial.witness is not None:  # the user's own tolerance needs no second opinion
@@ -220,3 +220,10 @@ def nearest(e: Estimate) -> tuple[Array, Array]:
     bars = np.where(e.short & np.isfinite(e.rung_bar), e.rung_bar, np.inf)
     at = (np.argmin(bars, axis=0), np.arange(bars.shape[1]))
     return e.rung_value[at], bars[at]
+
+
+def agreement(yours: Array, autodiff: Array, floor: float) -> np.ndarray:
+    """Where a hand-written derivative and autodiff's are the same to the precision floor."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(yours), np.abs(autodiff))
+        return np.asarray((np.abs(yours - autodiff) <= floor * size) | (yours == autodiff))

@@ -15,6 +15,7 @@ from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import CallLog
 from gradcheck.check.codes import kind
 from gradcheck.check.diagnosis import diagnose
+from gradcheck.check.entries import tally
 from gradcheck.check.evidence import Evidence
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
@@ -41,11 +42,11 @@ def without_rest(part: Part, f: UserFunction) -> Part:
     entries = tuple(
         replace(e, note="the budget was spent") if e.verdict is Verdict.INCONCLUSIVE else e for e in part.entries
     )
-    undecided = sum(e.verdict is Verdict.INCONCLUSIVE for e in entries)
-    findings = tuple(x for x in part.findings if not x.code.startswith("GC2"))
+    undecided = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
+    findings: tuple[Finding, ...] = tuple(x for x in part.findings if not x.code.startswith("GC2"))
     if undecided:
-        text = f"the budget of {f.budget} was spent: {undecided} of {len(entries)} entries were not decided"
-        findings += (Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget"),)
+        text = f"the budget of {f.budget} was spent: {{count}} were not decided"
+        findings += (tally("GC208", text, undecided, entries, f.where, "give a larger --budget"),)
     return replace(part, entries=entries, findings=findings, constant=False)
 
 

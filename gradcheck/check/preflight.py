@@ -18,6 +18,7 @@ from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Yours, promoted_args
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
+from gradcheck.check.solvers import watched
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
 from gradcheck.check.stacked import evaluate_many
 from gradcheck.numeric.box import Box
@@ -46,6 +47,7 @@ class Scene:
         text: f's value as text.
         spread: how far two calls of f differed, (m,); zero for most.
         box: the bounds of x that f must not be called outside of, or None.
+        unfinished: which solver of SciPy's gave up at the point, and why; "" if none did.
     """
 
     f: UserFunction
@@ -58,6 +60,7 @@ class Scene:
     text: str
     spread: Array
     box: Box | None = None
+    unfinished: str = ""
 
     @functools.cached_property
     def scales(self) -> Array:
@@ -158,7 +161,9 @@ def prepare(
     value = ValueSpace(first.shape, first.dtype.kind == "c", f.name, first.real.dtype, listed)
     if not first.size or not x.size:
         raise CheckError(f"the derivative of {f.name} has no entries", where=f.where, code="GC019")
-    center, again = split(first.reshape(-1), value.complex, 0), value.flat(f(*moved))
+    center = split(first.reshape(-1), value.complex, 0)
+    with watched() as solvers:  # at the second call: the first may have imported them
+        again = value.flat(f(*moved))
     if not np.all(np.isfinite(center)):
         at = next(iter(np.flatnonzero(~np.isfinite(center))))
         text = f"{f.name} returns {center[at]} at the point"
@@ -175,7 +180,11 @@ def prepare(
         text = f"{f.name} changes its argument {which} in place"
         findings.append(Finding("GC301", kind("GC301"), text, f.where, "copy it first"))
     shown = np.array2string(first, threshold=20, precision=8) if first.ndim else repr(first.item())
-    return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again), box)
+    if solvers.failure():
+        text = f"{solvers.failure()}; what {f.name} returns at the point is no solution"
+        findings.append(Finding("GC211", kind("GC211"), text, f.where, "check where it succeeds: --at"))
+    spread = np.abs(center - again)
+    return Scene(f, moved, argnum, space, value, x, center, shown, spread, box, solvers.failure())
 
 
 def memory_findings(f: UserFunction, names: Sequence[str]) -> list[Finding]:

@@ -24,10 +24,11 @@ from gradcheck.check.compare import compare
 from gradcheck.check.entries import judged_entry
 from gradcheck.check.forms import curvatures, direction_of, label_of, trial_of
 from gradcheck.check.hessp import Claim, Product, hand_products, structure
+from gradcheck.check.judge import agreement
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
-from gradcheck.check.witnesses import agreement, modes_disagree
+from gradcheck.check.witnesses import modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array, random_weights

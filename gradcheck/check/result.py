@@ -62,6 +62,15 @@ class Entry:
     direction: int | None = None
 
 
+def gravity(entry: Entry) -> tuple[int, bool, float, int]:
+    """Sorts entries, worst first: by verdict, single entries before directions, by difference, by point."""
+    difference = entry.difference if entry.difference is not None else 0.0
+    # nan sorts as the largest: nothing differs more than what is no number.
+    size = -difference if difference == difference else -float("inf")
+    rank = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS).index(entry.verdict)
+    return rank, entry.direction is not None, size, entry.point
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something to say of the check as a whole, with a stable code that ``--explain`` will explain.
@@ -178,7 +187,7 @@ class Result:
     def worst_point(self) -> int:
         """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
         candidates = [entry for entry in self.entries if entry.verdict is self.verdict] or list(self.entries)
-        return max(candidates, key=lambda entry: entry.difference or 0.0).point if candidates else 0
+        return min(candidates, key=gravity).point if candidates else 0
 
     @property
     def located(self) -> tuple[Entry, ...]:

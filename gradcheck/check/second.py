@@ -20,17 +20,17 @@ from gradcheck.check import judge
 from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.compare import Measured, compare
-from gradcheck.check.entries import AUTODIFF_MESSAGES, counted, judged_entry
+from gradcheck.check.compare import UNFINISHED, Measured, compare
+from gradcheck.check.entries import AUTODIFF_MESSAGES, MESSAGES, judged_entry, tally
 from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.forms import curvatures, direction_of, label_of, trial_of
 from gradcheck.check.hessp import hand_products, structure
-from gradcheck.check.judge import Trial
+from gradcheck.check.judge import Trial, agreement
 from gradcheck.check.preflight import Scene
 from gradcheck.check.products import by_products, products_beside
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
-from gradcheck.check.witnesses import agreement, modes_disagree
+from gradcheck.check.witnesses import modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
 from gradcheck.numeric.scale import Array
@@ -44,6 +44,8 @@ WHOLE = 2000
 COLUMNS, PAIRS = 64, 210
 #: Relative error bar asked of each of the two second differences that make one entry.
 SHARP_PAIR = 1e-6
+#: An entry that is smaller than this part of the others is rounding, if f's values cannot tell it from zero.
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
 #: Random directions along which f itself confirms the Hessian.
 CONFIRMED = 3
 
@@ -62,9 +64,9 @@ def second_order(
         raise CheckError(text, where=scene.f.where, hint="use order 1", code="GC020")
     n = scene.x.size
     if n > WHOLE or (yours is None and request.hessp is not None):
-        entries = by_products(scene, yours, request, point, findings)
+        entries = _doubted(scene, by_products(scene, yours, request, point, findings))
         findings += [*_findings(scene, entries, _function(yours, request)), *_sampled(scene, entries)]
-        return _beside_kinks(entries), n * n, None
+        return entries, n * n, None
     try:
         structural = [] if request.hessp is None else structure(scene, hand_products(scene, None, request)[0], request)
         own = None if yours is None else np.asarray(yours.array(scene.args), dtype=np.float64).reshape(n, n)
@@ -98,7 +100,7 @@ def second_order(
     if request.hessp is not None and request.grad is not None and request.columns is None:
         entries += products_beside(scene, request, point, findings, (noise, rounding))
     findings += structural
-    entries = _beside_kinks(entries)
+    entries = _doubted(scene, entries)
     findings += _findings(scene, entries, _function(yours, request))
     if own is not None and yours is not None:
         asymmetric = _asymmetric(own, request, scene, yours)
@@ -111,12 +113,18 @@ def second_order(
     return entries, n * n, functools.partial(gather, scene, yours, request, own, ad, entries, differ)
 
 
-def _beside_kinks(entries: list[Entry]) -> list[Entry]:
-    """No failure of a random direction where an entry has a kink: directions go through it."""
+def _doubted(scene: Scene, entries: list[Entry]) -> list[Entry]:
+    """No failure where a solver of SciPy gave up, and none of a random direction where an entry has a kink: directions
+    go through it."""
+    if scene.unfinished:
+        entries = [
+            replace(e, verdict=Verdict.INCONCLUSIVE, note=UNFINISHED) if e.verdict is Verdict.FAIL else e
+            for e in entries
+        ]
     if not any(e.note.startswith("kink") for e in entries):
         return entries
     return [
-        replace(e, verdict=Verdict.INCONCLUSIVE, note="kink: see the entries")
+        replace(e, verdict=Verdict.INCONCLUSIVE, error=None, note="kink: see the entries")
         if e.direction is not None and e.verdict is Verdict.FAIL
         else e
         for e in entries
@@ -156,10 +164,14 @@ def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> lis
 
 
 def _typical(scene: Scene, claim: Array) -> float:
-    """What a zero entry is compared with: lower quartile of the other entries in natural units, or |f|."""
+    """What a zero entry is compared with: lower quartile of the other entries in natural units, or |f|.
+
+    What is nothing but rounding beside the largest counts as zero.
+    """
     scales = scene.scales
     parts = np.abs(claim * np.outer(scales, scales))
-    parts = parts[np.isfinite(parts) & (parts > 0)]
+    parts = parts[np.isfinite(parts)]
+    parts = parts[parts > ROUNDING * np.max(parts, initial=0.0)]
     return float(np.percentile(parts, 25)) if parts.size else float(np.max(np.abs(scene.center)))
 
 
@@ -234,7 +246,7 @@ def _from_values(
             if i != j:
                 v[j] = sign * scales[j]
             lines.append(along(scene.x, v, scene.space.dtype))
-            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request, SHARP_PAIR))
+            trials.append(_curvature_trial(claim, ad if own is not None else None, v, request, sharp=SHARP_PAIR))
     measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
     typical = _typical(scene, claim)
     results = iter(measured)
@@ -247,14 +259,27 @@ def _from_values(
     return sorted(entries, key=lambda e: e.index)
 
 
+def _is_rounding(hessian: Array | None, scales: Array, i: int, j: int) -> bool:
+    """Whether an entry is nothing but rounding beside the others of its row and column."""
+    assert hessian is not None
+    row, column = np.abs(hessian[i]) * scales, np.abs(hessian[:, j]) * scales
+    others = max(np.nanmax(row) * scales[i], np.nanmax(column) * scales[j])
+    return bool(row[j] * scales[i] <= ROUNDING * others)
+
+
 def _curvature_trial(
-    claim: Array, witness: Array | None, v: Array, request: Request, sharp: float = judge.SHARP_AUTODIFF
+    claim: Array,
+    witness: Array | None,
+    v: Array,
+    request: Request,
+    typical: float = 0.0,
+    sharp: float = judge.SHARP_AUTODIFF,
 ) -> Trial:
-    """The claim vᵀHv, with the root of the sum of squares of its terms for a size."""
+    """The claim vᵀHv, with the root of the sum of squares of its terms for a size; ``typical`` stands in for zero."""
     terms = claim * np.outer(v, v)
     size = np.array([np.sqrt(np.sum(terms**2))])
     other = None if witness is None else np.array([v @ witness @ v])
-    return trial_of(np.array([v @ claim @ v]), other, size, size, request, sharp)
+    return trial_of(np.array([v @ claim @ v]), other, size, np.maximum(size, typical), request, sharp)
 
 
 def _pair_entry(
@@ -281,7 +306,8 @@ def _pair_entry(
     claim = own if own is not None else ad
     assert claim is not None
     size = max(abs(claim), abs(value))
-    if claim == 0:
+    rounding = _is_rounding(both[0] if both[0] is not None else both[1], scales, i, j)
+    if claim == 0 or (rounding and max(abs(claim), abs(value)) <= judge.BARS * bar):
         size = max(size, typical / (scales[i] * scales[j]))
     kinked = any(m is not None and m.estimate.kink[0] for m in lines)
     allowed = max(judge.FLOOR * size, request.rtol * abs(claim) + request.atol)
@@ -327,26 +353,21 @@ def _confirmed_by_values(
         size = float(np.sqrt(np.sum((claim * np.outer(v, v)) ** 2)))
         own_form, ad_form = (None if h is None else float(v @ h @ v) for h in (own, ad))
         forms.append((v, own_form, ad_form, size))
-    return curvatures(scene, forms, request, point, (noise, rounding))
+    return curvatures(scene, forms, request, point, (noise, rounding), zero=_typical(scene, claim))
 
 
 def _findings(scene: Scene, entries: Sequence[Entry], yours: UserFunction | None) -> list[Finding]:
     """What the entries mean for the Hessian as a whole."""
-    out = []
+    out: list[Finding] = []
     wrong = [e for e in entries if e.verdict is Verdict.FAIL]
     unsure = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
     if wrong:
-        worst = max(wrong, key=lambda e: (e.direction is None, e.difference or 0.0))
-        count = counted(wrong, entries)
         if yours is not None:
-            text = f"{count} are wrong; the worst is {worst.label}"
-            out.append(Finding("GC101", kind("GC101"), text, yours.where))
+            out.append(tally(*MESSAGES[judge.FAIL], wrong, entries, yours.where))
         else:
             code, text, hint = AUTODIFF_MESSAGES[judge.FAIL]
-            text = text.format(count=count, worst=worst.label)
-            out.append(Finding(code, kind(code), text, scene.f.where, hint))
+            out.append(tally(code, text, wrong, entries, scene.f.where, hint))
     if unsure:
         code = "GC201" if any(e.note.startswith("kink") for e in unsure) else "GC202"
-        text = f"{counted(unsure, entries)} could not be decided; the first is {unsure[0].label}"
-        out.append(Finding(code, kind(code), text, scene.f.where))
+        out.append(tally(code, MESSAGES[judge.UNDECIDED][1], unsure, entries, scene.f.where))
     return out

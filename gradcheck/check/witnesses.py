@@ -18,14 +18,15 @@ from gradcheck.check.bounds import Bounds
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
 from gradcheck.check.coloured import judged_by_groups, worthwhile_groups
-from gradcheck.check.compare import Measured, at_first_sight, compare, doubt_slight, glance
+from gradcheck.check.compare import Measured, at_first_sight, compare, doubt_flat, doubt_slight, glance
 from gradcheck.check.complexstep import decide
-from gradcheck.check.judge import Trial
+from gradcheck.check.judge import Trial, agreement
 from gradcheck.check.locate import Search
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
+from gradcheck.check.symmetry import take_as_symmetric
 from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.lines import Line, along
@@ -97,6 +98,7 @@ class Witnesses:
         floor: relative precision floor of single entries.
         tried: whether autodiff's two modes were compared.
         broken: they disagree, so that autodiff is no witness.
+        hint: what may be the reason for wrong entries, or "".
         suspects: of many inputs those at which the two derivatives disagree, or are not finite.
     """
 
@@ -116,12 +118,13 @@ class Witnesses:
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
         self.floor = judge.FLOOR_SHORT if short else judge.FLOOR
         self.broken = self.tried = False
-        self.own = None if given is None else self._matrix(given)
+        self.own = None if given is None else self.matrix(given)
         self.ad = None
         if request.autodiff and self.autodiff.dense_fits:
             found = self.autodiff.dense(scene.args)
-            self.ad = None if found is None else self._matrix(found)
-        self._take_as_symmetric(findings)
+            self.ad = None if found is None else self.matrix(found)
+        self.hint = ""
+        take_as_symmetric(self, findings)
         self.disagree = self._disagreement()
         self.suspects = np.empty(0, dtype=np.intp)
         self.lines = self._choose()
@@ -129,34 +132,6 @@ class Witnesses:
         if self._doubtful():
             self._try_modes(findings)
         self._report_autodiff(findings)
-
-    def _take_as_symmetric(self, findings: list[Finding]) -> None:
-        """The convention of derivatives with respect to a symmetric matrix of which f reads one triangle only.
-
-        ``np.linalg.eigvalsh`` and its like read the lower one, and the gradient that textbooks give (v vᵀ) is that for
-        symmetric changes of the matrix. Where it says the same of those as autodiff's, autodiff's stands for it.
-        """
-        shape, own, ad = self.scene.space.shape, self.own, self.ad
-        if own is None or ad is None or len(shape) != 2 or shape[0] != shape[1] or shape[0] < 2:
-            return
-        x = self.scene.x.reshape(shape)
-        mine, theirs = own.reshape(-1, *shape), ad.reshape(-1, *shape)
-        flipped = mine.swapaxes(1, 2)
-        one_triangle = np.all(np.triu(theirs, 1) == 0) or np.all(np.tril(theirs, -1) == 0)
-        if not one_triangle or np.any(x != x.T) or not np.all(agreement(mine, flipped, self.floor)):
-            return
-        if np.all(agreement(mine, theirs, self.floor)):
-            return
-        total = theirs + theirs.swapaxes(1, 2)
-        rounding = np.abs(mine + flipped - total) <= 64 * np.finfo(np.float64).eps * np.abs(total).max()
-        if np.all(agreement(mine + flipped, total, self.floor) | rounding):
-            self.own = ad
-            text = (
-                f"{self.scene.f.name} reads one triangle of {self.request.argname} only; the derivative is symmetric, "
-                "and was taken for that with respect to symmetric matrices"
-            )
-            where = self.yours.function.where if self.yours else None
-            findings.append(Finding("GC315", kind("GC315"), text, where))
 
     @functools.cached_property
     def noise(self) -> Array:
@@ -183,7 +158,7 @@ class Witnesses:
             self.broken = True
             self.claims["autodiff"] = None
 
-    def _matrix(self, derivative: np.ndarray) -> Array:
+    def matrix(self, derivative: np.ndarray) -> Array:
         """A derivative as (width, n)."""
         return split(derivative.reshape(self.scene.value.size, -1), self.scene.value.complex, 0)
 
@@ -230,13 +205,13 @@ class Witnesses:
             x = self.scene.x + self.scene.inward(self.scene.x * BESIDE * rng.uniform(0.5, 1.0, self.scene.x.size))
             args = self.scene.at(x)
             try:
-                mine = self._matrix(yours.array(args))
+                mine = self.matrix(yours.array(args))
             except CheckError:
                 return np.zeros_like(differ)
             found = self.autodiff.dense(args)
             if found is None:
                 return np.zeros_like(differ)
-            theirs = self._matrix(found)
+            theirs = self.matrix(found)
             same &= agreement(mine, theirs, self.floor)
             gaps.append(np.abs(mine - theirs))
         spread = np.max(gaps, axis=0) - np.min(gaps, axis=0)
@@ -433,6 +408,8 @@ class Witnesses:
             for m in rest if slack else ():
                 _doubt(m, slack)
             doubt_slight(rest)
+            if not self.request.log.rules:  # which may be wrong in the same way
+                doubt_flat(rest)
             for m in rest:
                 self._forgive_rounding(m)
             if settle and not slack:
@@ -472,7 +449,7 @@ class Witnesses:
         found = None if self.ad is None else self.autodiff.dense(self.scene.at(x))
         if self.ad is None or found is None:
             return False
-        return not np.allclose(self._matrix(found), self.ad, rtol=STALE, atol=0.0, equal_nan=True)
+        return not np.allclose(self.matrix(found), self.ad, rtol=STALE, atol=0.0, equal_nan=True)
 
     def _plausible(self, x: Array, derivative: np.ndarray) -> bool:
         """Whether the measurement at another point allows that derivative, along one random direction."""
@@ -482,7 +459,7 @@ class Witnesses:
         noise = self.noise
         sampler = there.sampler(self.sampler.rounding)
         claims: dict[str, Array | None] = {
-            "yours": columns_along(self._matrix(derivative), [line]),
+            "yours": columns_along(self.matrix(derivative), [line]),
             "autodiff": None,
         }
         measured = compare(sampler, [line], self.trials([line], claims), noise, slack=self.request.log.slack)
@@ -510,10 +487,3 @@ def modes_disagree(scene: Scene) -> Finding:
     text = f"forward and reverse mode of autodiff give two derivatives of {scene.f.name}, so neither was used"
     hint = "does it write into an array that lives outside of it? If not, please report a bug of gradcheck"
     return Finding("GC310", kind("GC310"), text, scene.f.where, hint)
-
-
-def agreement(yours: Array, autodiff: Array, floor: float) -> np.ndarray:
-    """Where a hand-written derivative and autodiff's are the same to the precision floor."""
-    with np.errstate(all="ignore"):
-        size = np.maximum(np.abs(yours), np.abs(autodiff))
-        return np.asarray((np.abs(yours - autodiff) <= floor * size) | (yours == autodiff))

@@ -81,6 +81,16 @@ def _rest(values: Array) -> Array:
     return np.asarray(np.max(levels, axis=0))
 
 
+def _single_precision(values: Array) -> Array:
+    """Half a unit in the last place of float32, (m,), where all samples are float32 numbers; elsewhere zero.
+
+    Steps of the argument may happen to move such values by the same number of units each, which looks smooth.
+    """
+    single = values.astype(np.float32)
+    units = np.max(np.spacing(np.abs(single)), axis=0)
+    return np.where(np.all(single == values, axis=0), 0.5 * units.astype(np.float64), 0.0)
+
+
 def noise_level(sample: Callable[[Array], Array], center: Array, shortest: float = SPACINGS[0]) -> Array:
     """Noise of every output of f along one line, at least half a unit in the last place.
 
@@ -116,6 +126,7 @@ def _noise_level(sample: Callable[[Array], Array], center: Array, shortest: floa
             found = np.where(np.isnan(found), _rest(values), found)
         level = np.maximum(level, DOUBT * np.nan_to_num(found, nan=0.0))
         rises = np.abs(np.diff(values, axis=0))
+        level = np.maximum(level, np.where(np.any(rises > 0, axis=0), _single_precision(values), 0.0))
         constant = np.mean(rises == 0, axis=0) >= 0.5
         if not np.any(constant):
             break

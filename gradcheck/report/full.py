@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict, gravity
 from gradcheck.frames import relative as relative_path
 from gradcheck.report import numbers
 from gradcheck.report.style import Style
@@ -33,7 +33,6 @@ HANG = 4
 
 # Blanks at the end of a line, before the escape sequences that end a colour.
 _TRAILING = re.compile(r"[ ]+((?:\x1b\[[0-9;]*m)*)$")
-_RANK = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 _NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
 _COLORS = {Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow", Verdict.PASS: "bold green"}
 _KINDS = {
@@ -127,6 +126,8 @@ class _Report:
             self.line(("autodiff: ", "dim"), _calls(result.calls), indent=2)
         if result is not None and self.style.verbose and not self.style.quiet:
             self.values(result)
+        if result is not None and result.verdict is not Verdict.PASS and outcome.reproduce:
+            self.line(("reproduce: ", "cyan"), outcome.reproduce, indent=2, wrap=False)
         if outcome.problem is not None or (result and (result.verdict is not Verdict.PASS or self.style.verbose)):
             self.console.print()
 
@@ -169,6 +170,8 @@ class _Report:
                 counts.append(f"{single} {name}" + (f", and {along}" if along else ""))
             elif along:
                 counts.append(f"{along} {name}")
+        if result.verdict is Verdict.FAIL and not any(row.entry.verdict is Verdict.FAIL for row in rows):
+            counts[:0] = [f"{f.kind} ({f.code})" for f in result.findings if f.code.startswith("GC1")][:1]
         points = f", {len(result.points)} points" if len(result.points) > 1 else ""
         self.head(
             outcome,
@@ -176,21 +179,21 @@ class _Report:
             ", ".join(counts or ["nothing was verified" if result.entries else "no entry could be compared"]) + points,
         )
         self.line(("compared: ", "dim"), _compared(result), (f", f at {_place(result)}", "dim"), indent=2)
-        shown = rows if self.style.verbose else rows[:WRONG_ROWS]
+        # The values that -v adds have a table and a line for the point, too.
+        again = bool(self.style.verbose) and len(result.points) == 1
+        again = again and (self.style.verbose > 1 or len(result.entries) <= VALUE_ROWS)
+        shown = [] if again else rows if self.style.verbose else rows[:WRONG_ROWS]
         if shown:
             self.table(shown, result)
-        if len(rows) > len(shown):
+        if len(rows) > len(shown) and not again:
             self.line(f"and {len(rows) - len(shown)} more (-v shows them all)", indent=2)
         self.findings(result.findings)
-        # The values that -v adds have a line for the point, too.
-        if result.points and not (self.style.verbose and len(result.points) == 1):
+        if result.points and not again:
             at = result.worst_point
             self.point(result.points[at], f"point {at + 1}" if len(result.points) > 1 else "point", result)
         if result.simpler is not None:
             cost = f"  (fails alike; found in {result.shrinking} further evaluations)"
             self.line(("simpler: ", "dim"), result.simpler.text or "", (cost, "dim"), indent=2)
-        if outcome.reproduce:
-            self.line(("reproduce: ", "cyan"), outcome.reproduce, indent=2, wrap=False)
 
     def findings(self, findings: Iterable[Finding]) -> None:
         # The same is often seen at every point: once is enough, with the first message.
@@ -340,17 +343,9 @@ def worst_first(entries: Sequence[Entry]) -> list[_Row]:
             groups.setdefault(entry.label, []).append(entry)
     rows = []
     for group in groups.values():
-        worst = min(group, key=_badness)
+        worst = min(group, key=gravity)
         rows.append(_Row(worst, sum(1 for entry in group if entry.verdict is worst.verdict)))
-    return sorted(rows, key=lambda row: _badness(row.entry))
-
-
-def _badness(entry: Entry) -> tuple[int, bool, float]:
-    difference = entry.difference if entry.difference is not None else 0.0
-    # nan sorts as the largest: nothing differs more than what is no number.
-    worst = -difference if difference == difference else -float("inf")
-    # A random direction says that something is wrong, an entry says what.
-    return _RANK[entry.verdict], entry.direction is not None, worst
+    return sorted(rows, key=lambda row: gravity(row.entry))
 
 
 def _part(hits: Iterable[Entry], entries: Sequence[Entry], noun: str) -> str:

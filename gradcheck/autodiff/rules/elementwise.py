@@ -11,6 +11,9 @@ chapter 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -54,16 +57,34 @@ def _power_exponent(y: Any, a: Any, _b: Any) -> Any:
         return y * np.log(np.where(plain(a) == 0, 1.0, a))
 
 
-def _ties(y: Any, a: Any, b: Any) -> Any:
-    """One where a was chosen, one half at a tie, zero elsewhere; a nan is passed on to the operand that has it."""
+_FIRST_AT_TIES: ContextVar[float] = ContextVar("share of the first operand at a tie of maximum", default=0.5)
+
+
+@contextmanager
+def first_at_ties(share: float) -> Iterator[None]:
+    """Give the first operand of ``maximum`` and its like this share at ties, the second the rest; 0 and 1 are what
+    code that takes one side makes of it (relu'(0) = 0)."""
+    token = _FIRST_AT_TIES.set(share)
+    try:
+        yield
+    finally:
+        _FIRST_AT_TIES.reset(token)
+
+
+def _chosen(y: Any, a: Any, b: Any, share: float) -> Any:
+    """One where a was chosen, its share at a tie, zero elsewhere; a nan is passed on to the operand that has it."""
     y, a, b = plain(y), plain(a), plain(b)
     chosen = (a == y) | (np.isnan(a) & np.isnan(y))
     tie = (a == b) | (np.isnan(a) & np.isnan(b))
-    return np.where(chosen, np.where(tie, 0.5, 1.0), 0.0)[()]
+    return np.where(chosen, np.where(tie, share, 1.0), 0.0)[()]
+
+
+def _ties(y: Any, a: Any, b: Any) -> Any:
+    return _chosen(y, a, b, _FIRST_AT_TIES.get())
 
 
 def _ties_second(y: Any, a: Any, b: Any) -> Any:
-    return _ties(y, b, a)
+    return _chosen(y, b, a, 1.0 - _FIRST_AT_TIES.get())
 
 
 def _safe_ratio(x: Any, y: Any) -> Any:

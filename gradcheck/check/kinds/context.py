@@ -12,11 +12,12 @@ import numpy as np
 from gradcheck.check import judge
 from gradcheck.check.claims import Autodiff, CallLog, WrongShapeError
 from gradcheck.check.evidence import EXACT, Evidence, Mask, Pool, Told, are, written
+from gradcheck.check.judge import agreement
 from gradcheck.check.preflight import prepare
 from gradcheck.check.result import CheckError
 from gradcheck.check.sampling import ALL_COLUMNS
 from gradcheck.check.spaces import ArgumentSpace, argument_space, split
-from gradcheck.check.witnesses import Witnesses, agreement
+from gradcheck.check.witnesses import Witnesses
 from gradcheck.numeric.scale import Array, coordinate_scales
 
 #: Points beside the given ones at which a branch is confirmed, and the largest derivative that is taken there.

@@ -21,7 +21,7 @@ import scipy.optimize
 
 from gradcheck.autodiff.closures import Callback, cutting, enough, stripped
 from gradcheck.autodiff.core import any_active, plain, plain_tree, shape_of
-from gradcheck.autodiff.errors import unsupported
+from gradcheck.autodiff.errors import StoredValue, unsupported
 from gradcheck.autodiff.jacobians import jacobian
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.scipy.optimize.constraints import (
@@ -39,6 +39,8 @@ Function = Callable[..., Any]
 # A constraint within this of its bound may be active; within that it is at it.
 _STRATEGY: Any = scipy.optimize.HessianUpdateStrategy
 CANDIDATE, AT = 1e-4, 1e-9
+# How far away f is called to make it forget what it has kept of the solution.
+ASIDE = 1e-3
 
 
 # -- the minimum -------------------------------------------------------------------------------------------------------
@@ -68,6 +70,18 @@ def minimum(f: Function, x0: Any, constraints: list[Constraint], name: str) -> A
     if constraints:
         _verify(z[:n], z[n:], chosen, constraints, name)
     return steps(F, z, J)[:n] + (x0 - z[:n])
+
+
+def _forgetful(f: Function) -> Function:
+    """f, called elsewhere before each call: what keeps its last argument and value has those of another point then."""
+
+    def called(x: Any) -> Any:
+        there = np.array(plain_tree(x), dtype=float)
+        with cutting():
+            f(there + ASIDE * (1.0 + np.abs(there)))
+        return f(x)
+
+    return called
 
 
 def _plain_values(constraints: list[Constraint], x: Any) -> list[tuple[Any, Any, Any]]:
@@ -240,7 +254,11 @@ def minimize(
     f = functional(fun, args, pair=jac is True)
     name = "scipy.optimize.minimize"
     rules = bound_constraints(bounds, start.size) + limits.own
-    return _finish(result, minimum(f, np.atleast_1d(result.x), rules, name), f, name)
+    try:
+        return _finish(result, minimum(f, np.atleast_1d(result.x), rules, name), f, name)
+    except StoredValue:  # fun and jac share what was computed last, as with SciPy's MemoizeJac: at this very point
+        f = _forgetful(f)
+        return _finish(result, minimum(f, np.atleast_1d(result.x), rules, name), f, name)
 
 
 def _traced_bounds(bounds: Any) -> bool:

@@ -85,8 +85,7 @@ class TracedSparse:
         full: whether entries that are zero stand in the pattern that SciPy would have left out.
     """
 
-    __array_ufunc__ = None  # NumPy's operators leave it to ours
-    __array_priority__ = 2000.0
+    __array_priority__ = 2000.0  # NumPy's operators leave it to ours, and its ufuncs ask for methods, as of SciPy's
 
     def __init__(self, pattern: Any, values: Any, full: bool = False) -> None:
         self.pattern = pattern
