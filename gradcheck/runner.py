@@ -277,6 +277,7 @@ def _check(
         strict=settings.strict,
         autodiff=not settings.no_autodiff,
         budget=settings.budget,
+        studies=settings.studies,
     )
 
 

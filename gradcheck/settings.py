@@ -37,6 +37,8 @@ class Settings:
         no_autodiff: the hand-written derivative is compared with the measurement alone.
         budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
+        studies: of how many of the worst entries of a check the result tells how they depend on the step; some formats
+            need that for their pictures.
 
     Raises:
         SettingsError: from the constructor, for a value that makes no sense.
@@ -59,6 +61,7 @@ class Settings:
     no_autodiff: bool = False
     budget: str | None = None
     pythonpath: tuple[str, ...] = ()
+    studies: int = 0
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2):

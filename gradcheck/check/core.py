@@ -27,6 +27,7 @@ from gradcheck.check.preflight import Scene, call_order, memory_findings, prepar
 from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
+from gradcheck.check.study import Studies, Term
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import coordinate_scales
@@ -49,6 +50,7 @@ def check(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    studies: int = 0,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -67,6 +69,8 @@ def check(
         strict: autodiff refuses functions that have no derivative rule, where otherwise it takes finite differences of
             that single call.
         budget: what the check may cost: evaluations of f, or time ("30s"); what is not decided then is inconclusive.
+        studies: of how many of the worst entries ``Result.studies`` is to tell how they depend on the step: some 30
+            evaluations each.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -88,6 +92,7 @@ def check(
         autodiff=autodiff,
         strict=strict,
         budget=budget,
+        studies=studies,
     )
 
 
@@ -109,6 +114,7 @@ def check_points(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    studies: int = 0,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -133,7 +139,8 @@ def check_points(
     position, argname = _argument(f, argnum, points[0], where)
     own = derivative or _derivative_name(grad)
     log = CallLog(strict)
-    request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log)
+    kept = Studies(studies) if studies else None
+    request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, kept)
     caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
@@ -156,6 +163,7 @@ def check_points(
         + _approximate(caller, log, entries)
     )
     findings = tuple(dict.fromkeys(found))
+    evaluations = caller.evaluations
     return Result(
         target=name,
         argnum=position,
@@ -164,7 +172,7 @@ def check_points(
         verdict=_worst(entries, findings),
         entries=entries,
         findings=findings,
-        evaluations=caller.evaluations,
+        evaluations=evaluations,
         points=tuple(points),
         derivative=own or "autodiff",
         derivative_how=derivative_how,
@@ -175,6 +183,7 @@ def check_points(
         seed=seed,
         calls=log.calls if any(e.autodiff is not None for e in entries) else None,
         settings={"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict, "budget": budget},
+        studies=kept.finish() if kept is not None else (),
     )
 
 
@@ -263,6 +272,7 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
     aside = BESIDE_KINKS * coordinate_scales(given.reshape(-1)) * rng.uniform(0.5, 1.0, given.size)
     if given.ndim == 2 and given.shape[0] == given.shape[1] and np.all(given == given.T):
         aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
+    request = replace(request, studies=None)
     sides = []
     for sign in (1.0, -1.0):
         moved: Any = given + sign * aside.reshape(given.shape)
@@ -385,6 +395,10 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
+    if request.studies is not None:
+        for k, e in enumerate(entries):  # in order of output and line
+            row, line = divmod(k, len(measured))
+            request.studies.offer(e, witness.sampler, Term(measured[line], row))
     findings += findings_of(scene, measured, entries, request, yours)
     findings = audited(findings, witness.autodiff.rule_calls, yours is not None, request.seed)
     names = [request.argname if i == request.argnum else f"number {i}" for i in range(len(scene.args))]

@@ -25,6 +25,7 @@ from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
+from gradcheck.check.study import Studies
 from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.lines import Line, Sampler, along
@@ -61,6 +62,7 @@ class Request:
         autodiff: whether the autodiff core is asked at all.
         derivative: name of the hand-written derivative.
         log: takes down how autodiff went about f.
+        studies: keeps the worst entries for pictures of their steps, if such are wanted.
     """
 
     argnum: int
@@ -73,6 +75,7 @@ class Request:
     autodiff: bool
     derivative: str
     log: CallLog
+    studies: Studies | None = None
 
 
 class Witnesses:

@@ -19,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict, badness
 from gradcheck.frames import relative as relative_path
 from gradcheck.report import numbers
 from gradcheck.report.style import Style
@@ -33,7 +33,6 @@ HANG = 4
 
 # Blanks at the end of a line, before the escape sequences that end a colour.
 _TRAILING = re.compile(r"[ ]+((?:\x1b\[[0-9;]*m)*)$")
-_RANK = {Verdict.FAIL: 0, Verdict.INCONCLUSIVE: 1, Verdict.PASS: 2}
 _NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
 _COLORS = {Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow", Verdict.PASS: "bold green"}
 _KINDS = {
@@ -336,17 +335,9 @@ def worst_first(entries: Sequence[Entry]) -> list[_Row]:
             groups.setdefault(entry.label, []).append(entry)
     rows = []
     for group in groups.values():
-        worst = min(group, key=_badness)
+        worst = min(group, key=badness)
         rows.append(_Row(worst, sum(1 for entry in group if entry.verdict is worst.verdict)))
-    return sorted(rows, key=lambda row: _badness(row.entry))
-
-
-def _badness(entry: Entry) -> tuple[int, bool, float]:
-    difference = entry.difference if entry.difference is not None else 0.0
-    # nan sorts as the largest: nothing differs more than what is no number.
-    worst = -difference if difference == difference else -float("inf")
-    # A random direction says that something is wrong, an entry says what.
-    return _RANK[entry.verdict], entry.direction is not None, worst
+    return sorted(rows, key=lambda row: badness(row.entry))
 
 
 def _part(hits: Iterable[Entry], entries: Sequence[Entry], noun: str) -> str:
