@@ -203,8 +203,8 @@ class Result:
         where: file and line of f, if known.
         value: f's value at each point, as text.
         calls: which operations of f autodiff differentiated exactly; None if it was not asked, or could not follow f.
-        studies: how the worst entries depend on the step, worst first, if that was asked for; what they took is not among
-            the ``evaluations``.
+        studies: how the worst entries depend on the step, worst first, if that was asked for; what they took is not
+            among the ``evaluations``.
     """
 
     target: str

@@ -113,9 +113,9 @@ def _record(kept: _Kept, found: Sequence[Estimate], chosen: float | None, extra:
     entry = kept.entry
     pairs = list(zip(kept.terms, found, strict=True))
     with np.errstate(all="ignore"):
-        plain = sum(t.weight * e.plain[:, t.row] for t, e in pairs)
-        noise = sum(abs(t.weight) * e.plain_noise[:, t.row] for t, e in pairs)
-        best = float(sum(t.weight * e.value[t.row] for t, e in pairs))
+        plain = np.sum([t.weight * e.plain[:, t.row] for t, e in pairs], axis=0)
+        noise = np.sum([abs(t.weight) * e.plain_noise[:, t.row] for t, e in pairs], axis=0)
+        best = float(np.sum([t.weight * e.value[t.row] for t, e in pairs]))
     lengths = found[0].lengths
     reference, source = _reference(entry, best)
     if not math.isfinite(reference) or not np.any(np.isfinite(plain)):
@@ -149,7 +149,7 @@ def _record(kept: _Kept, found: Sequence[Estimate], chosen: float | None, extra:
 
 
 def _reference(entry: Entry, best: float) -> tuple[float, str]:
-    """The number nearest to the truth: autodiff's, if the measurement confirms it, else the measurement with all steps."""
+    """The number nearest to the truth: autodiff's, if the measurement confirms it, else what all steps say."""
     ad, measured = entry.autodiff, entry.measured
     if ad is not None and measured is not None and entry.error is not None and abs(ad - measured) <= entry.error:
         return float(ad.real), "autodiff"
