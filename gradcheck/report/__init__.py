@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 # Name for --format, and the module that holds its `render(run, style) -> str`; loaded when it is used.
 FORMATS = {
     "full": "gradcheck.report.full",
+    "concise": "gradcheck.report.concise",
     "json": "gradcheck.report.json",
+    "junit": "gradcheck.report.junit",
+    "sarif": "gradcheck.report.sarif",
+    "github": "gradcheck.report.github",
+    "markdown": "gradcheck.report.markdown",
+    "html": "gradcheck.report.html",
 }
+
+# Formats with pictures: of so many of the worst entries the check takes down how they depend on the step.
+STUDIES = {"html": 3}
 
 
 def render(name: str, run: Run, style: Style) -> str:
