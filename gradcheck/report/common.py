@@ -199,14 +199,24 @@ def shown_point(result: Result) -> tuple[str, Point] | None:
     return (f"point {at + 1}" if len(result.points) > 1 else "point"), result.points[at]
 
 
+def ordered(run: Run) -> list[tuple[int, Outcome]]:
+    """All checks with their numbers from 1, wrong ones first, passed ones last."""
+    rank = {"FAIL": 0, "ERROR": 1, "INCONCLUSIVE": 2, "PASS": 3}
+    return sorted(enumerate(run.outcomes, start=1), key=lambda pair: rank[word(pair[1])])
+
+
+def entry_of(result: Result, study: StepStudy) -> Entry:
+    """The entry that a study is about."""
+    return next(e for e in result.entries if (e.label, e.point) == (study.label, study.point))
+
+
 def worst_study(run: Run) -> tuple[Outcome, StepStudy] | None:
     """The study of the worst entry of all checks, and the check."""
     found = [(outcome, outcome.result) for outcome in run.outcomes if outcome.result and outcome.result.studies]
     ranked = []
     for at, (outcome, result) in enumerate(found):
         study = result.studies[0]
-        entry = next(e for e in result.entries if (e.label, e.point) == (study.label, study.point))
-        ranked.append((badness(entry), at, outcome, study))
+        ranked.append((badness(entry_of(result, study)), at, outcome, study))
     return min(ranked, key=lambda row: row[:2])[2:] if ranked else None
 
 

@@ -22,9 +22,11 @@ from gradcheck.report.common import (
     Row,
     calls_text,
     compared,
+    entry_of,
     extra_text,
     headline,
     issues,
+    ordered,
     place,
     point_text,
     shown_point,
@@ -46,14 +48,13 @@ _SIGNS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "ERROR": "!"}
 
 def render(run: Run, style: Style) -> str:
     """The whole run as a page; verbosity and width do not change it."""
-    ordered = sorted(enumerate(run.outcomes, start=1), key=lambda pair: word(pair[1]) == "PASS")
-    shown = ordered[:MOST_CHECKS]
+    shown = ordered(run)[:MOST_CHECKS]
     head = tag("h1", "gradcheck report") + tag("button", "Dark colours", id="theme", type="button", hidden="hidden")
     head += tag("p", text_of(summary(run)), tag("span", f" ({run.seconds:.1f} s)", class_="soft"), class_="total")
     body = [
         tag("a", "Skip to the checks", class_="skip", href="#checks"),
         tag("header", head),
-        tag("nav", _overview(shown, len(ordered)), aria_label="Checks"),
+        tag("nav", _overview(shown, len(run.outcomes)), aria_label="Checks"),
         tag("main", *[_check(number, outcome) for number, outcome in shown], " ", id="checks", tabindex="-1"),
         tag("footer", _footer(run)),
         tag("div", " ", id="said", role="status", class_="soft"),
@@ -90,23 +91,15 @@ def _badge(verdict: str) -> str:
 
 
 def _overview(shown: Sequence[tuple[int, Outcome]], total: int) -> str:
-    """The table of all checks, each a link."""
+    """All checks, each with a link."""
     if not shown:
         return tag("p", "Nothing was checked.")
-    rows = []
+    items = []
     for number, outcome in shown:
         link = tag("a", text_of(title(outcome)), href=f"#check-{number}")
-        rows.append(
-            tag(
-                "tr",
-                tag("td", _badge(word(outcome))),
-                tag("th", link, scope="row"),
-                tag("td", text_of(headline(outcome))),
-            )
-        )
-    more = f" (the first {len(shown)} of {total})" if total > len(shown) else ""
-    caption = tag("caption", f"Checks{more}, what did not pass first")
-    return _table(caption, ("verdict", "check", "result"), rows, "Checks")
+        items.append(tag("li", tag("span", _badge(word(outcome))), link, tag("span", text_of(headline(outcome)))))
+    more = tag("p", f"The first {len(shown)} of {total} checks; the JSON report has all.") if total > len(shown) else ""
+    return tag("ul", *items, class_="overview") + more
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[str], label: str, numeric: Sequence[str] = ()) -> str:
@@ -221,7 +214,7 @@ def _entry_row(row: Row, witnesses: Iterable[str], several: bool, noted: bool) -
     cells = [tag("th", tag("code", text_of(entry.label)), scope="row")]
     cells += [tag("td", text_of(text) or "–", class_="n") for text in texts]
     cells.append(tag("td", f"{_SIGNS[verdict]} {verdict}", class_=f"v {verdict}"))
-    return tag("tr", *cells, *[tag("td", text_of(entry.note) or " ")] * noted)
+    return tag("tr", *cells, *[tag("td", text_of(entry.note) or " ", class_="note")] * noted)
 
 
 def _point(result: Result) -> list[str]:
@@ -236,7 +229,10 @@ def _point(result: Result) -> list[str]:
 
 
 def _pictures(result: Result, anchor: str) -> list[str]:
-    found = [_figure(steps_picture(s, f"{anchor}-steps-{k}"), s) for k, s in enumerate(result.studies)]
+    found = [
+        _figure(steps_picture(study, f"{anchor}-steps-{k}", entry_of(result, study).note), study)
+        for k, study in enumerate(result.studies)
+    ]
     others = [scatter_picture(result, f"{anchor}-scatter"), heat_picture(result, worst_point(result), f"{anchor}-heat")]
     found += [_figure(picture) for picture in others if picture is not None]
     return [tag("h3", "Pictures"), tag("div", *found, class_="pictures")] if found else []

@@ -18,6 +18,7 @@ from gradcheck.report.common import (
     compared,
     headline,
     issues,
+    ordered,
     place,
     point_text,
     shown_point,
@@ -43,14 +44,14 @@ def render(run: Run, style: Style) -> str:
     if run.outcomes:
         lines += ["| | check | by | result |", "| --- | --- | --- | --- |"]
     # What did not pass first: it must not fall to the limit.
-    ordered = sorted(run.outcomes, key=lambda outcome: word(outcome) == "PASS")
-    for outcome in ordered[:MOST_CHECKS]:
+    outcomes = [outcome for _, outcome in ordered(run)]
+    for outcome in outcomes[:MOST_CHECKS]:
         verdict = word(outcome)
         argument = outcome.result.argname if outcome.result else outcome.argument
         cells = (f"{_SIGNS[verdict]} {verdict}", code(outcome.target), code(argument), text(headline(outcome)))
         lines.append("| " + " | ".join(cells) + " |")
-    lines += _rest(len(ordered) - MOST_CHECKS, "checks")
-    failing = [outcome for outcome in ordered if word(outcome) != "PASS"]
+    lines += _rest(len(outcomes) - MOST_CHECKS, "checks")
+    failing = [outcome for outcome in outcomes if word(outcome) != "PASS"]
     for outcome in failing[:MOST_DETAILS]:
         lines += ["", *_details(outcome, style)]
     lines += _rest(len(failing) - MOST_DETAILS, "checks with details")

@@ -31,12 +31,13 @@ class Picture:
     caption: str
 
 
-def steps_picture(study: StepStudy, prefix: str, head: str = "") -> Picture:
+def steps_picture(study: StepStudy, prefix: str, note: str = "", head: str = "") -> Picture:
     """Error against step size, both logarithmic.
 
     Args:
         study: of one entry.
         prefix: of the ids in it.
+        note: what is remarkable about the entry.
         head: XML that comes first, for instance a style sheet.
     """
     title = f"Error of the difference against the step: {study.label}"
@@ -46,7 +47,7 @@ def steps_picture(study: StepStudy, prefix: str, head: str = "") -> Picture:
     parts += _slopes(study, x, y) + _levels(study, x, y)
     parts += [_step_mark(step, x, y, bottom) for step in study.steps if step.error is not None]
     keys, height = legend(_keys(study), 70, bottom + 64, WIDTH - 80)
-    caption = steps_caption(study)
+    caption = steps_caption(study, note)
     svg = drawing(prefix, title, caption, WIDTH, bottom + 64 + height, *parts, keys, head=head)
     return Picture(svg, title, caption)
 
@@ -103,8 +104,12 @@ def _levels(study: StepStudy, x: Scale, y: Scale) -> list[str]:
         parts.append(tag("line", x1=at, x2=at, y1=y.start, y2=y.end, class_="chosen"))
     if study.claim_error:
         at = y(study.claim_error)
-        parts.append(tag("line", x1=x.start, x2=x.end, y1=at, y2=at, class_="claim"))
+        parts.append(tag("line", x1=x.start, x2=x.end, y1=at, y2=at, class_=_claim_class(study)))
     return parts
+
+
+def _claim_class(study: StepStudy) -> str:
+    return "claim beyond" if study.claim_error and study.claim_error > (study.bar or 0.0) else "claim"
 
 
 def _step_mark(step: Step, x: Scale, y: Scale, bottom: float) -> str:
@@ -132,30 +137,29 @@ def _keys(study: StepStudy) -> list[tuple[str, str]]:
     if study.bar:
         keys.append((line("bar"), f"error bar {numbers.bar(study.bar)}"))
     if study.claim_error:
-        keys.append((line("claim"), f"{study.on_trial} is off by {study.claim_error:.1e}"))
+        keys.append((line(_claim_class(study)), f"{study.on_trial} is {study.claim_error:.2g} away"))
     return keys
 
 
-def steps_caption(study: StepStudy) -> str:
+def steps_caption(study: StepStudy, note: str = "") -> str:
     """The picture in words."""
     used = sum(step.used for step in study.steps)
-    parts = [
-        f"Differences at {len(study.steps)} steps, {used} of them the verdict's"
-        + (f" ({study.evaluations} evaluations more for this picture)" if study.evaluations else "")
-        + "."
-    ]
-    if study.chosen is not None and study.bar is not None:
-        parts.append(
-            f"The verdict extrapolates from the step {study.chosen:.1e} and knows the derivative to"
-            f" ± {numbers.bar(study.bar)}."
-        )
-    parts.append("Shorter steps drown in the rounding of f, longer ones see its curvature.")
-    if study.truncation is None:
-        parts.append("No range of steps was seen in which the error grows as h².")
-    if study.claim_error is not None:
-        times = f", {study.claim_error / study.bar:.2g} error bars" if study.bar else ""
-        parts.append(f"{study.on_trial.capitalize()} is {study.claim_error:.2g} away from {_reference(study)}{times}.")
+    more = f" ({study.evaluations} evaluations more for this picture)" if study.evaluations else ""
+    parts = [f"{note[:1].upper()}{note[1:]}."] if note else []
+    parts.append(f"Differences at {len(study.steps)} steps, {used} of them the verdict's{more}.")
+    if study.chosen is not None and study.bar is not None and not note.startswith(("kink", "jump")):
+        known = f"knows the derivative to ± {numbers.bar(study.bar)}"
+        parts.append(f"The verdict extrapolates from the step {study.chosen:.1e} and {known}.")
+    if study.truncation is not None:
+        parts.append("Shorter steps drown in the rounding of f, at longer ones its curvature shows.")
+    elif any(step.error for step in study.steps):
+        parts.append("At no range of steps the error was seen to grow as h².")
     else:
+        parts.append("At no step there is any distance.")
+    if study.claim_error is not None and study.on_trial != study.reference_from:
+        times = f", {study.claim_error / study.bar:.2g} times the error bar" if study.bar and study.claim_error else ""
+        parts.append(f"{study.on_trial.capitalize()} is {study.claim_error:.2g} away from {_reference(study)}{times}.")
+    elif study.claim is None:
         parts.append(f"{study.on_trial.capitalize()} is not finite.")
     return " ".join(parts)
 
@@ -188,7 +192,8 @@ def scatter_picture(result: Result, prefix: str) -> Picture | None:
     drawn, _ = legend(keys, 404, 30, 150, columns=1)
     title = f"{trial.capitalize()} against measured"
     counted = ", ".join(f"{sum(e.verdict is v for _, _, e in known)} {_WORDS[v]}" for v in _WORDS if v in found)
-    caption = f"{len(known)} entries: {counted}. A right entry lies on the diagonal."
+    points = f" at {len(result.points)} points" if len(result.points) > 1 else ""
+    caption = f"{len(known)} entries{points}: {counted}. A right entry lies on the diagonal."
     if len(shown) < len(known):
         caption += f" {len(shown)} are drawn, all that did not pass among them."
     if x.transform is not float:
@@ -214,23 +219,24 @@ def heat_picture(result: Result, at: int, prefix: str) -> Picture | None:
     for (i, j), entries in cells.items():
         grid.setdefault((i // block, j // block), []).extend(entries)
     high, wide = math.ceil(rows / block), math.ceil(columns / block)
-    side = min(380.0 / wide, 320.0 / high, 40.0)
-    left, top = 64.0, 30.0
+    side = min(360.0 / wide, 320.0 / high, 56.0)
+    left, top = 64.0, 46.0
     parts = [tag("rect", x=left, y=top, width=wide * side, height=high * side, class_="frame unknown")]
     for (i, j), entries in grid.items():
         parts.append(_cell(entries, left + j * side, top + i * side, side))
-    parts.append(tag("text", text_of(names[1]), x=left + wide * side / 2, y=18, class_="name", text_anchor="middle"))
+    parts.append(tag("text", text_of(names[1]), x=left + wide * side / 2, y=16, class_="name", text_anchor="middle"))
     middle = top + high * side / 2
     turned = f"translate(14 {middle:.6g}) rotate(-90)"
     parts.append(tag("text", text_of(names[0]), x=0, y=0, class_="name", text_anchor="middle", transform=turned))
     parts += _edges(rows, columns, left, top, wide * side, high * side)
-    drawn, _ = legend(_heat_keys(), left + wide * side + 18, top + 12, 150, columns=1)
+    every = [entry for found in grid.values() for entry in found]
+    signs = _heat_keys(every, len(cells) < rows * columns)
+    drawn, keys = legend(signs, left + wide * side + 18, top + 12, 150, columns=1)
     title = f"Relative difference over the {rows} × {columns} matrix"
-    counted = _counts(entry for found in grid.values() for entry in found)
-    caption = f"Each cell is an entry{f' (the worst of {block} × {block})' if block > 1 else ''}: {counted}."
+    caption = f"Each cell is an entry{f' (the worst of {block} × {block})' if block > 1 else ''}: {_counts(every)}."
     if len(cells) < rows * columns:
         caption += f" {rows * columns - len(cells)} entries were not compared."
-    height = max(top + high * side + 14, top + 190)
+    height = max(top + high * side + 14, top + 12 + keys)
     return Picture(drawing(prefix, title, caption, WIDTH, height, *parts, drawn), title, caption)
 
 
@@ -250,7 +256,7 @@ def _matrix(
         names = ("output", "input")
     elif len(found[0].index) == 2:
         pairs = [(e.index[:1], e.index[1:]) for e in found]
-        names = ("row of the argument", "column of the argument")
+        names = ("row", "column")
     else:
         return {}, 0, 0, ("", "")
     rows = {key: k for k, key in enumerate(sorted({row for row, _ in pairs}))}
@@ -290,11 +296,13 @@ def _edges(rows: int, columns: int, left: float, top: float, width: float, heigh
     ]
 
 
-def _heat_keys() -> list[tuple[str, str]]:
+def _heat_keys(entries: Sequence[Entry], partly: bool) -> list[tuple[str, str]]:
+    """The legend: shades, and those marks that there are."""
     words = ("up to 1e-9", "up to 1e-6", "up to 1e-3", "up to 0.1", "more")
     keys = [(tag("rect", x=4, y=-12, width=16, height=16, class_=f"cell heat{k}"), w) for k, w in enumerate(words)]
-    keys.append((tag("rect", x=4, y=-12, width=16, height=16, class_="frame unknown"), "not compared"))
-    shown = (Verdict.FAIL, Verdict.INCONCLUSIVE)
+    if partly:
+        keys.append((tag("rect", x=4, y=-12, width=16, height=16, class_="frame unknown"), "not compared"))
+    shown = [v for v in (Verdict.FAIL, Verdict.INCONCLUSIVE) if any(e.verdict is v for e in entries)]
     return keys + [(mark(SHAPES[v], 12, -4, 5.0, CLASSES[v]), _WORDS[v]) for v in shown]
 
 

@@ -33,7 +33,7 @@ def plot(run: Run, suffix: str) -> bytes:
 
 def _svg(study: StepStudy) -> bytes:
     background = "<style>" + escape(picture_style()) + "svg { background: var(--card); }</style>"
-    return (steps_picture(study, "plot", background).svg + "\n").encode()
+    return (steps_picture(study, "plot", head=background).svg + "\n").encode()
 
 
 def _png(study: StepStudy, name: str) -> bytes:
@@ -58,9 +58,7 @@ def _png(study: StepStudy, name: str) -> bytes:
     if study.chosen is not None:
         axes.axvline(study.chosen, color="C0", lw=1, label=f"chosen step {study.chosen:.1e}")
     if study.claim_error:
-        axes.axhline(
-            study.claim_error, color="C3", ls="-.", label=f"{study.on_trial} is off by {study.claim_error:.1e}"
-        )
+        axes.axhline(study.claim_error, color="C3", ls="-.", label=f"{study.on_trial} is {study.claim_error:.2g} away")
     source = "autodiff" if study.reference_from == "autodiff" else "the best extrapolation"
     axes.set(xscale="log", yscale="log", ylim=(low, high), xlabel="step", ylabel=f"distance from {source}")
     # A dollar would begin a formula.

@@ -74,8 +74,9 @@ def log_scale(values: Sequence[float], start: float, end: float, most: int = 7) 
     low, high = math.floor(min(exponents) + 1e-9), math.ceil(max(exponents) - 1e-9)
     high = max(high, low + 1)
     every = math.ceil((high - low) / most)
-    ticks = tuple((10.0**k, f"{10.0**k:.0e}" if abs(k) > 3 else f"{10.0**k:g}") for k in range(low, high + 1, every))
-    return Scale(low, high, start, end, math.log10, tuple((v, label.replace("e-0", "e-")) for v, label in ticks))
+    short = max(abs(low), abs(high)) <= 3
+    ticks = tuple((10.0**k, f"{10.0**k:g}" if short or abs(k) < 2 else f"1e{k}") for k in range(low, high + 1, every))
+    return Scale(low, high, start, end, math.log10, ticks)
 
 
 def signed_scale(values: Sequence[float], start: float, end: float) -> Scale:
@@ -83,18 +84,28 @@ def signed_scale(values: Sequence[float], start: float, end: float) -> Scale:
     sizes = sorted(abs(v) for v in values if v)
     if not sizes:
         return Scale(-1.0, 1.0, start, end, float, ((0.0, "0"),))
+    low, high = min(*values, 0.0), max(*values, 0.0)
     if sizes[-1] <= 1e3 * sizes[0]:
-        low, high = min(*values, 0.0), max(*values, 0.0)
-        return Scale(low, high, start, end, float, tuple((v, f"{v:.3g}") for v in dict.fromkeys((low, 0.0, high))))
+        return Scale(low, high, start, end, float, _round_ticks(low, high))
     # Below the unit it is linear: nothing smaller than twelve decades under the largest is told from zero.
     unit = max(sizes[0], 1e-12 * sizes[-1])
 
     def fold(value: float) -> float:
         return math.copysign(math.log10(1.0 + abs(value) / unit), value)
 
-    low, high = min(*values, 0.0), max(*values, 0.0)
     ends = tuple((v, f"{v:.1e}") for v in (low, high) if v)
     return Scale(fold(low), fold(high), start, end, fold, (*ends, (0.0, "0")))
+
+
+def _round_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    """Some five round numbers between two numbers.
+
+    >>> [label for _, label in _round_ticks(-0.38, 0.52)]
+    ['-0.2', '0', '0.2', '0.4']
+    """
+    power = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(power * k for k in (1, 2, 5, 10) if (high - low) / (power * k) <= 6)
+    return tuple((k * step, f"{k * step:g}") for k in range(math.ceil(low / step), math.floor(high / step) + 1))
 
 
 def axes(x: Scale, y: Scale, x_label: str, y_label: str) -> str:
