@@ -256,7 +256,7 @@ def test_several_points(gradcheck: Run) -> None:
         (["model.py:h", "--order", "3"], "only 1 (gradient, Jacobian) and 2 (Hessian)"),
         (["model.py:h", "--points", "0"], "at least one point"),
         (["model.py:h", "--points", "2", "--at", "1"], "--points does not go with --at"),
-        (["model.py:h", "--format", "xml"], "not one of full, json"),
+        (["model.py:h", "--format", "xml"], "not one of full, concise, json, junit"),
         (["model.py:h", "--color", "red"], "not one of auto, always, never"),
         (["model.py:h", "--rtol", "-1"], "a tolerance is"),
         (["model.py:h", "--seed", "-1"], "a seed is not negative"),
