@@ -106,7 +106,7 @@ def real_run(folder: Path) -> Run:
         (["odd.py:cubes"], Settings(order=2, points=1)),
         (["odd.py:cubes"], Settings(order=2, points=1, no_autodiff=True)),
         (["odd.py:many"], Settings(shape=("x=1000",), points=1)),
-        (["odd.py:many"], Settings(budget="8", points=1)),
+        (["odd.py:many"], Settings(budget="8", shape=("x=1000",), points=1)),
     ):
         parts.append(run(targets, replace(settings, studies=3)))
     return Run(tuple(o for part in parts for o in part.outcomes), Settings(studies=3), 1.25)

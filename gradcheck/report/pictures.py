@@ -181,7 +181,9 @@ def scatter_picture(result: Result, prefix: str) -> Picture | None:
         return None
     trial = "yours" if any(e.yours is not None for _, _, e in shown) else "autodiff"
     values = [v for a, b, _ in shown for v in (a, b)]
-    x, y = signed_scale(values, 84, 384), signed_scale(values, 314, 14)
+    # A measured zero is as large as its noise, which is no size that an axis need resolve.
+    clear = [v if abs(v) > (e.error or 0.0) else 0.0 for a, b, e in shown for v in (a, b)]
+    x, y = signed_scale(clear, 84, 384), signed_scale(clear, 314, 14)
     parts = [axes(x, y, "measured", trial)]
     ends = (min(*values, 0.0), max(*values, 0.0))
     parts.append(tag("line", x1=x(ends[0]), y1=y(ends[0]), x2=x(ends[1]), y2=y(ends[1]), class_="diagonal"))

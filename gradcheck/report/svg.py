@@ -13,6 +13,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from gradcheck.report.style import escaped
 
+#: Of a signed axis, left free at both ends.
+ROOM = 0.04
+
 
 def text_of(plain: str) -> str:
     """Plain text as XML.
@@ -86,15 +89,17 @@ def signed_scale(values: Sequence[float], start: float, end: float) -> Scale:
         return Scale(-1.0, 1.0, start, end, float, ((0.0, "0"),))
     low, high = min(*values, 0.0), max(*values, 0.0)
     if sizes[-1] <= 1e3 * sizes[0]:
-        return Scale(low, high, start, end, float, _round_ticks(low, high))
+        room = ROOM * (high - low)
+        return Scale(low - room, high + room, start, end, float, _round_ticks(low, high))
     # Below the unit it is linear: nothing smaller than twelve decades under the largest is told from zero.
     unit = max(sizes[0], 1e-12 * sizes[-1])
 
     def fold(value: float) -> float:
         return math.copysign(math.log10(1.0 + abs(value) / unit), value)
 
+    room = ROOM * (fold(high) - fold(low))
     ends = tuple((v, f"{v:.1e}") for v in (low, high) if v)
-    return Scale(fold(low), fold(high), start, end, fold, (*ends, (0.0, "0")))
+    return Scale(fold(low) - room, fold(high) + room, start, end, fold, (*ends, (0.0, "0")))
 
 
 def _round_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
