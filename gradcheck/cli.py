@@ -13,18 +13,20 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from gradcheck._version import __version__
 from gradcheck.errors import GradcheckError
-from gradcheck.outputs import Destination, destinations, studies_for, write_all
 from gradcheck.report import FORMATS, render
 from gradcheck.report.style import Style, escaped
 from gradcheck.settings import Settings, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
+
+if TYPE_CHECKING:
+    from gradcheck.outputs import Destination
 
 WRONG, COULD_NOT_RUN, BUG, INTERRUPTED = 1, 2, 4, 130
 
@@ -282,6 +284,8 @@ def gradcheck(
 
             typer.echo(explanation(explain), nl=False)
             raise typer.Exit
+        from gradcheck.outputs import destinations, studies_for
+
         _one_of("--format", format, tuple(FORMATS))
         files = destinations(report or (), output, format, plot)
         settings = Settings(
@@ -338,6 +342,7 @@ def check(
     with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
         import rich  # noqa: F401  before the user's folder is first on the path
 
+        from gradcheck.outputs import write_all
         from gradcheck.runner import run
 
         with _Progress(enabled=_shows_progress(look)) as progress:

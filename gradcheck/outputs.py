@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import secrets
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -166,7 +165,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:  # with the permissions that any new file has
             file.write(data)

@@ -1,7 +1,7 @@
 """The report as one HTML file for a CI artifact: no network, no further files, works without scripts.
 
 Summary; for each check findings with their explanation, the entries, the point, how to reproduce it, and the pictures
-that explain the numbers (``pictures.py``). Style sheet and script stand beside this file and are put into it. The
+that explain the numbers (``pictures.py``). Style sheets and script stand beside this file and are put into it. The
 user's text is escaped everywhere.
 """
 
@@ -64,7 +64,7 @@ def render(run: Run, style: Style) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>\n{_part('html.css')}</style>\n</head>\n<body>\n"
+        f"<title>{name}</title>\n<style>\n{picture_style()}{_part('html.css')}</style>\n</head>\n<body>\n"
         + "\n".join(body)
         + "\n</body>\n</html>\n"
     )
@@ -76,8 +76,8 @@ def _part(name: str) -> str:
 
 
 def picture_style() -> str:
-    """The style sheet for a picture that stands alone."""
-    return _part("html.css")
+    """The style sheet of the pictures, which one that stands alone needs, too."""
+    return _part("pictures.css")
 
 
 def _footer(run: Run) -> str:

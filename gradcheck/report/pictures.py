@@ -31,7 +31,7 @@ class Picture:
     caption: str
 
 
-def steps_picture(study: StepStudy, prefix: str, note: str = "", head: str = "") -> Picture:
+def steps_picture(study: StepStudy, prefix: str, note: str = "", head: str = "", heading: str = "") -> Picture:
     """Error against step size, both logarithmic.
 
     Args:
@@ -39,6 +39,7 @@ def steps_picture(study: StepStudy, prefix: str, note: str = "", head: str = "")
         prefix: of the ids in it.
         note: what is remarkable about the entry.
         head: XML that comes first, for instance a style sheet.
+        heading: what stands over it, for a picture without a page around it.
     """
     title = f"Error of the difference against the step: {study.label}"
     x, y = _step_scales(study)
@@ -48,7 +49,10 @@ def steps_picture(study: StepStudy, prefix: str, note: str = "", head: str = "")
     parts += [_step_mark(step, x, y, bottom) for step in study.steps if step.error is not None]
     keys, height = legend(_keys(study), 70, bottom + 64, WIDTH - 80)
     caption = steps_caption(study, note)
-    svg = drawing(prefix, title, caption, WIDTH, bottom + 64 + height, *parts, keys, head=head)
+    top = 28 if heading else 0
+    over = [tag("text", text_of(heading), x=12, y=20, class_="name")] if heading else []
+    content = tag("g", *parts, keys, transform=f"translate(0 {top})" if top else None)
+    svg = drawing(prefix, title, caption, WIDTH, bottom + 64 + height + top, *over, content, head=head)
     return Picture(svg, title, caption)
 
 

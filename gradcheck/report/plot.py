@@ -28,12 +28,12 @@ def plot(run: Run, suffix: str) -> bytes:
         raise GradcheckError("there is nothing to draw: no entry was measured")
     outcome, study = found
     name = f"{title(outcome)}: {study.label}"
-    return _png(study, name) if suffix == ".png" else _svg(study)
+    return _png(study, name) if suffix == ".png" else _svg(study, name)
 
 
-def _svg(study: StepStudy) -> bytes:
+def _svg(study: StepStudy, name: str) -> bytes:
     background = "<style>" + escape(picture_style()) + "svg { background: var(--card); }</style>"
-    return (steps_picture(study, "plot", head=background).svg + "\n").encode()
+    return (steps_picture(study, "plot", head=background, heading=name).svg + "\n").encode()
 
 
 def _png(study: StepStudy, name: str) -> bytes:
@@ -63,7 +63,7 @@ def _png(study: StepStudy, name: str) -> bytes:
     axes.set(xscale="log", yscale="log", ylim=(low, high), xlabel="step", ylabel=f"distance from {source}")
     # A dollar would begin a formula.
     axes.set_title(name.replace("$", r"\$"), fontsize=10)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=150, metadata={"Description": steps_caption(study)})
     return written.getvalue()
