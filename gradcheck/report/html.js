@@ -39,7 +39,7 @@ for (const copy of document.querySelectorAll("button.copies")) {
     setTimeout(() => { copy.textContent = "Copy"; said.textContent = ""; }, 2500);
   });
 }
-// A link to a check that is folded opens it, and paper folds nothing.
+// A link to a check that is folded opens it; on paper all is unfolded but the tables behind the pictures.
 const unfold = () => {
   const target = location.hash && document.getElementById(location.hash.slice(1));
   if (target && target.tagName === "DETAILS") target.open = true;
@@ -48,7 +48,7 @@ addEventListener("hashchange", unfold);
 unfold();
 let folded = [];
 addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")];
+  folded = [...document.querySelectorAll("details:not([open]):not(.numbers)")];
   for (const details of folded) details.open = true;
 });
 addEventListener("afterprint", () => { for (const details of folded) details.open = false; });

@@ -99,24 +99,24 @@ def _overview(shown: Sequence[tuple[int, Outcome]], total: int) -> str:
         link = tag("a", text_of(title(outcome)), href=f"#check-{number}")
         items.append(tag("li", tag("span", _badge(word(outcome))), link, tag("span", text_of(headline(outcome)))))
     more = tag("p", f"The first {len(shown)} of {total} checks; the JSON report has all.") if total > len(shown) else ""
-    return tag("ul", *items, class_="overview") + more
+    return tag("ul", *items, class_="overview", role="list") + more
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[str], label: str, numeric: Sequence[str] = ()) -> str:
     """A table that scrolls sideways where it is too wide, by keyboard as well."""
     cells = (tag("th", text_of(h), scope="col", class_="n" if h in numeric else None) for h in heads)
     table = tag("table", caption, tag("thead", tag("tr", *cells)), tag("tbody", *rows))
-    return tag("div", table, class_="scroll", role="region", aria_label=label, tabindex="0")
+    return tag("div", table, class_="scroll", role="group", aria_label=label, tabindex="0")
 
 
 def _check(number: int, outcome: Outcome) -> str:
     """One check: folded if it passed."""
     anchor = f"check-{number}"
-    heading = tag("h2", text_of(title(outcome)), id=f"{anchor}-title")
+    heading = tag("h2", text_of(title(outcome)))
     parts = [tag("p", text_of(headline(outcome))), *_context(outcome)]
     parts += _findings(outcome)
     if outcome.result is not None:
-        parts += _entries(outcome.result, anchor) + _point(outcome.result)
+        parts += _entries(outcome.result) + _point(outcome.result)
     if outcome.reproduce:
         parts.append(tag("h3", "Reproduce"))
         copy = tag("button", "Copy", type="button", class_="copies", hidden="hidden", aria_label="Copy this command")
@@ -126,7 +126,7 @@ def _check(number: int, outcome: Outcome) -> str:
     if word(outcome) == "PASS":
         return tag("details", tag("summary", _badge("PASS"), heading), *parts, id=anchor, class_="passed")
     top = tag("div", _badge(word(outcome)), heading, class_="title")
-    return tag("section", top, *parts, id=anchor, aria_labelledby=f"{anchor}-title")
+    return tag("section", top, *parts, id=anchor)
 
 
 def _context(outcome: Outcome) -> list[str]:
@@ -172,7 +172,7 @@ def _finding(issue: Issue) -> str:
     return tag("li", *parts)
 
 
-def _entries(result: Result, anchor: str) -> list[str]:
+def _entries(result: Result) -> list[str]:
     """The entries that did not pass, and of the others those at the point looked at first."""
     bad = worst_first(result.entries)
     at = worst_point(result)
@@ -241,7 +241,7 @@ def _pictures(result: Result, anchor: str) -> list[str]:
 def _figure(picture: Picture, study: StepStudy | None = None) -> str:
     parts = [tag("h4", text_of(picture.title)), picture.svg, tag("figcaption", text_of(picture.caption))]
     if study is not None:
-        parts.append(tag("details", tag("summary", "The steps as numbers"), _steps_table(study)))
+        parts.append(tag("details", tag("summary", "The steps as numbers"), _steps_table(study), class_="numbers"))
     return tag("figure", *parts)
 
 

@@ -46,7 +46,7 @@ def _kind(outcome: Outcome, allow_inconclusive: bool) -> str:
 def _case(suite: ET.Element, outcome: Outcome, kind: str) -> None:
     seconds = outcome.result.seconds if outcome.result else 0.0
     module, _, name = title(outcome).rpartition(":")
-    classname = module.rstrip(":").removesuffix(".py").replace("\\", ".").replace("/", ".") or "gradcheck"
+    classname = module.rstrip(":").removesuffix(".py").replace("\\", ".").replace("/", ".").strip(".") or "gradcheck"
     case = ET.SubElement(
         suite, "testcase", {"classname": escaped(classname), "name": escaped(name), "time": f"{seconds:.3f}"}
     )
