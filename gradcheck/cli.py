@@ -347,7 +347,7 @@ def check(
 
         with _Progress(enabled=_shows_progress(look)) as progress:
             result = run(targets, settings, progress.update if progress.enabled else None)
-        unwritten = write_all(result, files, _style(look, None, color))
+        unwritten = write_all(result, files, _style(look, None, color), stdout)
         try:
             if format is not None:
                 stdout.write(render(format, result, _style(look, stdout, color)))

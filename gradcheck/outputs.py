@@ -20,11 +20,13 @@ from gradcheck.errors import GradcheckError
 from gradcheck.report import FORMATS, STUDIES, render
 from gradcheck.report.style import Style
 from gradcheck.settings import SettingsError
-from gradcheck.streams import OutputError
+from gradcheck.streams import Output, OutputError
 
 if TYPE_CHECKING:
     from gradcheck.runner import Run
 
+#: Names of standard output, which is not where these lead while the user's code runs.
+STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 #: What ``--plot`` draws.
 PICTURES = (".svg", ".png")
 
@@ -73,7 +75,7 @@ def destinations(
         if each.path == Path() or each.path.is_dir():
             raise SettingsError(f"{each.option}: that is no file")
         other = taken.setdefault(os.path.realpath(each.path), each)
-        if other is not each and _is_plain(each.path):
+        if other is not each and str(each.path) not in STDOUT and _is_plain(each.path):
             raise SettingsError(f"{each.option}: {other.option} writes to the same file")
     # The user's code may change the working directory.
     return tuple(replace(each, path=Path(os.path.abspath(each.path))) for each in found)
@@ -107,13 +109,14 @@ def studies_for(files: Sequence[Destination], format: str) -> int:
     return max(1 if "" in formats else 0, *(STUDIES.get(name, 0) for name in formats))
 
 
-def write_all(run: Run, files: Sequence[Destination], style: Style) -> list[GradcheckError]:
+def write_all(run: Run, files: Sequence[Destination], style: Style, stdout: Output) -> list[GradcheckError]:
     """Write every file; what cannot be written does not stop the others.
 
     Args:
         run: what happened.
         files: where to.
         style: of ``--output``; further reports are written in full, without colour.
+        stdout: what ``/dev/stdout`` means.
 
     Returns:
         why a file is missing, for each that is.
@@ -126,7 +129,11 @@ def write_all(run: Run, files: Sequence[Destination], style: Style) -> list[Grad
     for each in files:
         look = style if each.option.startswith("--output") else replace(style, color=False, quiet=0)
         try:
-            write_whole(each.path, each.content(run, look))
+            content = each.content(run, look)
+            if str(each.path) in STDOUT and isinstance(content, str):
+                stdout.write(content)
+            else:
+                write_whole(each.path, content)
         except GradcheckError as err:
             missing.append(SettingsError(f"{each.option}: {err.message}", hint=err.hint))
         except Exception as err:

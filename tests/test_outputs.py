@@ -168,6 +168,13 @@ def test_what_is_no_file_is_written_to(folder: Path) -> None:
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+def test_two_reports_on_stdout(folder: Path) -> None:
+    done = process(folder, "model.py:loud", "--format=concise", "--report=json=/dev/stdout")
+    first, _, last = done.stdout.rpartition("1 check: ")
+    assert json.loads(first)["exit_code"] == 0
+    assert last == "1 passed\n"
+
+
 @pytest.mark.parametrize(
     ("target", "code"), [("model.py:good", 2), ("model.py:bad", 1)], ids=["alone", "a wrong derivative is still that"]
 )
