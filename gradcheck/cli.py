@@ -20,7 +20,7 @@ from typer.core import TyperCommand
 
 from gradcheck._version import __version__
 from gradcheck.errors import GradcheckError
-from gradcheck.report import FORMATS, render
+from gradcheck.report import FORMATS, load, render
 from gradcheck.report.style import Style, escaped
 from gradcheck.settings import Settings, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
@@ -340,10 +340,13 @@ def check(
     """Run the checks and write the reports, to ``files`` and, with a format, to stdout; returns the exit code."""
     # The command's process ends after this: a test's does not, and wants its stdout back.
     with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
-        import rich  # noqa: F401  before the user's folder is first on the path
-
         from gradcheck.outputs import write_all
         from gradcheck.runner import run
+
+        # Before the user's folder is first on the path.
+        load(format or "full")
+        for file in files:
+            file.load()
 
         with _Progress(enabled=_shows_progress(look)) as progress:
             result = run(targets, settings, progress.update if progress.enabled else None)

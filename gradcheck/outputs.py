@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradcheck.errors import GradcheckError
-from gradcheck.report import FORMATS, STUDIES, render
+from gradcheck.report import FORMATS, STUDIES, load, render
 from gradcheck.report.style import Style
 from gradcheck.settings import SettingsError
 from gradcheck.streams import Output, OutputError
@@ -44,6 +44,16 @@ class Destination:
     option: str
     format: str
     path: Path
+
+    def load(self) -> None:
+        """Import what writing it takes, before the user's folder is first on the path."""
+        if self.format:
+            load(self.format)
+            return
+        from gradcheck.report import plot  # noqa: F401
+
+        if self.path.suffix.lower() == ".png":
+            import matplotlib.figure  # noqa: F401
 
     def content(self, run: Run, style: Style) -> str | bytes:
         """What is to be written."""

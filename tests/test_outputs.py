@@ -168,6 +168,18 @@ def test_what_is_no_file_is_written_to(folder: Path) -> None:
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+def test_files_of_the_user_that_are_named_like_modules_of_python(folder: Path) -> None:
+    for name in ("html", "xml", "json", "urllib", "hashlib", "saxutils", "svg", "matplotlib"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('not that one')", encoding="utf-8")
+    wanted = [f"--report={name}=out/{name}" for name in FORMATS]
+    pictures = ["--plot=out/a.png"] if importlib.util.find_spec("matplotlib") else ["--plot=out/a.svg"]
+    command = [sys.executable, "-P", "-m", "gradcheck", "model.py:good", *wanted, *pictures, "-qq"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((folder / "out").iterdir())) == len(FORMATS) + 1
+
+
 def test_two_reports_on_stdout(folder: Path) -> None:
     done = process(folder, "model.py:loud", "--format=concise", "--report=json=/dev/stdout")
     first, _, last = done.stdout.rpartition("1 check: ")

@@ -8,6 +8,7 @@ function ``render`` and one line in ``FORMATS``.
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gradcheck.report.style import Style
@@ -37,6 +38,14 @@ def render(name: str, run: Run, style: Style) -> str:
     Raises:
         KeyError: there is no such format.
     """
-    module = importlib.import_module(FORMATS[name])
-    text: str = module.render(run, style)
+    text: str = load(name).render(run, style)
     return text
+
+
+def load(name: str) -> ModuleType:
+    """The module of a format. Before the user's code runs this finds the standard library; after it, perhaps theirs.
+
+    Raises:
+        KeyError: there is no such format.
+    """
+    return importlib.import_module(FORMATS[name])
