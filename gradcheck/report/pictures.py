@@ -153,7 +153,7 @@ def steps_caption(study: StepStudy, note: str = "") -> str:
     parts.append(f"Differences at {len(study.steps)} steps, {used} of them the verdict's{more}.")
     if study.chosen is not None and study.bar is not None and not note.startswith(("kink", "jump")):
         known = f"knows the derivative to ± {numbers.bar(study.bar)}"
-        parts.append(f"The verdict extrapolates from the step {study.chosen:.1e} and {known}.")
+        parts.append(f"The verdict rests on the step {study.chosen:.1e} and {known}.")
     if study.truncation is not None:
         parts.append("Shorter steps drown in the rounding of f, at longer ones its curvature shows.")
     elif any(step.error for step in study.steps):
@@ -162,7 +162,8 @@ def steps_caption(study: StepStudy, note: str = "") -> str:
         parts.append("At no step there is any distance.")
     if study.claim_error is not None and study.on_trial != study.reference_from:
         times = f", {study.claim_error / study.bar:.2g} times the error bar" if study.bar and study.claim_error else ""
-        parts.append(f"{study.on_trial.capitalize()} is {study.claim_error:.2g} away from {_reference(study)}{times}.")
+        apart = f"{study.claim_error:.2g} away from" if study.claim_error else "the same as"
+        parts.append(f"{study.on_trial.capitalize()} is {apart} {_reference(study)}{times}.")
     elif study.claim is None:
         parts.append(f"{study.on_trial.capitalize()} is not finite.")
     return " ".join(parts)
