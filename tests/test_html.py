@@ -211,7 +211,7 @@ def _browser() -> str:
     return found
 
 
-def _open(page: Path, *options: str, timeout: float = 90.0) -> str:
+def _open(page: Path, *options: str, timeout: float = 300.0) -> str:
     """What Chromium prints when it opens a page without a screen."""
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"]
     quiet += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
