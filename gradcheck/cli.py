@@ -11,20 +11,24 @@ import os
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from gradcheck._version import __version__
 from gradcheck.errors import GradcheckError, Interrupted
-from gradcheck.report import FORMATS, render
+from gradcheck.report import FORMATS, load, render
 from gradcheck.report.style import Style, escaped
 from gradcheck.settings import Settings, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
 
-COULD_NOT_RUN, BUG, INTERRUPTED = 2, 4, 130
+if TYPE_CHECKING:
+    from gradcheck.outputs import Destination
+
+WRONG, COULD_NOT_RUN, BUG, INTERRUPTED = 1, 2, 4, 130
 
 WHAT, WHERE, VERDICT, REPORT, OTHER = (
     *("What to check", "Where to check it", "Verdict", "Report"),
@@ -48,7 +52,7 @@ Examples:
   gradcheck model.py:loss --grad returned    loss returns (value, gradient)
   gradcheck model.py:Model.fun -v      a method; all partial derivatives shown
   gradcheck scipy.optimize:rosen --order 2   the Hessian; finds rosen_hess
-  gradcheck model.py:loss -f json -o report.json
+  gradcheck model.py:loss --report junit=report.xml --report html=report.html
 
 \b
 The hand-written derivative of f is found beside f by its name: f_grad,
@@ -253,6 +257,24 @@ def gradcheck(
     output: Annotated[
         Path | None, _option(REPORT, "--output", "-o", metavar="FILE", text="Write the report to a file.")
     ] = None,
+    report: Annotated[
+        list[str] | None,
+        _option(
+            REPORT,
+            "--report",
+            metavar="FORMAT=PATH",
+            text="Write a further report: junit=report.xml. Repeat it.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        _option(
+            REPORT,
+            "--plot",
+            metavar="FILE",
+            text="Draw error against step size of the worst entry: .svg, or .png (gradcheck[plot]).",
+        ),
+    ] = None,
     color: Annotated[
         str,
         _option(
@@ -301,6 +323,10 @@ def gradcheck(
 
             typer.echo(explanation(explain), nl=False)
             raise typer.Exit
+        from gradcheck.outputs import destinations, studies_for
+
+        _one_of("--format", format, tuple(FORMATS))
+        files = destinations(report or (), output, format, plot)
         settings = Settings(
             argnum=tuple(argnum or ("0",)),
             grad=grad,
@@ -320,8 +346,8 @@ def gradcheck(
             budget=budget,
             shrink=shrink,
             pythonpath=tuple(pythonpath or ()),
+            studies=studies_for(files, format),
         )
-        _one_of("--format", format, tuple(FORMATS))
         _one_of("--color", color, ("auto", "always", "never"))
         if not targets:
             raise SettingsError("no target is given", hint="name a function: gradcheck model.py:f (-h for more)")
@@ -329,7 +355,7 @@ def gradcheck(
         complain(err)
         raise typer.Exit(COULD_NOT_RUN) from None
     look = Style(verbose=verbose, quiet=quiet, traceback=traceback)
-    raise typer.Exit(check(targets, settings, look, format=format, output=output, color=color))
+    raise typer.Exit(check(targets, settings, look, format=None if output else format, files=files, color=color))
 
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
@@ -345,30 +371,38 @@ def complain(err: GradcheckError) -> None:
         typer.echo(escaped(f"  hint: {err.hint}"), err=True)
 
 
-def check(targets: list[str], settings: Settings, look: Style, *, format: str, output: Path | None, color: str) -> int:
-    """Run the checks and write the report; returns the exit code."""
+def check(
+    targets: list[str],
+    settings: Settings,
+    look: Style,
+    *,
+    format: str | None,
+    color: str,
+    files: Sequence[Destination] = (),
+) -> int:
+    """Run the checks and write the reports, to ``files`` and, with a format, to stdout; returns the exit code."""
     # The command's process ends after this: a test's does not, and wants its stdout back.
     with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
-        import rich  # noqa: F401  before the user's folder is first on the path
-
+        from gradcheck.outputs import write_all
         from gradcheck.runner import run
+
+        # Before the user's folder is first on the path.
+        load(format or "full")
+        for file in files:
+            file.load()
 
         with _Progress(enabled=_shows_progress(look)) as progress:
             result = run(targets, settings, progress.update if progress.enabled else None)
-        style = _style(look, stdout if output is None else None, color)
-        text = render(format, result, style)
+        unwritten = write_all(result, files, _style(look, None, color), stdout)
         try:
-            if output is None:
-                stdout.write(text)
-            else:
-                output.write_text(text, encoding="utf-8")
+            if format is not None:
+                stdout.write(render(format, result, _style(look, stdout, color)))
         except OutputError as err:
-            complain(err)
-            return max(result.exit_code, COULD_NOT_RUN)
-        except OSError as err:
-            complain(SettingsError(f"--output: cannot write '{output}': {err.strerror or err}"))
-            return max(result.exit_code, COULD_NOT_RUN)
-        return result.exit_code
+            unwritten.append(err)
+        for each in unwritten:
+            complain(each)
+        # A wrong derivative, or a bug, is still that.
+        return COULD_NOT_RUN if unwritten and result.exit_code not in (WRONG, BUG) else result.exit_code
 
 
 def _style(look: Style, stdout: Output | None, color: str) -> Style:

@@ -328,6 +328,7 @@ def _check(
         shrink=settings.shrink,
         allowed=lambda args: are_inside(args, target, settings.bounds),
         has_aux=has_aux,
+        studies=settings.studies,
     )
     result = _with_doubt(result) if grad == "returned" and settings.grad == "auto" else result
     return _with_text(result, target, argnum, settings)

@@ -41,6 +41,8 @@ class Settings:
         shrink: after a failure look for a simpler point; None: where the point was found, not given.
         budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
+        studies: of how many of the worst entries of a check the result tells how they depend on the step; some formats
+            need that for their pictures.
 
     Raises:
         SettingsError: from the constructor, for a value that makes no sense.
@@ -67,6 +69,7 @@ class Settings:
     budget: str | None = None
     shrink: bool | None = None
     pythonpath: tuple[str, ...] = ()
+    studies: int = 0
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2):

@@ -255,14 +255,14 @@ def test_several_points(gradcheck: Run) -> None:
         (["model.py:h", "--order", "3"], "only 1 (gradient, Jacobian) and 2 (Hessian)"),
         (["model.py:h", "--points", "0"], "at least one point"),
         (["model.py:h", "--points", "2", "--at", "1"], "--points does not go with --at"),
-        (["model.py:h", "--format", "xml"], "not one of full, json"),
+        (["model.py:h", "--format", "xml"], "not one of full, concise, json, junit"),
         (["model.py:h", "--color", "red"], "not one of auto, always, never"),
         (["model.py:h", "--rtol", "-1"], "a tolerance is"),
         (["model.py:h", "--seed", "-1"], "a seed is not negative"),
         (["model.py:both", "--grad", "returned", "--order", "2"], "does not go with --order 2"),
         (["--explain", "GC999"], "there is no code 'GC999'"),
         (["--nosuch"], "No such option"),
-        (["model.py:h", "-o", "no/such/folder/report"], "cannot write"),
+        (["model.py:h", "-o", "model.py/report"], "cannot write"),
     ],
 )
 def test_mistakes_in_options_go_to_stderr(gradcheck: Run, arguments: list[str], text: str) -> None:

@@ -29,7 +29,7 @@ FLOORS = {
     "runner": 5,
     "report": 6,
     "integrations": 7,
-    **dict.fromkeys(["streams", "cli", "__main__"], 8),
+    **dict.fromkeys(["streams", "outputs", "cli", "__main__"], 8),
     # What the user imports: the lazy public API, the drop-in namespaces, and autograd's modules by name.
     **dict.fromkeys(["__init__", "numpy", "scipy", "misc", "extend", "builtins", "tracer", "core"], 9),
     **dict.fromkeys(["differential_operators", "test_util", "util", "wrap_util"], 9),

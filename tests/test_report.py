@@ -12,7 +12,7 @@ import pytest
 from gradcheck.check.result import Entry, Finding, Point, Result, Verdict
 from gradcheck.errors import Location
 from gradcheck.report import FORMATS, numbers, render
-from gradcheck.report.full import worst_first
+from gradcheck.report.common import worst_first
 from gradcheck.report.style import Style
 from gradcheck.runner import Outcome, Problem, Run
 from gradcheck.settings import Settings

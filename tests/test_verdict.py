@@ -435,7 +435,7 @@ def test_the_rules_alone() -> None:
             rung_value=one([[value], [value]]), rung_bar=one([[bar], [bar]]),
             short=one([[short], [False]]), steps=9,
             plain=one([[value], [value]]), plain_noise=one([[1e-12], [1e-13]]),
-            plain_rounding=one([[1e-12], [1e-13]]),
+            plain_rounding=one([[1e-12], [1e-13]]), lengths=one([1e-4, 4e-4]), noise=one([1e-16]),
         )  # fmt: skip
         agrees = witness is not None and abs(claim - witness) <= 5e-7 * abs(claim)
         trial = rules.Trial(

@@ -108,6 +108,7 @@ def _column(witnesses: Witnesses, whole: Measured, column: int, step: float) -> 
         plain=own(e.plain),
         plain_noise=e.plain_noise / abs(step),
         plain_rounding=e.plain_rounding / abs(step),
+        lengths=e.lengths * abs(step),
     )
     with np.errstate(all="ignore"):
         seen = np.maximum(judge.BARS * estimate.bar / judge.magnitude(trial, estimate.value), trial.floor)

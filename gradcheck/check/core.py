@@ -39,12 +39,13 @@ from gradcheck.check.parts import (
     without_rest,
 )
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
-from gradcheck.check.result import CheckError, Finding, Point, Result, Verdict
+from gradcheck.check.result import CheckError, Finding, Point, Result, Verdict, gravity
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.shrink import Failure, column_of, failure, simpler
 from gradcheck.check.spaces import argument_space
 from gradcheck.check.stacked import verify_stacked
+from gradcheck.check.study import Studies, Term
 from gradcheck.check.ties import excuse_conventions
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
@@ -76,6 +77,7 @@ def check(
     jac: Callable[..., Any] | None = None,
     shrink: bool = False,
     has_aux: bool = False,
+    studies: int = 0,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -105,6 +107,8 @@ def check(
             most 20 further evaluations.
         jac: for ``order=2`` the hand-written gradient, differences of which measure where autodiff cannot follow f.
         has_aux: f returns a tuple whose first item is its value; the rest is ignored.
+        studies: of how many of the worst entries ``Result.studies`` is to tell how they depend on the step: some 30
+            evaluations each.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -132,6 +136,7 @@ def check(
         jac=jac,
         shrink=shrink,
         has_aux=has_aux,
+        studies=studies,
     )
 
 
@@ -161,6 +166,7 @@ def check_points(
     shrink: bool | None = None,
     allowed: Callable[[tuple[Any, ...]], bool] | None = None,
     has_aux: bool = False,
+    studies: int = 0,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
@@ -191,10 +197,11 @@ def check_points(
     position, argname = _argument(f, argnum, points[0], where)
     own = derivative or _derivative_name(grad)
     log = CallLog(strict)
+    kept = Studies(studies) if studies else None
     box = None if bounds is None else Bounds.read(bounds)
     request = Request(
         position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, box, vectorized,
-        hessp, hessp_name or _derivative_name(hessp), jac,
+        hessp, hessp_name or _derivative_name(hessp), jac, None, kept,
     )  # fmt: skip
     own = " and ".join(name for name in (own, request.hessp_name) if name)
     caller = UserFunction(_value_only(f) if grad == "returned" or has_aux else f, name, where or definition(f))
@@ -221,6 +228,7 @@ def check_points(
     findings = tuple(dict.fromkeys(found))
     before = caller.evaluations
     simple = None if shrink is False else _simpler(caller, f, points, parts, request, bool(shrink), allowed)
+    evaluations = caller.evaluations
     return Result(
         target=name,
         argnum=position,
@@ -229,11 +237,11 @@ def check_points(
         verdict=verdict_of(entries, findings),
         entries=entries,
         findings=findings,
-        evaluations=caller.evaluations,
+        evaluations=evaluations,
         f_calls=caller.calls,
         stacked=caller.stacked,
         simpler=simple,
-        shrinking=caller.evaluations - before,
+        shrinking=evaluations - before,
         points=tuple(points),
         derivative=own or "autodiff",
         derivative_how=derivative_how,
@@ -252,6 +260,7 @@ def check_points(
             "vectorized": vectorized,
             "bounds": None if box is None else box.plain,
         },
+        studies=kept.finish() if kept is not None else (),
     )
 
 
@@ -268,7 +277,7 @@ def _simpler(
     wrong = [e for p in parts for e in p.entries if e.verdict is Verdict.FAIL]
     if not wrong or caller.spent:
         return None
-    at = max(wrong, key=lambda e: e.difference or 0.0).point
+    at = min(wrong, key=gravity).point
     part, point = parts[at], points[at]
     if not given and (point.seed is None or point.text is None):
         return None
@@ -276,7 +285,7 @@ def _simpler(
     if failed is None:
         return None
     column = column_of(failed.worst, np.shape(point.args[request.argnum]))
-    narrow = replace(request, columns=(column,), vectorized=False)
+    narrow = replace(request, columns=(column,), vectorized=False, studies=None)
 
     def check_again(candidate: Point, failed: Failure) -> Failure | None:
         part = _at_point(caller, f, candidate, at, narrow)
@@ -307,6 +316,7 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
     aside = BESIDE_KINKS * coordinate_scales(given.reshape(-1)) * rng.uniform(0.5, 1.0, given.size)
     if given.ndim == 2 and given.shape[0] == given.shape[1] and np.all(given == given.T):
         aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
+    request = replace(request, studies=None)
     sides = []
     for sign in (1.0, -1.0):
         step = sign * aside.reshape(-1)
@@ -405,6 +415,10 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
+    if request.studies is not None:
+        for k, e in enumerate(entries):  # in order of output and line
+            row, line = divmod(k, len(measured))
+            request.studies.offer(e, witness.sampler, Term(measured[line], row))
     if all(e.verdict is Verdict.PASS for e in entries):
         findings = [f for f in findings if f.code != "GC211"]
     told = findings_of(scene, measured, entries, request, yours)

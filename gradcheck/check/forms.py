@@ -16,6 +16,7 @@ from gradcheck.check.entries import judged_entry
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry
+from gradcheck.check.study import Term
 from gradcheck.numeric.lines import along
 from gradcheck.numeric.scale import Array, random_weights
 
@@ -72,9 +73,12 @@ def curvatures(
         assert claim is not None
         sizes = np.array([size])
         trials.append(trial_of(np.array([claim]), None, sizes, np.maximum(sizes, zero), request, judge.SHARP_AUTODIFF))
-    measured = compare(scene.sampler(noise[1]), lines, trials, noise[0], second=True, slack=request.log.slack)
+    sampler = scene.sampler(noise[1])
+    measured = compare(sampler, lines, trials, noise[0], second=True, slack=request.log.slack)
     entries = []
     for k, ((_, own, ad, _), m) in enumerate(zip(forms, measured, strict=True), start=1):
         label = f"d2f/d{request.argname}2 · v{k} v{k}{suffix}"
         entries.append(judged_entry(m, 0, label, (), (), point, (own, ad), direction=k))
+        if request.studies is not None:
+            request.studies.offer(entries[-1], sampler, Term(m, 0), second=True)
     return entries

@@ -132,6 +132,67 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What one step says of a derivative, see :class:`StepStudy`.
+
+    Attributes:
+        length: of the step.
+        value: the plain difference at this step; None where f is not finite there.
+        noise: a bound on what rounding and other noise of f make of it.
+        error: its distance from the study's reference.
+        used: the verdict rests on it; else it was taken for the study.
+    """
+
+    length: float
+    value: float | None
+    noise: float
+    error: float | None
+    used: bool
+
+
+@dataclass(frozen=True)
+class StepStudy:
+    """How the measurement of one entry depends on the step: what explains a number and its error bar.
+
+    Made on request, for the worst entries only (``check/study.py``).
+
+    Attributes:
+        label, point: of the entry.
+        on_trial: ``yours`` or ``autodiff``.
+        claim: what that says, None where it is not finite.
+        claim_error: its distance from the reference.
+        measured, bar: of the entry.
+        reference: what errors are distances from.
+        reference_from: ``autodiff`` where it agrees with the measurement, else ``measured``: the best extrapolation of
+            all the steps here.
+        chosen: the step whose extrapolation the verdict took, if there is one.
+        steps: shortest first.
+        truncation: c, where the error of long steps is seen to be c·h²; else None.
+        rounding: r, where that of short steps is r/h (r/h² if ``order`` is 2).
+        order: 1 for first differences, 2 for second differences of f.
+        natural: the steps are along several inputs at once, in the natural unit of each.
+        evaluations: what the study took beside those of the verdict: of f, or of its gradient.
+    """
+
+    label: str
+    point: int
+    on_trial: str
+    claim: float | None
+    claim_error: float | None
+    measured: float | None
+    bar: float | None
+    reference: float
+    reference_from: str
+    chosen: float | None
+    steps: tuple[Step, ...]
+    truncation: float | None
+    rounding: float
+    order: int = 1
+    natural: bool = False
+    evaluations: int = 0
+
+
+@dataclass(frozen=True)
 class Result:
     """One check: one function, one argument, one order, at one or several points.
 
@@ -158,6 +219,8 @@ class Result:
         where: file and line of f, if known.
         value: f's value at each point, as text.
         calls: which operations of f autodiff differentiated exactly; None if it was not asked, or could not follow f.
+        studies: how the worst entries depend on the step, worst first, if that was asked for; what they took is not
+            among the ``evaluations``.
     """
 
     target: str
@@ -182,6 +245,7 @@ class Result:
     stacked: str | None = None
     simpler: Point | None = None
     shrinking: int = 0
+    studies: tuple[StepStudy, ...] = ()
 
     @property
     def worst_point(self) -> int:

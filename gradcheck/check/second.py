@@ -30,6 +30,7 @@ from gradcheck.check.preflight import Scene
 from gradcheck.check.products import by_products, products_beside
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
+from gradcheck.check.study import Term
 from gradcheck.check.witnesses import modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
@@ -214,6 +215,8 @@ def _from_gradient(
             label, index = label_of(request, scene.space.shape, i, j)
             both = (None if own is None else own[i, j], None if ad is None else ad[i, j])
             entries.append(judged_entry(m, i, label, (), index, point, both))
+            if request.studies is not None:
+                request.studies.offer(entries[-1], sampler, Term(m, i))
     return sorted(entries, key=lambda e: e.index)
 
 
@@ -256,6 +259,10 @@ def _from_values(
         down = next(results) if i != j else None
         for a, b in {(i, j), (j, i)}:
             entries.append(_pair_entry(scene, request, point, (a, b), (up, down), (own, ad), typical))
+            if request.studies is not None:
+                unit = scales[i] ** 2 if down is None else 4.0 * scales[i] * scales[j]
+                terms = [Term(m, 0, w / unit) for m, w in ((up, 1.0), (down, -1.0)) if m is not None]
+                request.studies.offer(entries[-1], sampler, *terms, second=True)
     return sorted(entries, key=lambda e: e.index)
 
 

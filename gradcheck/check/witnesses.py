@@ -26,6 +26,7 @@ from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
+from gradcheck.check.study import Studies
 from gradcheck.check.symmetry import take_as_symmetric
 from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
@@ -68,6 +69,7 @@ class Request:
         hessp: the hand-written product of the Hessian with a vector, or None; ``hessp_name`` is what it is called.
         columns: the only inputs to look at, or None for all.
         jac: the hand-written gradient, for order 2: differences of it measure where autodiff cannot follow f.
+        studies: keeps the worst entries for pictures of their steps, if such are wanted.
     """
 
     argnum: int
@@ -86,6 +88,7 @@ class Request:
     hessp_name: str = ""
     jac: Callable[..., Any] | None = None
     columns: tuple[int, ...] | None = None
+    studies: Studies | None = None
 
 
 class Witnesses:

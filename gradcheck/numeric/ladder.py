@@ -70,6 +70,8 @@ class Estimate:
         plain, plain_noise, plain_rounding: the difference itself at every rung, the noise in it, and the rounding of
             f's values alone, (rungs, m).
         steps: how many steps it rests on.
+        lengths: of these steps, shortest first, (rungs,).
+        noise: of f's values, as it was assumed, (m,).
     """
 
     value: Array
@@ -87,6 +89,8 @@ class Estimate:
     plain_noise: Array
     plain_rounding: Array
     steps: int
+    lengths: Array
+    noise: Array
 
 
 @dataclass
@@ -219,6 +223,8 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
         plain_noise=NOISE_BARS * base_noise,
         plain_rounding=half_ulp(sampler.center) * (4.0 / steps**2 if ladder.second else 1.0 / steps),
         steps=len(rungs),
+        lengths=steps[:, 0],
+        noise=ladder.noise,
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from rich.box import Box
 from rich.console import Console, Group, RenderableType
@@ -19,27 +18,43 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict, gravity
+from gradcheck.check.result import Finding, Point, Result, Verdict
 from gradcheck.frames import relative as relative_path
 from gradcheck.report import numbers
+from gradcheck.report.common import (
+    NAMES,
+    VALUE_ROWS,
+    WRONG_ROWS,
+    Row,
+    calls_text,
+    compared,
+    counts,
+    counts_text,
+    distinct,
+    passed_text,
+    place,
+    point_text,
+    shown_point,
+    sort_of,
+    worst_first,
+)
 from gradcheck.report.style import Style
 from gradcheck.runner import Outcome, Problem, Run
+from gradcheck.settings import Settings
 
-# Rows of a table of wrong entries, and of a table of values, before -v and -vv are needed for more.
-WRONG_ROWS, VALUE_ROWS = 10, 60
 # No width at all: lines are neither wrapped nor cut. Tables and paddings here never expand to it.
 UNLIMITED = 1_000_000
 HANG = 4
 
 # Blanks at the end of a line, before the escape sequences that end a colour.
 _TRAILING = re.compile(r"[ ]+((?:\x1b\[[0-9;]*m)*)$")
-_NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
 _COLORS = {Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "bold yellow", Verdict.PASS: "bold green"}
-_KINDS = {
-    "1": ("wrong", "red"),
-    "2": ("inconclusive", "yellow"),
-    "3": ("warning", "yellow"),
-    "0": ("error", "red"),
+_SORT_COLORS = {"wrong": "red", "inconclusive": "yellow", "warning": "yellow", "error": "red"}
+_COUNT_COLORS = {
+    "wrong": "bold red",
+    "inconclusive": "bold yellow",
+    "could not run": "bold red",
+    "passed": "bold green",
 }
 _LINES = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _ASCII_LINES = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
@@ -52,12 +67,11 @@ def render(run: Run, style: Style) -> str:
     return _Report(run, style).text()
 
 
-@dataclass(frozen=True)
-class _Row:
-    """An entry at its worst point, and at how many points it has that verdict."""
-
-    entry: Entry
-    points: int
+def outcome_text(outcome: Outcome, style: Style) -> str:
+    """One outcome as it stands in the report."""
+    report = _Report(Run((outcome,), Settings()), style)
+    report.outcome(outcome)
+    return report.written()
 
 
 class _Report:
@@ -85,6 +99,10 @@ class _Report:
         for outcome in self.run.outcomes:
             self.outcome(outcome)
         self.summary()
+        return self.written()
+
+    def written(self) -> str:
+        """What was printed so far, without blanks at the ends of lines."""
         lines = [_TRAILING.sub(r"\1", line) for line in self.out.getvalue().split("\n")]
         return "\n".join(lines)
 
@@ -123,7 +141,7 @@ class _Report:
         for note in outcome.notes:
             self.line(("note: ", "dim"), note, indent=2)
         if result is not None and result.calls is not None and (result.calls.numeric or self.style.verbose):
-            self.line(("autodiff: ", "dim"), _calls(result.calls), indent=2)
+            self.line(("autodiff: ", "dim"), calls_text(result.calls), indent=2)
         if result is not None and self.style.verbose and not self.style.quiet:
             self.values(result)
         if result is not None and result.verdict is not Verdict.PASS and outcome.reproduce:
@@ -143,42 +161,18 @@ class _Report:
             self.line(problem.traceback, indent=0, wrap=False)
 
     def passed(self, outcome: Outcome, result: Result) -> None:
-        parts = [f"{_compared(result)} agree: {_entries(result)}{_points(result)}", _difference(result)]
-        resolution = max((e.resolution for e in result.entries if e.resolution is not None), default=None)
-        if resolution is not None:
-            parts[-1] += f" (resolution {numbers.relative(resolution)})"
-        calls = f" in {result.f_calls} calls" if result.stacked else ""
-        parts.append(f"{result.evaluations} evaluations{calls}")
-        self.head(outcome, result, ", ".join(part for part in parts if part))
+        self.head(outcome, result, passed_text(result))
         self.findings(result.findings)
 
     def head(self, outcome: Outcome, result: Result, rest: str) -> None:
         hessian = " (second derivative)" if result.order == 2 else ""
-        verdict = (_NAMES[result.verdict], _COLORS[result.verdict])
+        verdict = (NAMES[result.verdict], _COLORS[result.verdict])
         self.line(verdict, "  ", (outcome.target, "bold"), "  ", (result.argname, "bold"), f"{hessian}  ", rest)
 
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
-        # Without a hand-written derivative nothing of the user's is wrong.
-        wrong = "wrong" if any(e.yours is not None for e in result.entries) else "disagree"
-        names = {Verdict.FAIL: wrong, Verdict.INCONCLUSIVE: "undecided"}
-        counts = []
-        for verdict, name in names.items():
-            hits = [row.entry for row in rows if row.entry.verdict is verdict]
-            single, along = _part(hits, result.located, "entries"), _part(hits, result.along, "random directions")
-            if single:
-                counts.append(f"{single} {name}" + (f", and {along}" if along else ""))
-            elif along:
-                counts.append(f"{along} {name}")
-        if result.verdict is Verdict.FAIL and not any(row.entry.verdict is Verdict.FAIL for row in rows):
-            counts[:0] = [f"{f.kind} ({f.code})" for f in result.findings if f.code.startswith("GC1")][:1]
-        points = f", {len(result.points)} points" if len(result.points) > 1 else ""
-        self.head(
-            outcome,
-            result,
-            ", ".join(counts or ["nothing was verified" if result.entries else "no entry could be compared"]) + points,
-        )
-        self.line(("compared: ", "dim"), _compared(result), (f", f at {_place(result)}", "dim"), indent=2)
+        self.head(outcome, result, counts_text(result))
+        self.line(("compared: ", "dim"), compared(result), (f", f at {place(result)}", "dim"), indent=2)
         # The values that -v adds have a table and a line for the point, too.
         again = bool(self.style.verbose) and len(result.points) == 1
         again = again and (self.style.verbose > 1 or len(result.entries) <= VALUE_ROWS)
@@ -188,31 +182,28 @@ class _Report:
         if len(rows) > len(shown) and not again:
             self.line(f"and {len(rows) - len(shown)} more (-v shows them all)", indent=2)
         self.findings(result.findings)
-        if result.points and not again:
-            at = result.worst_point
-            self.point(result.points[at], f"point {at + 1}" if len(result.points) > 1 else "point", result)
+        shown_at = shown_point(result)
+        if shown_at and not again:
+            name, point = shown_at
+            self.point(point, name, result)
         if result.simpler is not None:
             cost = f"  (fails alike; found in {result.shrinking} further evaluations)"
             self.line(("simpler: ", "dim"), result.simpler.text or "", (cost, "dim"), indent=2)
 
     def findings(self, findings: Iterable[Finding]) -> None:
-        # The same is often seen at every point: once is enough, with the first message.
-        seen: dict[tuple[str, str], list[Finding]] = {}
-        for finding in findings:
-            seen.setdefault((finding.code, str(finding.where)), []).append(finding)
-        for finding, *others in seen.values():
-            name, color = _KINDS.get(finding.code[2:3], ("note", "dim"))
+        for finding, others in distinct(findings):
+            name, _ = sort_of(finding.code)
+            color = _SORT_COLORS[name]
             where = f" ({relative_path(finding.where.file)}:{finding.where.line})" if finding.where else ""
-            more = f" (and {len(others)} more like this)" if others else ""
+            more = f" (and {others} more like this)" if others else ""
             head = (f"{name} {finding.code} {finding.kind}: ", color)
             self.line(head, finding.message, where, (more, "dim"), indent=2)
             if finding.hint:
                 self.line(("hint: ", "cyan"), finding.hint, indent=4)
 
     def point(self, point: Point, name: str, result: Result) -> None:
-        written = point.text if point.text is not None else "too large to be written out"
-        seed = f", seed {point.seed}" if point.seed is not None else f", seed {result.seed}"
-        self.line((f"{name}: ", "dim"), written, (f"  ({point.how}{seed})", "dim"), indent=2)
+        written, how = point_text(point, result)
+        self.line((f"{name}: ", "dim"), written, (f"  ({how})", "dim"), indent=2)
 
     # tables
 
@@ -225,11 +216,11 @@ class _Report:
             if at < len(result.value):
                 self.line(("value: ", "dim"), result.value[at], indent=2)
             if entries:
-                self.table([_Row(e, 1) for e in entries[:limit]], result, one_point=True)
+                self.table([Row(e, 1) for e in entries[:limit]], result, one_point=True)
             if len(entries) > limit:
                 self.line(f"and {len(entries) - limit} more (-vv shows them all)", indent=2)
 
-    def table(self, rows: Sequence[_Row], result: Result, *, one_point: bool = False) -> None:
+    def table(self, rows: Sequence[Row], result: Result, *, one_point: bool = False) -> None:
         """The widest layout that fits; where none does, an entry a paragraph."""
         several = len(result.points) > 1 and not one_point
         noted = any(row.entry.note for row in rows)
@@ -251,7 +242,7 @@ class _Report:
     def width_of(self, table: Table) -> int:
         return Measurement.get(self.console, self.console.options.update(max_width=UNLIMITED), table).maximum
 
-    def build(self, rows: Sequence[_Row], several: bool, notes: bool, spared: int) -> Table:
+    def build(self, rows: Sequence[Row], several: bool, notes: bool, spared: int) -> Table:
         lines = _ASCII_LINES if self.style.ascii else _LINES
         table = Table(
             box=lines,
@@ -278,7 +269,7 @@ class _Report:
         columns.append(("rel. diff.", [self.styled(numbers.relative(e.difference)) for e in entries]))
         if several:
             columns.append(("points", [self.styled(str(row.points)) for row in rows]))
-        columns.append(("verdict", [self.styled((_NAMES[e.verdict], _COLORS[e.verdict])) for e in entries]))
+        columns.append(("verdict", [self.styled((NAMES[e.verdict], _COLORS[e.verdict])) for e in entries]))
         if notes:
             columns.append(("note", [self.styled(e.note) for e in entries]))
         for title, _ in columns:
@@ -288,7 +279,7 @@ class _Report:
             table.add_row(*cells)
         return table
 
-    def notes(self, rows: Sequence[_Row]) -> None:
+    def notes(self, rows: Sequence[Row]) -> None:
         """Notes that found no room in the table: each once, with the entries that it is for."""
         together: dict[str, list[str]] = {}
         for row in rows:
@@ -298,11 +289,11 @@ class _Report:
             more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
             self.line((", ".join(labels[:3]) + more + ": ", "bold"), note, indent=2)
 
-    def paragraphs(self, rows: Sequence[_Row]) -> None:
+    def paragraphs(self, rows: Sequence[Row]) -> None:
         """Where not even the numbers fit beside each other: below each other."""
         for row in rows:
             entry, digits = row.entry, numbers.digits_for(row.entry)
-            self.line((entry.label, "bold"), "  ", (_NAMES[entry.verdict], _COLORS[entry.verdict]), indent=2)
+            self.line((entry.label, "bold"), "  ", (NAMES[entry.verdict], _COLORS[entry.verdict]), indent=2)
             shown: list[RenderableType] = []
             for name in ("yours", "autodiff", "measured"):
                 value = getattr(entry, name)
@@ -320,101 +311,9 @@ class _Report:
 
     def summary(self) -> None:
         run = self.run
-        counts = [
-            (run.count(Verdict.FAIL), "wrong", "bold red"),
-            (run.count(Verdict.INCONCLUSIVE), "inconclusive", "bold yellow"),
-            (run.problems, "could not run", "bold red"),
-            (run.count(Verdict.PASS), "passed", "bold green"),
-        ]
         parts: list[str | tuple[str, str]] = []
-        for count, name, color in counts:
-            if count:
-                parts += [", " if parts else "", (f"{count} {name}", color)]
+        for count, name in counts(run):
+            parts += [", " if parts else "", (f"{count} {name}", _COUNT_COLORS[name])]
         checks = len(run.outcomes)
         head = f"{checks} check{'s' * (checks != 1)}: " if checks else "nothing was checked"
         self.line(head, *parts, (f"  ({run.seconds:.2f} s)", "dim"))
-
-
-def worst_first(entries: Sequence[Entry]) -> list[_Row]:
-    """What did not pass, a row for each entry at its worst point: wrong first, largest first."""
-    groups: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.verdict is not Verdict.PASS:
-            groups.setdefault(entry.label, []).append(entry)
-    rows = []
-    for group in groups.values():
-        worst = min(group, key=gravity)
-        rows.append(_Row(worst, sum(1 for entry in group if entry.verdict is worst.verdict)))
-    return sorted(rows, key=lambda row: gravity(row.entry))
-
-
-def _part(hits: Iterable[Entry], entries: Sequence[Entry], noun: str) -> str:
-    """``3 of 9 entries``: how many of these are among the hits; "" for none."""
-    labels = {e.label for e in entries}
-    some = len(labels & {e.label for e in hits})
-    return f"{some} of {len(labels)} {noun}" if some else ""
-
-
-def _entries(result: Result) -> str:
-    """``3 entries``, or ``12 of 1000 entries and 8 random directions`` where only a sample was compared."""
-    different, along = len({e.label for e in result.located}), len({e.label for e in result.along})
-    total = result.total // max(len(result.points), 1)
-    noun = "entry" if max(different, total) == 1 else "entries"
-    text = f"{different} of {total} {noun}" if total > different else f"{different} {noun}"
-    return text + (f" and {along} random direction{'s' * (along > 1)}" if along else "")
-
-
-def _points(result: Result) -> str:
-    """Where a check was carried out, in short: `` at 5 points (x: (3,); seed 0)``, `` at the given point``."""
-    points = result.points
-    if not points:
-        return ""
-    several, first, last = len(points) > 1, points[0].how, points[-1]
-    seed = "" if last.seed is None else f"seed {last.seed}"
-    if first.startswith("trial shapes "):
-        shapes = first.removeprefix("trial shapes ").partition("; ")[0]
-        return f" at {len(points)} point{'s' * several} ({shapes}; {seed})"
-    if first.startswith("defaults"):
-        return " at the defaults" + (f" and {len(points) - 1} beside them ({seed})" if several else "")
-    if first.startswith("given"):
-        return f" at {len(points)} given points" if several else " at the given point"
-    return f" at {len(points)} points" if several else ""
-
-
-def _difference(result: Result) -> str:
-    """The largest relative difference; where a measured value is all error bar (0 against noise) it says nothing."""
-    known = [e for e in result.entries if e.difference is not None]
-    clear = [e.difference for e in known if e.measured is None or abs(e.measured) > (e.error or 0.0)]
-    if not clear:
-        return "difference within the error bars" if known else ""
-    return f"difference {numbers.relative(max(d for d in clear if d is not None))}"
-
-
-def _compared(result: Result) -> str:
-    """``rosen_der (found by name) = autodiff = measured``: the witnesses there were."""
-    yours = any(e.yours is not None for e in result.entries) or result.derivative not in ("", "autodiff")
-    parts = [f"yours {result.derivative} ({result.derivative_how})"] if yours and result.derivative_how else []
-    if yours and not parts:
-        parts.append(f"yours {result.derivative}")
-    if any(e.autodiff is not None for e in result.entries):
-        parts.append("autodiff")
-    if any(e.measured is not None for e in result.entries):
-        parts.append("measured")
-    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
-
-
-def _calls(calls: Calls) -> str:
-    """``21 of 23 calls exact, 1 numeric: scipy.x.y at model.py:41, 1 zero by nature``."""
-    numeric = [f"{name} at {relative_path(at.file)}:{at.line}" if at else name for name, at, _ in calls.numeric]
-    times = sum(times for *_, times in calls.numeric)
-    total = (calls.exact or 0) + times + calls.zero
-    if calls.exact is None:
-        exact = ["all but these calls exact" if numeric else "all calls exact"]
-    else:
-        exact = [f"{calls.exact} of {total} calls exact" if total > calls.exact else f"all {total} calls exact"]
-    parts = exact + ([f"{times} numeric: {', '.join(numeric)}"] if numeric else [])
-    return ", ".join(parts + ([f"{calls.zero} zero by nature"] if calls.zero else []))
-
-
-def _place(result: Result) -> str:
-    return f"{relative_path(result.where.file)}:{result.where.line}" if result.where else result.target

@@ -1,8 +1,8 @@
 """The JSON report, for programs: everything that the outcomes hold, under a schema with a number.
 
-``schema`` is raised when a key changes its meaning or goes; keys may be added without. JSON has no nan,
-infinity or complex numbers: these are written "nan", "inf", "-inf" and {"re": 1.0, "im": 2.0}.
-Keys come in the order in which they are written here.
+``schema`` is raised when a key changes its meaning or goes; keys may be added without. ``report.schema.json`` beside
+this file is the JSON Schema of what this version writes. JSON has no nan, infinity or complex numbers: these are
+written "nan", "inf", "-inf" and {"re": 1.0, "im": 2.0}. Keys come in the order in which they are written here.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ def _result(result: Result) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in result.findings],
         "calls": _calls(result.calls) if result.calls else None,
         "settings": plain(result.settings),
+        "studies": [plain(asdict(study)) for study in result.studies],
     }
 
 

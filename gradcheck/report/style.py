@@ -26,17 +26,22 @@ _ASCII = str.maketrans(
 )
 
 
-# All but the line break and the tab: C0, delete, C1.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# All but the line break and the tab: C0, delete, C1; and what is no character: no file and no format can hold it.
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufffe\\uffff]")
 
 
 def escaped(text: str) -> str:
     """The text without control characters: they are written as Python writes them.
 
-    >>> escaped("a\\tb\\x07c")
-    'a\\tb\\\\x07c'
+    >>> escaped("a\\tb\\x07c"), escaped("\\ud800")
+    ('a\\tb\\\\x07c', '\\\\ud800')
     """
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROL.sub(_written, text)
+
+
+def _written(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 @dataclass(frozen=True)
