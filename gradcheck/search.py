@@ -82,6 +82,7 @@ class Request:
         every: any argument will do as the checked one, and all that have defaults get a place in the point.
         movable: names of the parameters whose defaults may be varied: those that the derivative takes, too; None
             for all.
+        how: who has given the known values, for the report.
     """
 
     target: Target
@@ -96,6 +97,7 @@ class Request:
     order: int = 1
     every: bool = False
     movable: frozenset[str] | None = None
+    how: str = "given with --at"
 
     def at(self, known: Mapping[str, Any], text: str) -> Request:
         """The same request with values that the user has given."""

@@ -21,9 +21,9 @@ from rich.text import Text
 
 from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict
 from gradcheck.frames import relative as relative_path
+from gradcheck.outcomes import Outcome, Problem, Run, Status, worst_point
 from gradcheck.report import numbers
 from gradcheck.report.style import Style
-from gradcheck.runner import Outcome, Problem, Run, worst_point
 
 # Rows of a table of wrong entries, and of a table of values, before -v and -vv are needed for more.
 WRONG_ROWS, VALUE_ROWS = 10, 60
@@ -113,11 +113,15 @@ class _Report:
 
     def outcome(self, outcome: Outcome) -> None:
         result = outcome.result
+        quietly = self.style.quiet and outcome.status in (Status.PASSED, Status.EXPECTED)
+        if quietly and not (result and result.findings):
+            return
         if outcome.problem is not None:
             self.problem(outcome, outcome.problem)
+        elif result is not None and outcome.status in (Status.EXPECTED, Status.IGNORED):
+            self.set_aside(outcome, result)
+            return
         elif result is not None and result.verdict is Verdict.PASS:
-            if self.style.quiet:
-                return
             self.passed(outcome, result)
         elif result is not None:
             self.not_passed(outcome, result)
@@ -133,13 +137,28 @@ class _Report:
     def problem(self, outcome: Outcome, problem: Problem) -> None:
         where = f" ({problem.where})" if problem.where else ""
         code = (f"ERROR {problem.code}", "bold red")
-        self.line(code, "  ", (outcome.target, "bold"), "  ", problem.message, where)
+        self.line(code, "  ", (outcome.target, "bold"), "  ", *_named(outcome), problem.message, where)
         for detail in problem.details:
             self.line(detail, indent=4)
         if problem.hint:
             self.line(("hint: ", "cyan"), problem.hint, indent=2)
         if problem.traceback and self.style.traceback:
             self.line(problem.traceback, indent=0, wrap=False)
+
+    def set_aside(self, outcome: Outcome, result: Result) -> None:
+        """A check that did not pass, and of which that was expected or is ignored: told in short, never as a pass."""
+        expected = outcome.status is Status.EXPECTED
+        head = ("EXPECTED", "bold cyan") if expected else ("IGNORED", "bold yellow")
+        reason = f"as declared at {outcome.source}" if expected else "ignored"
+        said = result.findings if expected else outcome.ignored
+        about = [finding for finding in said if finding.code.startswith(("GC1", "GC2"))]
+        codes = dict.fromkeys(f"{finding.code} {finding.kind}" for finding in about)
+        verdict = (_NAMES[result.verdict], _COLORS[result.verdict])
+        place = (outcome.target, "bold"), "  ", (result.argname, "bold"), "  ", *_named(outcome)
+        self.line(head, "  ", *place, verdict, f", {reason}: ", ", ".join(codes))
+        if not expected:
+            self.line(("worst: ", "dim"), _worst(result), indent=2)
+        self.findings(finding for finding in result.findings if finding not in about)
 
     def passed(self, outcome: Outcome, result: Result) -> None:
         parts = [f"{_compared(result)} agree: {_entries(result)}{_points(result)}", _difference(result)]
@@ -153,7 +172,10 @@ class _Report:
     def head(self, outcome: Outcome, result: Result, rest: str) -> None:
         hessian = " (second derivative)" if result.order == 2 else ""
         verdict = (_NAMES[result.verdict], _COLORS[result.verdict])
-        self.line(verdict, "  ", (outcome.target, "bold"), "  ", (result.argname, "bold"), f"{hessian}  ", rest)
+        if outcome.status is Status.UNEXPECTED:
+            verdict = (f"UNEXPECTED {verdict[0]}", "bold red")
+        argument = (result.argname, "bold")
+        self.line(verdict, "  ", (outcome.target, "bold"), "  ", argument, f"{hessian}  ", *_named(outcome), rest)
 
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
@@ -317,6 +339,9 @@ class _Report:
             (run.count(Verdict.FAIL), "wrong", "bold red"),
             (run.count(Verdict.INCONCLUSIVE), "inconclusive", "bold yellow"),
             (run.problems, "could not run", "bold red"),
+            (run.counted(Status.UNEXPECTED), "not as expected", "bold red"),
+            (run.counted(Status.IGNORED), "ignored", "bold yellow"),
+            (run.counted(Status.EXPECTED), "as expected", "cyan"),
             (run.count(Verdict.PASS), "passed", "bold green"),
         ]
         parts: list[str | tuple[str, str]] = []
@@ -325,7 +350,28 @@ class _Report:
                 parts += [", " if parts else "", (f"{count} {name}", color)]
         checks = len(run.outcomes)
         head = f"{checks} check{'s' * (checks != 1)}: " if checks else "nothing was checked"
-        self.line(head, *parts, (f"  ({run.seconds:.2f} s)", "dim"))
+        hidden = _ignored_warnings(run)
+        aside = f"; {hidden} finding{'s' * (hidden != 1)} ignored" if hidden else ""
+        stopped = f"; {run.interrupted}" if run.interrupted else ""
+        self.line(head, *parts, aside, (stopped, "bold red"), (f"  ({run.seconds:.2f} s)", "dim"))
+
+
+def _ignored_warnings(run: Run) -> int:
+    """How many findings are ignored of checks that do not count as ignored themselves."""
+    return sum(len(outcome.ignored) for outcome in run.outcomes if outcome.status is not Status.IGNORED)
+
+
+def _named(outcome: Outcome) -> list[str | tuple[str, str]]:
+    return [(f"({outcome.name})", "cyan"), "  "] if outcome.name else []
+
+
+def _worst(result: Result) -> str:
+    """``df/dx[0], off by 1.8``: the worst of what is not shown."""
+    row = worst_first(result.entries)[:1]
+    if not row:
+        return "nothing was compared"
+    off = f", relative difference {numbers.relative(row[0].entry.difference)}" if row[0].entry.difference else ""
+    return row[0].entry.label + off
 
 
 def worst_first(entries: Sequence[Entry]) -> list[_Row]:
