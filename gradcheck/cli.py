@@ -273,7 +273,12 @@ def gradcheck(
     ] = False,
     explain: Annotated[
         str | None,
-        _option(OTHER, "--explain", metavar="CODE", text="Explain a code of the report, as GC101, and exit."),
+        _option(
+            OTHER,
+            "--explain",
+            metavar="CODE|all",
+            text="Explain a code of the report, as GC101, and exit; all: list them.",
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -284,8 +289,9 @@ def gradcheck(
     try:
         if explain is not None:
             from gradcheck.explain import explain as explanation
+            from gradcheck.explain import listed
 
-            typer.echo(explanation(explain), nl=False)
+            typer.echo(listed() if explain.strip().lower() == "all" else explanation(explain), nl=False)
             raise typer.Exit
         configuration = load(_given(ctx), os.environ, file=config, isolated=isolated)
         for remark in configuration.remarks:

@@ -33,6 +33,10 @@ NO_TARGET = (
 class GroupedHelp(TyperCommand):
     """typer's plain help with the options under the headings that ``rich_help_panel`` names."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # Asked to explain, and not what: all that there is.
+        return super().parse_args(ctx, [*args, "all"] if args[-1:] == ["--explain"] else args)
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return ["[OPTIONS]", f"[{TARGET}]..."]  # typer before 0.29 leaves out the dots
 

@@ -62,7 +62,7 @@ class ProgressBar:
         name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         columns = (
             TextColumn("{task.description}", markup=False, table_column=name),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=20 if console.width >= 80 else 8),
             TextColumn("{task.fields[count]}", markup=False),
             TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(compact=True),
@@ -91,4 +91,4 @@ class _Rate:
 
     def text(self, seconds: float) -> str:
         rate = (self._before + self._now) / max(seconds, 1e-9)
-        return f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+        return f"{rate:.0f} calls/s" if rate >= 10 else f"{rate:.1f} calls/s"

@@ -25,11 +25,12 @@ FLOORS = {
     **dict.fromkeys(
         ["frames", "loading", "targets", "partners", "trials", "values", "returned", "search", "points"], 4
     ),
-    **dict.fromkeys(["settings", "explain", "options", "configuration", "declared", "scan", "discovery", "ignores"], 4),
-    **dict.fromkeys(["schema"], 4),
+    **dict.fromkeys(
+        ["settings", "explain", "examples", "options", "configuration", "declared", "scan", "discovery", "ignores"], 4
+    ),
     **dict.fromkeys(["runner", "outcomes", "reproduce"], 5),
     "report": 6,
-    "integrations": 7,
+    **dict.fromkeys(["integrations", "schema"], 7),
     **dict.fromkeys(["streams", "progress", "help", "cli", "__main__"], 8),
     # What the user imports: the lazy public API, the drop-in namespaces, and autograd's modules by name.
     **dict.fromkeys(["__init__", "numpy", "scipy", "misc", "extend", "builtins", "tracer", "core"], 9),

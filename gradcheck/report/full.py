@@ -113,8 +113,7 @@ class _Report:
 
     def outcome(self, outcome: Outcome) -> None:
         result = outcome.result
-        quietly = self.style.quiet and outcome.status in (Status.PASSED, Status.EXPECTED)
-        if quietly and not (result and result.findings):
+        if self.style.quiet and (outcome.status is Status.EXPECTED or _is_clean(outcome)):
             return
         if outcome.problem is not None:
             self.problem(outcome, outcome.problem)
@@ -354,6 +353,11 @@ class _Report:
         aside = f"; {hidden} finding{'s' * (hidden != 1)} ignored" if hidden else ""
         stopped = f"; {run.interrupted}" if run.interrupted else ""
         self.line(head, *parts, aside, (stopped, "bold red"), (f"  ({run.seconds:.2f} s)", "dim"))
+
+
+def _is_clean(outcome: Outcome) -> bool:
+    """Passed, and there is nothing to say of it."""
+    return outcome.status is Status.PASSED and outcome.result is not None and not outcome.result.findings
 
 
 def _ignored_warnings(run: Run) -> int:
