@@ -141,7 +141,7 @@ class _Discovery:
         if module is None:
             return
         file = Path(getattr(module, "__file__", None) or "").resolve()
-        declared = [case for case in cases(module.__name__) if case.function == attributes]
+        declared = [case for case in cases(module) if case.function == attributes]
         configured = []
         for check in self.configuration.checks:
             where, name = split_spec(check.target)
@@ -170,7 +170,7 @@ class _Discovery:
         if found is not None and (found.cases or self.wanted(found, attributes)):
             module = self.load(str(path), str(path))
             if module is not None:
-                for case in cases(module.__name__) if found.cases else ():
+                for case in cases(module) if found.cases else ():
                     attributes.add(case.function)
                     self.add_case(case, f"{path}:{case.function}")
                 for pair in self.wanted(found, attributes):
