@@ -315,7 +315,13 @@ def gradcheck(
     except GradcheckError as err:
         complain(err)
         raise typer.Exit(COULD_NOT_RUN) from None
-    raise typer.Exit(check(targets or [], configuration, options, listed=list_checks))
+    try:
+        code = check(targets or [], configuration, options, listed=list_checks)
+    except KeyboardInterrupt:
+        # Before or after the checks: run() keeps what was finished.
+        typer.echo("gradcheck: interrupted", err=True)
+        code = INTERRUPTED
+    raise typer.Exit(code)
 
 
 def _given(ctx: typer.Context) -> dict[str, Any]:
@@ -361,7 +367,7 @@ def check(targets: list[str], configuration: Configuration, options: RunOptions,
         if listed:
             stdout.write(listing(plan))
             return _listed(plan, options)
-        with ProgressBar() as bar:
+        with ProgressBar(color=wants_color(options.color, True, os.environ)) as bar:
             show = bar.update if wanted(options.quiet) else None
             result = run(plan, configuration.settings(), show, allow_empty=options.allow_empty)
         style = _style(options, stdout if output is None else None)
@@ -442,9 +448,6 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else BUG if end.code else 0
     except KeyboardInterrupt:
-        # Before or after the checks: run() keeps what was finished.
-        if sys.stderr is not None:
-            sys.stderr.write("gradcheck: interrupted\n")
         return INTERRUPTED
     except OSError as err:
         if err.errno != errno.ENOSPC:

@@ -25,7 +25,8 @@ def wanted(quiet: int) -> bool:
 class ProgressBar:
     """Follows the steps of a run; a context, at the end of which the bar is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, color: bool = True) -> None:
+        self._color = color
         self._started = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -42,23 +43,26 @@ class ProgressBar:
         """Take notice of a step."""
         self._rate.add(step)
         now = time.monotonic()
-        if self._bar is None:
-            if now - self._started < PATIENCE:
-                return
-            self._open()
+        if self._bar is None and now - self._started < PATIENCE:
+            return
+        opening = self._bar is None
+        if opening:
+            self._make()
         part = min(step.done / step.total, 1.0) if step.total else 0.0
         count = f"{step.finished}/{step.checks} checks" if step.checks > 1 else f"{step.done}/{step.total} evaluations"
         rate = self._rate.text(now - self._started)
         self._bar.update(
             self._task, total=step.checks, completed=step.finished + part, description=step.name, count=count, rate=rate
         )
+        if opening:
+            self._bar.start()
 
-    def _open(self) -> None:
+    def _make(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.table import Column
 
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        console = Console(stderr=True, markup=False, highlight=False, emoji=False, no_color=not self._color)
         name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         columns = (
             TextColumn("{task.description}", markup=False, table_column=name),
@@ -72,7 +76,6 @@ class ProgressBar:
             *columns, console=console, transient=True, expand=True, redirect_stdout=False, redirect_stderr=False
         )
         self._task = self._bar.add_task("", total=1, count="", rate="")
-        self._bar.start()
 
 
 class _Rate:

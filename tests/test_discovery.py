@@ -167,9 +167,7 @@ def test_a_decorator_costs_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_in_a_decorator(run: Run, write: Write, declared: str, message: str) -> None:
-    write(
-        m_py=f"import gradcheck\n{declared}\ndef f(x): return x**2\n\n@gradcheck.case(at=2.0)\ndef g(x): return x\n"
-    )
+    write(m_py=f"import gradcheck\n{declared}\ndef f(x): return x**2\n\n@gradcheck.case(at=2.0)\ndef g(x): return x\n")
     code, out, _ = run("m.py")
     assert code == 2
     assert message in out
