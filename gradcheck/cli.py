@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gradcheck._version import __version__
-from gradcheck.configuration import Configuration, Value, load, shown_settings
 from gradcheck.errors import GradcheckError
 from gradcheck.help import (
     NO_TARGET,
@@ -35,6 +34,7 @@ from gradcheck.settings import RunOptions, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
 
 if TYPE_CHECKING:
+    from gradcheck.configuration import Configuration, Value
     from gradcheck.discovery import Plan
 
 OK, COULD_NOT_RUN, BUG, NOTHING, INTERRUPTED = 0, 2, 4, 5, 130
@@ -231,7 +231,7 @@ def gradcheck(
             "--quiet",
             "-q",
             count=True,
-            text="Failures and summary only; -qq: nothing but the exit code.",
+            text="Findings and summary only; -qq: nothing but the exit code.",
         ),
     ] = None,
     verbose: Annotated[
@@ -293,6 +293,8 @@ def gradcheck(
 
             typer.echo(listed() if explain.strip().lower() == "all" else explanation(explain), nl=False)
             raise typer.Exit
+        from gradcheck.configuration import load, shown_settings
+
         configuration = load(_given(ctx), os.environ, file=config, isolated=isolated)
         for remark in configuration.remarks:
             typer.echo(escaped(f"gradcheck: {remark}"), err=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -398,4 +397,6 @@ def shown_settings(configuration: Configuration) -> str:
 
 
 def _written(value: Any) -> str:
+    import json
+
     return "none" if value is None else json.dumps(value, ensure_ascii=False)
