@@ -260,6 +260,10 @@ def gradcheck(
         bool | None,
         _option(OTHER, "--allow-empty/--no-allow-empty", text="Exit with 0 also if there is nothing to check."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        _option(OTHER, "--jobs", "-j", metavar="N", text="Run N checks at a time, in processes; 0: one a processor."),
+    ] = None,
     list_checks: Annotated[bool, _option(OTHER, "--list", text="List the checks that would be run, and exit.")] = False,
     config: Annotated[
         str | None,
@@ -371,7 +375,14 @@ def check(targets: list[str], configuration: Configuration, options: RunOptions,
             return _listed(plan, options)
         with ProgressBar(color=wants_color(options.color, True, os.environ)) as bar:
             show = bar.update if wanted(options.quiet) else None
-            result = run(plan, configuration.settings(), show, allow_empty=options.allow_empty)
+            jobs = options.jobs or os.cpu_count() or 1
+            if jobs > 1 and len(plan.items) > 1:
+                from gradcheck.jobs import run_in_processes
+
+                request = (targets, configuration)
+                result = run_in_processes(plan, configuration.settings(), request, jobs, show, stays_alive)
+            else:
+                result = run(plan, configuration.settings(), show, allow_empty=options.allow_empty)
         style = _style(options, stdout if output is None else None)
         code = result.exit_code
         try:

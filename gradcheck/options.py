@@ -81,15 +81,12 @@ def checked(name: str, value: Any, key: str) -> Any:
     choices = CHOICES.get(name)
     if choices and value not in choices:
         raise SettingsError(f"{key} = {value!r}: not one of {', '.join(map(str, choices))}")
-    if name in ("quiet", "verbose") and value < 0:
-        raise SettingsError(f"{key} = {value}: not negative")
-    if name in _CHECK:
-        try:
-            Settings(**{name: value})
-        except SettingsError as err:
-            # The message names the option of the command line, which is not where the value came from.
-            message = err.message.removeprefix(f"--{kebab(name)} ")
-            raise SettingsError(f"{key}: {message}", hint=err.hint) from None
+    try:
+        _ = Settings(**{name: value}) if name in _CHECK else RunOptions(**{name: value})
+    except SettingsError as err:
+        # The message names the option of the command line, which is not where the value came from.
+        message = err.message.removeprefix(f"--{kebab(name)} ")
+        raise SettingsError(f"{key}: {message}", hint=err.hint) from None
     return value
 
 

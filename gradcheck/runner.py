@@ -14,7 +14,7 @@ import re
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +41,7 @@ from gradcheck.search import Request
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
-__all__ = ["Outcome", "Problem", "Progress", "Run", "Status", "Step", "run", "worst_point"]
+__all__ = ["Outcome", "Problem", "Progress", "Run", "Running", "Status", "Step", "run", "worst_point"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run(plan: Plan, settings: Settings, progress: Progress | None = None, *, all
     Nothing is raised, KeyboardInterrupt included; everything is in the run.
     """
     started = time.monotonic()
-    running = _Running(plan, progress)
+    running = Running(plan, progress)
     interrupted = None
     try:
         for item in plan.items:
@@ -98,7 +98,7 @@ def problems_of(plan: Plan) -> list[Problem]:
     return [problem_of(item.error) for item in plan.items if isinstance(item, Failed)]
 
 
-class _Running:
+class Running:
     """Carries out the items of a plan, one after the other."""
 
     def __init__(self, plan: Plan, progress: Progress | None) -> None:
@@ -129,6 +129,13 @@ class _Running:
         for argument in arguments:
             outcome = _outcome(target, argument, item, self.tell if self.progress else None)
             self.outcomes.append(self.judged(outcome, item, comments))
+
+    def take(self, outcomes: Sequence[Outcome], comments: Mapping[Comment, tuple[bool, int]]) -> None:
+        """Add what another one has carried out."""
+        for comment, (hit, at) in comments.items():
+            used, _ = self.comments.get(comment, (False, 0))
+            self.comments[comment] = (used or hit, len(self.outcomes) + at)
+        self.outcomes += outcomes
 
     def tell(self, name: str, done: int = 0, total: int = 0) -> None:
         if self.progress:

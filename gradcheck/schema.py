@@ -32,7 +32,7 @@ _TYPES: dict[str, dict[str, Any]] = {
     "tuple[str, ...]": _TEXTS,
 }
 # Lower bounds that the settings demand.
-_LEAST = {"points": 1, "seed": 0, "rtol": 0, "atol": 0, "quiet": 0, "verbose": 0}
+_LEAST = {"points": 1, "seed": 0, "rtol": 0, "atol": 0, "quiet": 0, "verbose": 0, "jobs": 0}
 
 
 def tool_schema(tool: str = "gradcheck") -> dict[str, Any]:

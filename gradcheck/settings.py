@@ -101,22 +101,32 @@ class RunOptions:
     Attributes:
         no_partners: in files and folders only declared checks are run, not derivatives that are found by name.
         allow_empty: that nothing was there to check is no error.
+        jobs: how many checks at a time; 0 for one on each processor.
         format: of the report.
         output: file for the report, or None for stdout.
         color: ``auto``, ``always`` or ``never``.
         quiet: 0; 1 for findings only; 2 for nothing but the exit code.
         verbose: 0; 1 for all partial derivatives; 2 for however many.
         traceback: of errors in the user's code, whole.
+
+    Raises:
+        SettingsError: from the constructor, for a value that makes no sense.
     """
 
     no_partners: bool = False
     allow_empty: bool = False
+    jobs: int = 1
     format: str = "full"
     output: str | None = None
     color: str = "auto"
     quiet: int = 0
     verbose: int = 0
     traceback: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("jobs", "quiet", "verbose"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"--{name} {getattr(self, name)}: not negative")
 
 
 def refuse_unignorable(code: str) -> None:

@@ -28,7 +28,7 @@ FLOORS = {
     **dict.fromkeys(
         ["settings", "explain", "examples", "options", "configuration", "declared", "scan", "discovery", "ignores"], 4
     ),
-    **dict.fromkeys(["runner", "outcomes", "reproduce"], 5),
+    **dict.fromkeys(["runner", "outcomes", "reproduce", "jobs"], 5),
     "report": 6,
     **dict.fromkeys(["integrations", "schema"], 7),
     **dict.fromkeys(["streams", "progress", "help", "cli", "__main__"], 8),
