@@ -367,16 +367,16 @@ def moved_spec(spec: str, folder: Path) -> str:
 def moved_path(path: str, folder: Path) -> str:
     """A path that is meant from ``folder``, from the working directory.
 
-    >>> moved_path("data/x.npy", Path.cwd()), moved_path("x.npy", Path.cwd() / "sub") == os.path.join("sub", "x.npy")
-    ('data/x.npy', True)
+    >>> moved_path("data/x.npy", Path.cwd()), moved_path("x.npy", Path.cwd() / "sub")
+    ('data/x.npy', 'sub/x.npy')
     """
     full = Path(path).expanduser()
     if full.is_absolute() or folder == Path.cwd():
         return path
     try:
-        return os.path.relpath(folder / full)
+        return Path(os.path.relpath(folder / full)).as_posix()
     except ValueError:  # another drive
-        return str(folder / full)
+        return (folder / full).as_posix()
 
 
 def shown_settings(configuration: Configuration) -> str:

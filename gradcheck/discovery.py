@@ -61,7 +61,7 @@ class Failed:
     target: str
     error: Exception
     argument: str = ""
-    source: str = ""
+    source: str = "command line"
 
 
 @dataclass(frozen=True)
@@ -168,15 +168,15 @@ class _Discovery:
                 self.add_configured(check)
         found = self.scanned(path, lenient)
         if found is not None and (found.cases or self.wanted(found, attributes)):
-            module = self.load(str(path), str(path))
+            module = self.load(path.as_posix(), path.as_posix())
             if module is not None:
                 for case in cases(module) if found.cases else ():
                     attributes.add(case.function)
-                    self.add_case(case, f"{path}:{case.function}")
+                    self.add_case(case, f"{path.as_posix()}:{case.function}")
                 for pair in self.wanted(found, attributes):
                     self.add_pair(pair, path)
         if len(self.items) == before and found is not None and not (lenient and not self.options.allow_empty):
-            self.empty.append((str(path), found))
+            self.empty.append((path.as_posix(), found))
 
     def wanted(self, found: Scan, declared: set[str]) -> list[Pair]:
         """The pairs to check: a function with a declared check is left to its declarations."""
@@ -195,7 +195,7 @@ class _Discovery:
             return scan(source)
         except SyntaxError as err:
             if lenient and b"gradcheck" not in source:
-                self.remarks.append(f"{path} is not valid Python, and was passed over")
+                self.remarks.append(f"{path.as_posix()} is not valid Python, and was passed over")
                 return None
             where = Location(relative(str(path)), err.lineno or 1)
             error: Exception = TargetError(f"{type(err).__name__}: {err.msg}", where=where, code="GC003")
@@ -203,7 +203,7 @@ class _Discovery:
             error = TargetError(f"cannot read '{path}': {err.strerror or err}")
         except TargetError as err:
             error = err
-        self.items.append(Failed(str(path), error))
+        self.items.append(Failed(path.as_posix(), error))
         return None
 
     def load(self, head: str, text: str) -> ModuleType | None:
@@ -275,7 +275,7 @@ class _Discovery:
 
     def add_pair(self, pair: Pair, path: Path) -> None:
         """A function with a derivative beside it, if it turns out to be one."""
-        target = f"{path}:{pair.function}"
+        target = f"{path.as_posix()}:{pair.function}"
         try:
             found = resolve(target, self.base.pythonpath)
         except TargetError as err:
@@ -285,7 +285,7 @@ class _Discovery:
         partner, _ = find_partner(found, argument, pair.order)
         if partner is None:
             return
-        source = f"{path}:{pair.line} with {partner.name}"
+        source = f"{path.as_posix()}:{pair.line} with {partner.name}"
         own = {"order": Value(pair.order, source)}
         if pair.argument:
             own["argnum"] = Value((pair.argument,), source)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
 from gradcheck.configuration import Configuration
 from gradcheck.discovery import Check, Failed, Plan, discover
@@ -88,8 +88,7 @@ class _Pool:
             self.start()
         while self.workers:
             for connection in wait(list(self.workers)):
-                if isinstance(connection, Connection):
-                    self.hear(connection)
+                self.hear(cast(Connection, connection))
 
     def start(self) -> None:
         """Start a process, if there is something for it to do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -145,7 +146,8 @@ def test_a_decorator_leaves_the_function_alone() -> None:
 def test_a_decorator_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text("import gradcheck\n@gradcheck.case(at=1, nosuch=2)\ndef f(x): return x\n")
     program = "import sys, m; print(m.f(3), sorted({'numpy', 'scipy', 'rich', 'typer', 'inspect'} & set(sys.modules)))"
-    env = {"PYTHONPATH": f"{tmp_path}:{Path(gradcheck.__file__).parent.parent}"}
+    folders = (str(tmp_path), str(Path(gradcheck.__file__).parent.parent))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("3 []\n", "")
 

@@ -87,6 +87,7 @@ def test_the_same_json(write: Write) -> None:
         assert several.stderr.count(text) == alone.stderr.count(text) > 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 def test_a_crash_is_that_of_one_check(write: Write) -> None:
     home = write(model_py=CRASH)
     done = process("model.py", "-f", "json", "-j", "2", cwd=home)
@@ -97,6 +98,7 @@ def test_a_crash_is_that_of_one_check(write: Write) -> None:
     assert "os._exit(0)" in checks[2]["problem"]["message"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("form", ["full", "json"])
 def test_an_interrupt(write: Write, form: str) -> None:
     waits = "print(1, flush=True); time.sleep(60); "
@@ -123,7 +125,7 @@ def test_an_interrupt(write: Write, form: str) -> None:
 
 
 def test_mistakes(write: Write) -> None:
-    home = write(model_py=CRASH)
+    home = write(model_py=MODEL)
     done = process("model.py", "-j", "-1", cwd=home)
     assert done.returncode == 2
     assert "--jobs" in done.stderr

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
 import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +23,10 @@ from gradcheck.runner import Step
 from .command import ROOT, Run, Write, process, run, write
 
 __all__ = ["run", "write"]
+
+fcntl = pytest.importorskip("fcntl", reason="terminals are told apart otherwise on Windows")
+termios = pytest.importorskip("termios")
+pty = pytest.importorskip("pty")
 
 MODEL = """
 import time
