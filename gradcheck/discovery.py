@@ -303,11 +303,10 @@ def read_case(case: Case, target: str) -> DeclaredCheck:
     """
     where = Location(relative(case.file), case.line)
     source = str(where)
-    if "<locals>" in case.function:
-        hint = "declare it on a function at the top of the module"
-        raise TargetError(
-            f"{case.function} is made by a function, and cannot be reached by name", where=where, hint=hint
-        )
+    if "<" in case.function:
+        how = "is a lambda" if case.function.endswith("<lambda>") else "is made by a function"
+        hint = "declare it on a function with a name, at the top of the module"
+        raise TargetError(f"{case.function} {how}, and cannot be reached by name", where=where, hint=hint)
     options: dict[str, Value] = {}
     points: tuple[Any, ...] = ()
     for key, value in case.options.items():

@@ -183,6 +183,8 @@ def test_a_function_within_a_function(run: Run, write: Write) -> None:
     code, out, _ = run("m.py")
     assert code == 2
     assert "make.<locals>.f is made by a function, and cannot be reached by name (m.py:3)" in out
+    write(n_py="import gradcheck\nf = gradcheck.case(at=1.0)(lambda x: x)\n")
+    assert "<lambda> is a lambda, and cannot be reached by name (n.py:2)" in run("n.py")[1]
 
 
 # derivatives found by name
