@@ -439,7 +439,7 @@ HELP: dict[str, Help] = {
         "def f_grad(A):\n    v = np.linalg.eigh(A)[1][:, 0]\n    return np.outer(v, v)",
         "Nothing need be done where A stays symmetric.",
     ),
-    "GC316": Help(
+    "GC330": Help(
         "def f(x):  # gradcheck: ignore[GC201] relu\n    return np.sum(x**2)",
         "Take the ignore out.",
     ),

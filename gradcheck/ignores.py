@@ -117,4 +117,4 @@ def blocking(result: Result, findings: Iterable[Finding]) -> list[Finding]:
 
 def unused(what: str, where: Location | None, hint: str = "take it out") -> Finding:
     """The warning that an ignore ignores nothing."""
-    return Finding("GC316", kind("GC316"), what, where, hint)
+    return Finding("GC330", kind("GC330"), what, where, hint)

@@ -162,7 +162,7 @@ def test_unused_comments(run: Run, write: Write, comment: str, text: str) -> Non
     write(model_py=MODEL.replace("def relu_smooth(x):", f"def relu_smooth(x):  # gradcheck: {comment}"))
     code, out, _ = run("model.py:relu_smooth")
     assert code == 0
-    assert f"warning GC316 unused-ignore: {text if text[0] == '`' else ''}" in out
+    assert f"warning GC330 unused-ignore: {text if text[0] == '`' else ''}" in out
     assert text in out
     assert "(model.py:13)" in out
 
@@ -172,18 +172,18 @@ def test_a_comment_is_used_if_any_argument_needs_it(run: Run, write: Write) -> N
     code, out, _ = run("model.py:relu", "-a", "x", "-a", "t", "--at", KINK)
     assert code == 0
     assert "2 checks: 1 ignored, 1 passed" in out
-    assert "GC316" not in out
-    assert out.count("GC316") == 0
-    assert run("model.py:relu", "-a", "t", "--at", KINK)[1].count("GC316") == 1
+    assert "GC330" not in out
+    assert out.count("GC330") == 0
+    assert run("model.py:relu", "-a", "t", "--at", KINK)[1].count("GC330") == 1
 
 
 def test_unused_ignores_of_a_declaration(run: Run, write: Write) -> None:
     write(model_py=MODEL, gradcheck_toml='[[check]]\ntarget="model:relu_smooth"\nignore=["GC201"]\n')
     code, out, _ = run()
     assert code == 0
-    assert 'warning GC316 unused-ignore: ignore = ["GC201"] of gradcheck.toml:1 ignores nothing' in out
+    assert 'warning GC330 unused-ignore: ignore = ["GC201"] of gradcheck.toml:1 ignores nothing' in out
     # Those of the command line are for all checks of a run: one need not have it.
-    assert "GC316" not in run("model.py:relu_smooth", "--isolated", "--ignore", "GC201")[1]
+    assert "GC330" not in run("model.py:relu_smooth", "--isolated", "--ignore", "GC201")[1]
 
 
 # expect

@@ -81,7 +81,7 @@ def test_the_same_json(write: Write) -> None:
     assert [check["status"] for check in documents[0]["checks"]] == [
         "passed", "passed", "passed", "could_not_run", "ignored", "wrong"
     ]  # fmt: skip
-    unused = [f["message"] for c in documents[1]["checks"] for f in c.get("findings", []) if f["code"] == "GC316"]
+    unused = [f["message"] for c in documents[1]["checks"] for f in c.get("findings", []) if f["code"] == "GC330"]
     assert len(unused) == 2
     for text in ("FROM PYTHON", "FROM C"):
         assert several.stderr.count(text) == alone.stderr.count(text) > 0

@@ -281,7 +281,7 @@ CODES: dict[str, Code] = {
                   "respect to the entries has zeros in the other triangle, and sums in this one; a formula for "
                   "symmetric matrices gives a symmetric derivative. Both say the same of symmetric changes, and that "
                   "was verified. An optimiser that changes all entries on their own needs the other one."),
-    "GC316": Code("unused-ignore", "an ignore ignores nothing",
+    "GC330": Code("unused-ignore", "an ignore ignores nothing",
                   "A comment `# gradcheck: ignore[...]` or the ignore of a declared check names a code that none of "
                   "the checks has found in this run, that there is not, or that cannot be ignored. What ignores "
                   "nothing today hides something tomorrow: take it out."),
