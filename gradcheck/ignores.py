@@ -110,8 +110,8 @@ def blocking(result: Result, findings: Iterable[Finding]) -> list[Finding]:
     """Those of the findings for which the check did not pass: what is wrong, not which kind of mistake it is."""
     found = list(findings)
     if result.verdict is Verdict.FAIL:
-        # GC101 to GC110 say that it is wrong, those from GC111 on what the mistake looks like.
-        return [f for f in found if "GC101" <= f.code <= "GC110"]
+        # Those below GC111 say that it is wrong, the others what the mistake looks like.
+        return [f for f in found if "GC101" <= f.code < "GC111"]
     return [f for f in found if f.code.startswith("GC2")] if result.verdict is Verdict.INCONCLUSIVE else []
 
 
