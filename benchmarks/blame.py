@@ -1,12 +1,15 @@
 """How often the line that a wrong derivative has wrong is found, on mutants of the fixtures' right derivatives.
 
-    python benchmarks/blame.py [--show wrong,silent,right] [--every N] [FIXTURE ...]
+    python benchmarks/blame.py [--blind] [--show wrong,silent,right] [--every N] [FIXTURE ...]
 
 Every hand-written derivative of the fixtures is mutated term by term in its source: a summand dropped, its sign
 flipped, counted twice, a factor dropped or scaled. Which line of the function is then the right answer was worked out
 by hand, term by term, and stands in ``blame_labels.py``: it knows nothing of how gradcheck finds it. A
 mutant that no single line explains (everything is wrong by one factor; the hand-written formula has been simplified, so
 that no operation of the function corresponds to its terms) must be met with silence.
+
+With ``--blind`` it is functions that nothing was made for, in ``blind/``, and labels that were written before gradcheck
+had seen them, in ``blind_labels.py``: how well it does on code that it does not know.
 
 Prints, by kind of mutation: how many got the right line, a wrong one, none.
 """
@@ -29,7 +32,8 @@ import numpy as np
 from gradcheck.check.core import check_points
 from gradcheck.check.result import CheckError, Point, Verdict
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+HERE = Path(__file__).resolve().parent
+FIXTURES = HERE.parent / "fixtures"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Subject:
         args: the point; None for the defaults.
         argnum: the argument.
         grad: "returned" if the function returns both.
+        folder: where the file is.
     """
 
     file: str
@@ -52,6 +57,11 @@ class Subject:
     args: tuple[Any, ...]
     argnum: int = 0
     grad: str = ""
+    folder: Path = FIXTURES
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.file}.py"
 
 
 _PHARMA = ("rates_tangent", "concentrations_tangent", "misfit_grad")
@@ -89,6 +99,13 @@ def _points() -> list[Subject]:
         Subject("pharmacokinetics", "misfit", "misfit_grad", _PHARMA, ()),
         Subject("softmax", "cross_entropy", "grad_cross_entropy", ("grad_cross_entropy",), (u(2, 3),)),
     ]
+
+
+BLIND = [
+    Subject("regression", "loss", "loss_grad", ("loss_grad",), (), folder=HERE / "blind"),
+    Subject("pendulum", "misfit", "misfit_grad", ("misfit_grad",), (), folder=HERE / "blind"),
+    Subject("garch", "nll", "nll_grad", ("nll_grad",), (), folder=HERE / "blind"),
+]
 
 
 @dataclass(frozen=True)
@@ -155,9 +172,9 @@ def _indices(nodes: list[ast.AST]) -> set[int]:
     return {id(n) for root in roots for n in ast.walk(root)}
 
 
-def mutants(file: str, names: tuple[str, ...]) -> Iterator[Mutant]:
+def mutants(path: Path, names: tuple[str, ...]) -> Iterator[Mutant]:
     """All mutants of the functions of these names."""
-    tree = ast.parse((FIXTURES / f"{file}.py").read_text())
+    tree = ast.parse(path.read_text())
     count = sum(1 for _ in ast.walk(tree))
     for i in range(count):
         for j in range(8):
@@ -184,13 +201,13 @@ def _attribute(space: dict[str, Any], name: str) -> Callable[..., Any]:
 def _loaded(subject: Subject, tree: ast.Module) -> dict[str, Any]:
     """The module's names, compiled under the fixture's own file name."""
     space: dict[str, Any] = {"__name__": subject.file}
-    exec(compile(tree, str(FIXTURES / f"{subject.file}.py"), "exec"), space)
+    exec(compile(tree, str(subject.path), "exec"), space)
     return space
 
 
 def outcome(subject: Subject, mutant: Mutant) -> tuple[str, set[int], str]:
     """The verdict, the lines that are blamed, and the message."""
-    right = _loaded(subject, ast.parse((FIXTURES / f"{subject.file}.py").read_text()))
+    right = _loaded(subject, ast.parse(subject.path.read_text()))
     wrong = _loaded(subject, mutant.tree)
     f = _attribute(right, subject.function)
     own = _attribute(wrong, subject.derivative)
@@ -223,22 +240,25 @@ def judged(right: tuple[int, ...], level: str, lines: set[int]) -> str:
 
 def main() -> int:
     """Print the table; 1 if a target is missed."""
-    from blame_labels import label
+    from blame_labels import ROWS, label
+    from blind_labels import BLIND_ROWS
 
     parser = argparse.ArgumentParser()
+    parser.add_argument("--blind", action="store_true", help="the functions that nothing was made for")
     parser.add_argument("--show", default="wrong,silent", help="outcomes of which every mutant is printed")
     parser.add_argument("--every", type=int, default=1, help="take every n-th mutant only")
     parser.add_argument("fixtures", nargs="*")
     options = parser.parse_args()
     counts: Counter[tuple[str, str, str]] = Counter()
-    for subject in _points():
+    rows = BLIND_ROWS if options.blind else ROWS
+    for subject in BLIND if options.blind else _points():
         if options.fixtures and subject.file not in options.fixtures:
             continue
-        for mutant in itertools.islice(mutants(subject.file, subject.mutated), 0, None, options.every):
+        for mutant in itertools.islice(mutants(subject.path, subject.mutated), 0, None, options.every):
             verdict, lines, message = outcome(subject, mutant)
             if verdict != Verdict.FAIL:
                 continue
-            right, level = label(subject.file, mutant.line, mutant.kind, mutant.part)
+            right, level = label(subject.file, mutant.line, mutant.kind, mutant.part, rows)
             found = judged(right, level, lines)
             counts[level, mutant.kind, found] += 1
             if found in options.show.split(","):

@@ -15,6 +15,8 @@ The first row that fits counts. Where several lines are right, the same flows th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 TERM, INSIDE, WHOLE = "term", "inside", "whole"
 
 Row = tuple[str, tuple[int, ...], str, tuple[int, ...], str]
@@ -217,13 +219,13 @@ ROWS: list[Row] = [
 ]
 
 
-def label(file: str, line: int, kind: str, part: str) -> tuple[tuple[int, ...], str]:
+def label(file: str, line: int, kind: str, part: str, rows: Sequence[Row] = ROWS) -> tuple[tuple[int, ...], str]:
     """The right lines, and what can be asked.
 
     Raises:
         KeyError: nobody has thought about this mutant.
     """
-    for name, lines, pattern, right, level in ROWS:
+    for name, lines, pattern, right, level in rows:
         hit = pattern in ("*", part) or (pattern[0] == "~" and pattern[1:] in part)
         hit |= pattern == f"+{part}" and kind != "factor"
         if name == file and line in lines and hit:

@@ -60,7 +60,8 @@ Examples:
 
 \b
 The hand-written derivative of f is found beside f by its name: f_grad,
-grad_f, f_der, f_prime, f_jac, df ... and f_hess, hess_f for --order 2.
+grad_f, f_der, f_prime, f_jac, df ... and f_hess, hess_f, f_hess_prod,
+f_hessp, f_hvp for --order 2.
 
 \b
 Exit codes:
@@ -123,6 +124,25 @@ def gradcheck(
     order: Annotated[
         int | None, _option(WHAT, "--order", metavar="1|2", text="1: gradient or Jacobian (default), 2: Hessian.")
     ] = None,
+    hessp: Annotated[
+        str | None,
+        _option(
+            WHAT,
+            "--hessp",
+            metavar="WHAT",
+            text="For --order 2, the hand-written product of the Hessian with a vector, hessp(x, v, ...): auto (by"
+            " name, default), none, a function beside f, or a target.",
+        ),
+    ] = None,
+    vectorized: Annotated[
+        bool | None,
+        _option(
+            WHAT,
+            "--vectorized/--no-vectorized",
+            text="The function takes many points in one call: the argument with one further axis, the first or the"
+            " last, (k, n) or (n, k); its value has that axis, too: (k,). Other arguments stay as they are.",
+        ),
+    ] = None,
     at: Annotated[
         list[str] | None,
         _option(
@@ -142,6 +162,16 @@ def gradcheck(
             text="Shapes of the arguments, for points that are found: 'x=(3, 2); t=4'.",
         ),
     ] = None,
+    bounds: Annotated[
+        list[str] | None,
+        _option(
+            WHERE,
+            "--bounds",
+            metavar="BOUNDS",
+            text="Lower and upper bound of arguments, numbers or arrays: 'x=[0, inf]; t=(0, [1, 2])'. The function"
+            " is not evaluated outside of them.",
+        ),
+    ] = None,
     points: Annotated[
         int | None,
         _option(
@@ -159,6 +189,15 @@ def gradcheck(
             "--pythonpath",
             metavar="DIR",
             text="Folder to import modules from, before the working directory. Repeat it.",
+        ),
+    ] = None,
+    shrink: Annotated[
+        bool | None,
+        _option(
+            WHERE,
+            "--shrink/--no-shrink",
+            text="After a failure, look for rounder numbers that fail alike, in at most 20 evaluations."
+            " Default: at points that were found.",
         ),
     ] = None,
     rtol: Annotated[

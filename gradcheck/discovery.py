@@ -21,7 +21,7 @@ from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative
 from gradcheck.loading import TargetError, extend_path, is_file_spec, load_file, load_module
 from gradcheck.options import EXPECTED, OF_CHECKS, convert, suggestion
-from gradcheck.partners import find_partner
+from gradcheck.partners import PRODUCT, find_partner
 from gradcheck.scan import Pair, Scan, scan
 from gradcheck.settings import Settings, SettingsError
 from gradcheck.targets import resolve, split_spec
@@ -283,6 +283,8 @@ class _Discovery:
             return
         argument = pair.argument or (found.parameters[0].name if found.parameters else "")
         partner, _ = find_partner(found, argument, pair.order)
+        if partner is None and pair.order == 2:
+            partner, _ = find_partner(found, argument, PRODUCT)
         if partner is None:
             return
         source = f"{path.as_posix()}:{pair.line} with {partner.name}"

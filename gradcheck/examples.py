@@ -101,6 +101,10 @@ HELP: dict[str, Help] = {
         "$ gradcheck model.py:f --order 2 --at 'x=[1, 2]'\ndef f(x):\n    return x**2",
         "Check the Hessian of one output at a time: a function that returns f(x)[0].",
     ),
+    "GC021": Help(
+        "$ gradcheck model.py:f --bounds 'x=(0, 1)' --at 'x=[0.5, 2.0]'\ndef f(x):\n    return np.sum(np.sqrt(x))",
+        "Give a point inside of the bounds, or wider bounds.",
+    ),
     "GC101": Help(
         "$ gradcheck model.py:f\ndef f(x):\n    return np.sum(x**2)\n\ndef f_grad(x):\n    return 2 * x + np.sin(x)",
         "Correct the entries of the table; the findings beside this one say what kind of mistake it looks like.",
@@ -146,6 +150,12 @@ HELP: dict[str, Help] = {
         "$ gradcheck model.py:f\n"
         "def f(x):\n    return np.sum(x**3)\n\ndef f_grad(x):\n    return np.full(x.shape, 2.0)",
         "Compute the derivative from the argument of this call.",
+    ),
+    "GC110": Help(
+        "$ gradcheck model.py:f --order 2 --at 'x=[1, 2]'\n"
+        "def f(x):\n    return np.sum(x**4)\n\n"
+        "def f_hessp(x, v):\n    return 12 * x**2 * v / np.linalg.norm(v)",
+        "Return the Hessian times the vector as it is given.",
     ),
     "GC111": Help(
         "$ gradcheck model.py:f\ndef f(x):\n    return -np.sum(x**3)\n\ndef f_grad(x):\n    return 3 * x**2",
@@ -368,6 +378,10 @@ HELP: dict[str, Help] = {
         "    return np.array([[np.cos(x[0]) * np.cos(x[1]), -np.sin(x[0]) * np.sin(x[1])], [0.0, 0.0]])",
         "Check that output alone, or give it units in which it is of size 1.",
     ),
+    "GC210": Help(
+        "a Hessian-vector product of many inputs, of a function that autodiff cannot follow and without a gradient",
+        "Write the gradient beside the function, f_grad.",
+    ),
     "GC301": Help(
         "$ gradcheck model.py:f --at 'x=[1, 2]'\ndef f(x):\n    x *= 2\n    return np.sum(x**2)",
         "Work on a copy: x = 2 * x.",
@@ -438,6 +452,18 @@ HELP: dict[str, Help] = {
         "def f(A):\n    return np.linalg.eigvalsh(A)[0]\n\n"
         "def f_grad(A):\n    v = np.linalg.eigh(A)[1][:, 0]\n    return np.outer(v, v)",
         "Nothing need be done where A stays symmetric.",
+    ),
+    "GC316": Help(
+        "$ gradcheck model.py:f --vectorized --at 'x=[1, 2, 3]'\ndef f(x):\n    return np.sum(x**2)",
+        "Sum over the axis of the argument only, or leave --vectorized away.",
+    ),
+    "GC317": Help(
+        "a function of compiled code with a wrong f_grad beside it, and --order 2",
+        "Check the gradient first, with --order 1.",
+    ),
+    "GC318": Help(
+        "a function of compiled code with a right f_grad beside it, and --order 2",
+        "Nothing need be done; where the second derivative fails, check the gradient with --order 1.",
     ),
     "GC330": Help(
         "def f(x):  # gradcheck: ignore[GC201] relu\n    return np.sum(x**2)",

@@ -26,6 +26,7 @@ EXPECTED = ("pass", "fail", "inconclusive")
 
 TYPES = {
     "bool": "true or false",
+    "bool | None": "true or false",
     "int": "a whole number",
     "int | None": "a whole number",
     "float | None": "a number",
@@ -177,6 +178,7 @@ def _literal(value: Any) -> str | None:
 
 _CONVERTERS: dict[str, Callable[[str, Any], Any]] = {
     "bool": _flag,
+    "bool | None": _flag,
     "int": _whole,
     "int | None": _whole,
     "float | None": _number,
@@ -217,7 +219,7 @@ def from_text(name: str, text: str) -> Any:
     (3, ('GC3', 'GC201'), True)
     """
     kind, key = str(FIELDS[name].type), variable(name)
-    if kind == "bool":
+    if kind.startswith("bool"):
         words = {**dict.fromkeys(("1", "true", "yes", "on"), True), **dict.fromkeys(("0", "false", "no", "off"), False)}
         if text.lower() not in words:
             raise SettingsError(f"{key}={text}: not one of {', '.join(words)}")

@@ -160,11 +160,3 @@ class Run:
         if self.settings.allow_inconclusive or all(outcome.allow_inconclusive for outcome in open_):
             return OK
         return INCONCLUSIVE
-
-
-def worst_point(result: Result) -> int:
-    """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
-    candidates = [entry for entry in result.entries if entry.verdict is result.verdict] or list(result.entries)
-    if not candidates:
-        return 0
-    return max(candidates, key=lambda entry: entry.difference or 0.0).point

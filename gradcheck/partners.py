@@ -38,7 +38,13 @@ from gradcheck.targets import Parameter, Target, definition, resolve, split_spec
 # Names that say only the role of a function: beside exactly one of them a bare `jac` has an owner.
 ROLES = ("fun", "f", "fn", "func", "function", "objective", "loss", "cost", "energy", "fcn", "value", "__call__")
 CONSTRAINTS = ("constraints", "constraint")
-BARE = {1: ("jac", "grad", "gradient", "jacobian", "fprime", "der", "derivative"), 2: ("hess", "hessian")}
+# No order of a derivative: the product of the Hessian with a vector, which is an argument more.
+PRODUCT = 3
+BARE = {
+    1: ("jac", "grad", "gradient", "jacobian", "fprime", "der", "derivative"),
+    2: ("hess", "hessian"),
+    PRODUCT: ("hessp", "hvp", "hess_prod"),
+}
 _JACOBIANS = ("jac", "jacobian")
 # Words in names of derivatives, and words that make something else of them: a method, a check, an approximation.
 _WORDS = {
@@ -46,6 +52,7 @@ _WORDS = {
         (*BARE[1], "gradients", "backward", "prime", "deriv", "derivatives", "jacobi", "vjp", "jvp", "adjoint")
     ),
     2: frozenset((*BARE[2], "hesse")),
+    PRODUCT: frozenset(BARE[PRODUCT]),
 }
 _NO_DERIVATIVE = frozenset(
     (
@@ -68,6 +75,7 @@ GENERAL = {
         *("grad_{f}", "gradient_{f}", "jac_{f}", "jacobian_{f}", "{f}prime", "d{f}", "d_{f}"),
     ),
     2: ("{f}_hess", "{f}_hessian", "hess_{f}", "hessian_{f}", "d2{f}", "d2_{f}", "{f}_der2"),
+    PRODUCT: ("{f}_hess_prod", "{f}_hessp", "{f}_hvp", "hessp_{f}", "hvp_{f}", "{f}_hessian_product"),
 }
 FOR_ARGUMENT = {
     1: (
@@ -81,6 +89,7 @@ FOR_ARGUMENT = {
         "d{f}d{x}",
     ),
     2: ("{f}_hess_{x}", "hess_{f}_{x}", "hess_{x}_{f}", "d2{f}_d{x}2"),
+    PRODUCT: ("{f}_hessp_{x}", "{f}_hvp_{x}"),
 }
 # `loss_fn` has its gradient in `loss_grad` as often as in `loss_fn_grad`.
 STEMS = ("_fun", "_func", "_fn", "_value", "_objective")
@@ -115,7 +124,7 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
     Args:
         target: the function on trial.
         argument: name of the checked argument.
-        order: 1 for a gradient or Jacobian, 2 for a Hessian.
+        order: 1 for a gradient or Jacobian, 2 for a Hessian, PRODUCT for its product with a vector.
 
     Returns:
         The partner or None, and remarks for the report on derivatives that were seen but not used, with the
@@ -132,7 +141,7 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
             candidate = getattr(owner, name, None)
             if not callable(candidate) or inspect.isclass(candidate) or candidate == _original(target):
                 continue
-            adapted = adapt(candidate, target.parameters, target.variadic)
+            adapted = _adapted(candidate, target, argument, order)
             if adapted is None:
                 remarks.append(f"{prefix}{name} was not used: it cannot be called with the arguments of {target.name}")
                 continue
@@ -148,33 +157,62 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
     return None, tuple(remarks)
 
 
-def given_partner(spec: str, target: Target, pythonpath: Sequence[str] = ()) -> Partner:
-    """The derivative named by ``--grad``: a target, or the bare name of something beside f.
+def _adapted(candidate: Callable[..., Any], target: Target, argument: str, order: int) -> Callable[..., Any] | None:
+    """A derivative made callable with the arguments of f; a product takes the vector after the checked argument.
+
+    The vector is the parameter that f does not have, wherever it stands; failing that, the one after the argument.
+    """
+    if order != PRODUCT:
+        return adapt(candidate, target.parameters, target.variadic)
+    names = [p.name for p in target.parameters]
+    at = names.index(argument) + 1 if argument in names else 1
+    try:
+        own = list(inspect.signature(candidate).parameters.values())
+    except (TypeError, ValueError):
+        return candidate
+    positional = [p.name for p in own if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    new = [name for name in positional if name not in names]
+    if not any(p.kind is p.VAR_POSITIONAL for p in own) and len(positional) < 2:
+        return None
+    vector = Parameter(new[0] if len(new) == 1 else "v" if len(positional) <= at else positional[at])
+    return adapt(candidate, [*target.parameters[:at], vector, *target.parameters[at:]], target.variadic)
+
+
+def given_partner(
+    spec: str, target: Target, pythonpath: Sequence[str] = (), *, argument: str = "", order: int = 1
+) -> Partner:
+    """The derivative named by ``--grad``, or of order PRODUCT by ``--hessp``: a target, or a name beside f.
 
     Raises:
         TargetError: it cannot be loaded, or not be called with the arguments of f.
     """
     function: Any
+    option = "--hessp" if order == PRODUCT else "--grad"
     if ":" in spec:
         found = resolve(spec, pythonpath)
         function, name, where = found.function, found.name, found.where
     else:
-        function, name = _beside(spec, target, pythonpath), spec
+        function, name = _beside(spec, target, pythonpath, option), spec
         where = definition(function)
-    adapted = adapt(function, target.parameters, target.variadic)
+    adapted = _adapted(function, target, argument, order)
     if adapted is None:
-        wanted = ", ".join(p.name for p in target.parameters)
+        wanted = ", ".join(p.name for p in target.parameters) + (" and a vector" if order == PRODUCT else "")
         raise TargetError(
-            f"--grad: {name} cannot be called with the arguments of {target.name} ({wanted})",
+            f"{option}: {name} cannot be called with the arguments of {target.name} ({wanted})",
             where=where,
             code="GC004",
         )
     return Partner(
-        name=name, how="given with --grad", function=adapted, certain=True, where=where, takes=_taken(adapted, target)
+        name=name,
+        how=f"given with {option}",
+        function=adapted,
+        certain=True,
+        where=where,
+        takes=_taken(adapted, target),
     )
 
 
-def _beside(name: str, target: Target, pythonpath: Sequence[str]) -> Callable[..., Any]:
+def _beside(name: str, target: Target, pythonpath: Sequence[str], option: str = "--grad") -> Callable[..., Any]:
     """The function of this name, which may have dots, where f stands or in its module.
 
     Raises:
@@ -188,14 +226,14 @@ def _beside(name: str, target: Target, pythonpath: Sequence[str]) -> Callable[..
         try:
             return resolve(f"{split_spec(target.spec)[0]}:{name}", pythonpath).function
         except TargetError as err:
-            raise TargetError(f"--grad: {err.message}", where=err.where, hint=err.hint, code="GC004") from err
+            raise TargetError(f"{option}: {err.message}", where=err.where, hint=err.hint, code="GC004") from err
     functions = [n for place in (target.owner, target.module) for n in dir(place) if callable(getattr(place, n, None))]
     close = difflib.get_close_matches(name, [n for n in functions if not n.startswith("__")], 1)
     raise TargetError(
-        f"--grad: there is no function '{name}' beside {target.name}",
+        f"{option}: there is no function '{name}' beside {target.name}",
         hint=f"did you mean '{close[0]}'?"
         if close
-        else "write auto, none, returned, module:function or path.py:function",
+        else f"write auto, none, {'' if option == '--hessp' else 'returned, '}module:function or path.py:function",
         code="GC004",
     )
 
@@ -319,7 +357,7 @@ def _belongs_to_another(owner: Any, name: str, function: str) -> bool:
     for other in dir(owner):
         if other in (name, function) or other.startswith("__") or not _is_defined(owner, other):
             continue
-        patterns = [*GENERAL[1], *GENERAL[2], "{f}_backward", "backward_{f}"]
+        patterns = [*GENERAL[1], *GENERAL[2], *GENERAL[PRODUCT], "{f}_backward", "backward_{f}"]
         if any(name == pattern.format(f=other) for pattern in patterns):
             return True
         if any(

@@ -125,6 +125,87 @@ def parse_shapes(texts: Sequence[str], target: Target) -> dict[str, tuple[int, .
     return shapes
 
 
+def parse_bounds(texts: Sequence[str], target: Target) -> dict[str, tuple[Any, Any]]:
+    """Read ``--bounds``: a pair of numbers or arrays by parameter, ``x=[0, inf]; t=(0, [1, 2])``.
+
+    Raises:
+        PointError: no pair, no numbers, or no such parameter.
+    """
+    import numpy as np
+
+    names = [p.name for p in parameters_of(target, at_least=12)]
+    bounds: dict[str, tuple[Any, Any]] = {}
+    for text in texts:
+        for name, pair in parse_values(text, names, option="--bounds").items():
+            hint = "write for example --bounds 'x=[0, inf]', or with arrays 'x=([0, 0], [1, 2])'"
+            if not isinstance(pair, tuple | np.ndarray) or len(pair) != 2:
+                raise PointError(f"--bounds: {name} has no pair of bounds: {text}", hint=hint, code="GC021")
+            low, high = (np.asarray(side) for side in pair)
+            try:
+                np.broadcast_shapes(low.shape, high.shape)
+            except ValueError:
+                text = f"--bounds: those of {name} have the shapes {low.shape} and {high.shape}"
+                raise PointError(text, hint=hint, code="GC021") from None
+            if low.dtype.kind not in "fiu" or high.dtype.kind not in "fiu" or not np.all(low <= high):
+                raise PointError(f"--bounds: {name} has no lower and upper bound: {text}", hint=hint, code="GC021")
+            bounds[name] = (low.astype(float), high.astype(float))
+    return bounds
+
+
+def inside_of(bounds: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[int, ...]]:
+    """The shapes that arguments have by their bounds: where those are arrays."""
+    import numpy as np
+
+    shapes = {name: np.broadcast_shapes(low.shape, high.shape) for name, (low, high) in bounds.items()}
+    return {name: shape for name, shape in shapes.items() if shape}
+
+
+def are_inside(args: Sequence[Any], target: Target, texts: Sequence[str]) -> bool:
+    """Whether the arguments are inside of the bounds that ``--bounds`` gives."""
+    names = [p.name for p in parameters_of(target, len(args))]
+    bounds = parse_bounds(texts, target)
+    return all(_is_inside(value, *bounds[name]) for name, value in zip(names, args, strict=False) if name in bounds)
+
+
+def _is_inside(value: Any, low: Any, high: Any) -> bool:
+    """Whether numbers are inside of bounds, in their own precision.
+
+    Raises:
+        ValueError: the bounds do not broadcast to them.
+    """
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        return False
+    dtype = np.result_type(array, np.float16 if array.dtype.kind == "f" else np.float64)
+    low, high = (np.broadcast_to(bound, array.shape).astype(dtype) for bound in (low, high))
+    return bool(np.all((low <= array) & (array <= high)))
+
+
+def _check_bounds(request: Request, fixed: Mapping[str, Any]) -> None:
+    """Whether values that are given, or defaults, are inside of the bounds.
+
+    Raises:
+        PointError: they are not.
+    """
+    import numpy as np
+
+    for name, (low, high) in request.bounds.items():
+        if name not in fixed:
+            continue
+        try:
+            inside = _is_inside(fixed[name], low, high)
+        except ValueError:
+            text = f"--bounds: those of {name} do not broadcast to its shape {np.shape(fixed[name])}"
+            raise PointError(text, where=request.target.where, code="GC021") from None
+        if not inside:
+            which = "the value" if name in request.known else "the default"
+            text = f"{which} of {name} is outside of its bounds: {fixed[name]}"
+            hint = "say where inside of them: --at"
+            raise PointError(text, where=request.target.where, hint=hint, code="GC021")
+
+
 def _is_size(number: Any) -> bool:
     return isinstance(number, int | float) and not isinstance(number, bool) and number >= 0 and number == int(number)
 
@@ -159,6 +240,7 @@ def find(request: Request) -> list[Point]:
             fixed[p.name] = request.known[p.name]
         elif not p.required and p.name not in request.shapes and (p.name != checked or p.default is not None):
             fixed[p.name] = copy.deepcopy(p.default)
+    _check_bounds(request, fixed)
     if checked in fixed and not request.every:
         real = _differentiable(fixed[checked], checked, request.target)
         # --at 'x=2' means 2.0; an integer default may be meant as one: the check promotes it and says so.
@@ -262,12 +344,20 @@ def _near_defaults(
 ) -> Point:
     """A point of which the checked argument, and where f runs there the other floats, are beside the defaults."""
     checked = request.argnum
+
+    def beside_default(at: int) -> Any:
+        name = parameters[at].name
+        rng = generator(request.seed, name, number)
+        return request.confined(name, moved(args[at], rng), rng)
+
     near = list(args)
-    near[checked] = moved(args[checked], generator(request.seed, parameters[checked].name, number))
+    near[checked] = beside_default(checked)
     how = f"within 10 % of the default of {parameters[checked].name}"
     beside = list(near)
     for at in varied:
-        beside[at] = moved(args[at], generator(request.seed, parameters[at].name, number))
+        beside[at] = beside_default(at)
+    made = [checked]
     if varied and runs(request, parameters, beside):
         near, how = beside, how + moved_text([parameters[at].name for at in varied])
-    return Point(tuple(near), how, request.seed, write_point(request, parameters, near))
+        made = sorted({checked, *varied})
+    return Point(tuple(near), how, request.seed, write_point(request, parameters, near), tuple(made))

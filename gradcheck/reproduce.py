@@ -12,28 +12,28 @@ from dataclasses import fields
 from gradcheck.check.result import Result
 from gradcheck.discovery import Check
 from gradcheck.options import kebab
-from gradcheck.outcomes import worst_point
 from gradcheck.settings import Settings
 
 # Told by the words of the report, or of no use for one check at one point.
-_TOLD = ("argnum", "grad", "order", "at", "shape", "points", "seed", "allow_inconclusive", "ignore")
+_TOLD = ("argnum", "grad", "order", "at", "shape", "points", "seed", "allow_inconclusive", "ignore", "shrink")
 
 
 def reproduce(result: Result, argument: str, check: Check) -> str:
-    """The command line that repeats a check at its worst point, quoted for a POSIX shell."""
+    """The command line that repeats a check at its worst point, or a simpler one, quoted for a POSIX shell."""
     settings = check.settings
     words = ["gradcheck", result.target, "--argnum", argument]
     if settings.grad != "auto":
         words += ["--grad", settings.grad]
     if result.order != 1:
         words += ["--order", str(result.order)]
-    point = result.points[worst_point(result)]
+    worst = result.worst_point
+    point = result.simpler or result.points[worst]
     if check.points and point.text is None:
         # Values that cannot be written down stand in the declaration only.
         return shlex.join(["gradcheck", result.target])
     if settings.at:
         # One --at makes one point, in the order given.
-        words += ["--at", settings.at[worst_point(result)]]
+        words += ["--at", (result.simpler and result.simpler.text) or settings.at[worst]]
         words += [f"--shape={shape}" for shape in settings.shape]
     elif (point.seed is not None or check.points) and point.text is not None:
         words += ["--at", point.text]

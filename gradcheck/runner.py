@@ -24,24 +24,27 @@ from gradcheck.discovery import Check, Failed, Plan
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative, user_traceback
 from gradcheck.ignores import Comment, comments_of, matches, sort_out, unused
-from gradcheck.outcomes import Interrupted, Outcome, Problem, Run, Status, worst_point
-from gradcheck.partners import Adapted, Partner, find_partner, given_partner, overlooked, part_for
+from gradcheck.outcomes import Interrupted, Outcome, Problem, Run, Status
+from gradcheck.partners import PRODUCT, Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
+    are_inside,
     argument_position,
     find,
+    inside_of,
     is_differentiable,
     parameters_of,
+    parse_bounds,
     parse_shapes,
     read_at,
     values_of,
 )
 from gradcheck.reproduce import reproduce
 from gradcheck.returned import may_return_derivative, returns_gradient
-from gradcheck.search import Request
+from gradcheck.search import Request, write_point
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
-__all__ = ["Outcome", "Problem", "Progress", "Run", "Running", "Status", "Step", "run", "worst_point"]
+__all__ = ["Outcome", "Problem", "Progress", "Run", "Running", "Status", "Step", "run"]
 
 
 @dataclass(frozen=True)
@@ -253,30 +256,56 @@ def _points(
     partner: Partner | None,
     *,
     every: bool = False,
+    also: Sequence[Partner] = (),
 ) -> list[Point]:
-    """Points of a check; with ``every`` for any checked argument, with all defaults filled in."""
+    """Points of a check; with ``every`` for any checked argument, with all defaults filled in.
+
+    Defaults are varied that all derivatives take, the ``also`` ones, too.
+    """
+    base = _request(target, argnum, check.settings, partner, every=every, also=also)
     settings = check.settings
-    base = Request(
+    found: list[Point] = []
+    for value in check.points or settings.at:
+        known = _known(value, target, check)
+        if isinstance(value, str):
+            found += find(base.at(known, value))
+        else:
+            found += find(replace(base, known=known, count=1, how=f"given by {check.source}"))
+    return found or find(base)
+
+
+def _known(value: Any, target: Target, check: Check) -> dict[str, Any]:
+    """Values by name of one point: text of ``--at``, or Python values from a decorator."""
+    if isinstance(value, str):
+        return read_at(value, target, check.settings.seed, check.settings.pythonpath)
+    return values_of(value, target, f"at= of {check.source}:")
+
+
+def _request(
+    target: Target,
+    argnum: int,
+    settings: Settings,
+    partner: Partner | None,
+    *,
+    every: bool = False,
+    also: Sequence[Partner] = (),
+) -> Request:
+    """What is known before points are looked for."""
+    taken = [p.takes for p in (partner, *also) if p is not None and p.takes is not None]
+    bounds = parse_bounds(settings.bounds, target)
+    return Request(
         target=target,
         argnum=argnum,
-        shapes=parse_shapes(settings.shape, target),
+        shapes=inside_of(bounds) | parse_shapes(settings.shape, target),
+        bounds=bounds,
         count=1 if every else settings.points,
         seed=settings.seed,
         derivative=partner.function if partner else None,
-        movable=partner.takes if partner else None,
+        movable=frozenset.intersection(*taken) if taken else None,
         returned=settings.grad == "returned",
         order=settings.order,
         every=every,
     )
-    found: list[Point] = []
-    for value in check.points or settings.at:
-        if isinstance(value, str):
-            known = read_at(value, target, settings.seed, settings.pythonpath)
-            found += find(base.at(known, value))
-        else:
-            known = values_of(value, target, f"at= of {check.source}:")
-            found += find(replace(base, known=known, count=1, how=f"given by {check.source}"))
-    return found or find(base)
 
 
 Told = Callable[[str, int, int], None]
@@ -313,7 +342,8 @@ def _check(
         notes += remarks
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
-    points = _points(target, argnum, check, partner)
+    product, jac = _second(target, argument, settings, notes)
+    points = _points(target, argnum, check, partner, also=[p for p in (product, jac) if p is not None])
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
@@ -323,11 +353,13 @@ def _check(
             derivative, how = target.last_name, "returned by f"
         elif grad is not None and partner is not None:
             derivative, how = partner.name, partner.how
-    if grad is None and settings.grad == "auto":
+    if product is not None:
+        how = how or product.how
+    if grad is None and product is None and settings.grad == "auto":
         remark = overlooked(target, settings.order, notes)
         notes += [remark] if remark else []
     label = f"{target.spec} {argument}"
-    return check_points(
+    result = check_points(
         target.function,
         points,
         argnum=argnum,
@@ -344,7 +376,40 @@ def _check(
         strict=settings.strict,
         autodiff=not settings.no_autodiff,
         budget=settings.budget,
+        bounds=parse_bounds(settings.bounds, target).get(argument),
+        vectorized=settings.vectorized,
+        hessp=product.function if product else None,
+        hessp_name=product.name if product else "",
+        jac=jac.function if jac else None,
+        shrink=settings.shrink,
+        allowed=lambda args: are_inside(args, target, settings.bounds),
     )
+    if result.simpler is None:
+        return result
+    request = _request(target, argnum, settings, None)
+    if check.points or settings.at:
+        given = (check.points or settings.at)[result.worst_point]
+        request = request.at(_known(given, target, check), "")
+    args = result.simpler.args
+    text = write_point(request, parameters_of(target, len(args))[: len(args)], args)
+    return replace(result, simpler=replace(result.simpler, text=text) if text else None)
+
+
+def _second(
+    target: Target, argument: str, settings: Settings, notes: list[str]
+) -> tuple[Partner | None, Partner | None]:
+    """For Hessians, the hand-written product with a vector, and the gradient, which may serve to measure it."""
+    if settings.order != 2:
+        return None, None
+    product = jac = None
+    if settings.hessp not in ("auto", "none"):
+        product = given_partner(settings.hessp, target, settings.pythonpath, argument=argument, order=PRODUCT)
+    elif settings.hessp == "auto" and settings.grad == "auto":
+        product, remarks = find_partner(target, argument, PRODUCT)
+        notes += remarks
+    if settings.grad != "none":
+        jac, _ = find_partner(target, argument, 1)
+    return product, jac
 
 
 def _derivative(target: Target, partner: Partner | None, point: Point, argnum: int, check: Check) -> tuple[Any, str]:

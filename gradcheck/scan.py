@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcheck.partners import BARE, FOR_ARGUMENT, GENERAL, ROLES, STEMS
+from gradcheck.partners import BARE, FOR_ARGUMENT, GENERAL, PRODUCT, ROLES, STEMS
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -128,10 +128,12 @@ def _partners(name: str, parameters: list[str], order: int, names: set[str]) -> 
     """The arguments for which a derivative stands there: a name, or None where its name does not say."""
     stems = [name, *(name.removesuffix(suffix) for suffix in STEMS if name.endswith(suffix) and name != suffix)]
     stems = [name, *(stem for stem in stems[1:] if stem not in names)]
+    kinds = (1,) if order == 1 else (2, PRODUCT)
     for x in parameters:
-        if any(pattern.format(f=stem, x=x) in names for stem in stems for pattern in FOR_ARGUMENT[order]):
+        if any(pattern.format(f=stem, x=x) in names for stem in stems for k in kinds for pattern in FOR_ARGUMENT[k]):
             yield x
-    general = [pattern.format(f=stem) for stem in stems for pattern in GENERAL[order] if _is_plain(pattern, stem)]
+    patterns = [pattern for k in kinds for pattern in GENERAL[k]]
+    general = [pattern.format(f=stem) for stem in stems for pattern in patterns if _is_plain(pattern, stem)]
     bare = BARE[order] if name in ROLES and not names & (set(ROLES) - {"__call__"}) else ()
     if names & {*general, *bare}:
         yield None

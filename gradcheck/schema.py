@@ -24,6 +24,7 @@ ID = "urn:gradcheck:configuration:1"
 _TEXTS = {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": ["string", "integer"]}}]}
 _TYPES: dict[str, dict[str, Any]] = {
     "bool": {"type": "boolean"},
+    "bool | None": {"type": "boolean"},
     "int": {"type": "integer"},
     "int | None": {"type": "integer"},
     "float | None": {"type": "number"},

@@ -35,6 +35,7 @@ from gradcheck.trials import (
     Domain,
     Kind,
     combinations,
+    confined,
     draw,
     generator,
     is_movable,
@@ -74,6 +75,7 @@ class Request:
         known: values by name that the user has given.
         known_text: the ``--at`` that gave them, for the reproduce line of values too large to be written out.
         shapes: by name, from ``--shape``.
+        bounds: by name, from ``--bounds``: lower and upper.
         count: how many points; None for one where everything is given, else ``DEFAULT_POINTS``.
         seed: of all random values.
         derivative: hand-written, takes the arguments of f; a point is better if it runs there.
@@ -98,6 +100,11 @@ class Request:
     every: bool = False
     movable: frozenset[str] | None = None
     how: str = "given with --at"
+    bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def confined(self, name: str, value: Any, rng: Any) -> Any:
+        """A value that was made up for a parameter, moved into its bounds."""
+        return confined(value, *self.bounds[name], rng) if name in self.bounds else value
 
     def at(self, known: Mapping[str, Any], text: str) -> Request:
         """The same request with values that the user has given."""
@@ -237,12 +244,13 @@ class Search:
 
     def values(self, kinds: Sequence[Kind], domain: Domain, number: int, vary: bool = False) -> dict[str, Any]:
         seed = self.request.seed
-        drawn = {
-            name: draw(kind, domain, generator(seed, name, number), self.signed_scalars)
-            for name, kind in zip(self.names, kinds, strict=True)
-        }
-        if vary:
-            drawn |= {name: moved(self.fixed[name], generator(seed, name, number)) for name in self.varied}
+        drawn = {}
+        for name, kind in zip(self.names, kinds, strict=True):
+            rng = generator(seed, name, number)
+            drawn[name] = self.request.confined(name, draw(kind, domain, rng, self.signed_scalars), rng)
+        for name in self.varied if vary else ():
+            rng = generator(seed, name, number)
+            drawn[name] = self.request.confined(name, moved(self.fixed[name], rng), rng)
         return {p.name: drawn[p.name] if p.name in drawn else self.fixed[p.name] for p in self.parameters}
 
     def call(self, values: Mapping[str, Any], function: Callable[..., Any] | None = None) -> Any:
@@ -331,7 +339,8 @@ class Search:
         if self.checked in self.names:
             other = self.values(kinds, domain, 1)[self.checked]
         else:
-            other = values[self.checked] * 1.1
+            rng = generator(self.request.seed, self.checked, 1)
+            other = self.request.confined(self.checked, values[self.checked] * 1.1, rng)
         try:
             return not np.array_equal(self.evaluate({**values, self.checked: other}), value)
         except _AttemptError:
@@ -473,7 +482,9 @@ class Search:
         tried = ", ".join(f"{name}: {kind}" for name, kind in zip(self.names, kinds, strict=True))
         args = tuple(values.values())
         how = f"trial shapes {tried}; values {domain.name}" + (moved_text(self.varied) if vary else "")
-        return Point(args, how, self.request.seed, write_point(self.request, self.parameters, args))
+        made = [*self.names, *(self.varied if vary else ())]
+        places = tuple(at for at, p in enumerate(self.parameters) if p.name in made)
+        return Point(args, how, self.request.seed, write_point(self.request, self.parameters, args), places)
 
     def no_point(self) -> PointError:
         """What was tried, one line for each way in which it failed, and an ``--at`` to fill in."""

@@ -30,14 +30,18 @@ class Settings:
         argnum: arguments to check, by position or name; ``all`` for every one that holds floats.
         grad: ``auto``, ``none``, ``returned``, or a target.
         order: 1 for gradients and Jacobians, 2 for Hessians.
+        hessp: for Hessians, the product with a vector: ``auto``, ``none``, or a target.
         at: points, one text each.
         shape: trial shapes.
+        bounds: of arguments: f is not evaluated outside of them.
+        vectorized: f takes many points in one call.
         points: how many points, or None for as many as the way in which they are found wants.
         seed: of everything random.
         rtol, atol: tolerances, or None for those of the verdict.
         allow_inconclusive: an inconclusive check does not change the exit code.
         strict: autodiff refuses functions without a derivative rule instead of differentiating such a call numerically.
         no_autodiff: the hand-written derivative is compared with the measurement alone.
+        shrink: after a failure look for a simpler point; None: where the point was found, not given.
         budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
         ignore: codes of findings that do not count, or beginnings of codes (``GC3``).
@@ -52,8 +56,11 @@ class Settings:
     argnum: tuple[str, ...] = ("0",)
     grad: str = "auto"
     order: int = 1
+    hessp: str = "auto"
     at: tuple[str, ...] = ()
     shape: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    vectorized: bool = False
     points: int | None = None
     seed: int = 0
     rtol: float | None = None
@@ -62,6 +69,7 @@ class Settings:
     strict: bool = False
     no_autodiff: bool = False
     budget: str | None = None
+    shrink: bool | None = None
     pythonpath: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
@@ -77,7 +85,7 @@ class Settings:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 raise SettingsError(f"--{name} {value}: a tolerance is a finite number, zero or more")
-        if self.no_autodiff and self.grad == "none":
+        if self.no_autodiff and self.grad == "none" and self.hessp in ("auto", "none"):
             raise SettingsError("--no-autodiff does not go with --grad none: there would be nothing to check")
         if self.budget is not None:
             try:
@@ -85,6 +93,8 @@ class Settings:
             except ValueError:
                 hint = "a number of evaluations of f, or a time such as 30s or 2min"
                 raise SettingsError(f"--budget {self.budget}", hint=hint) from None
+        if self.order != 2 and self.hessp != "auto":
+            raise SettingsError(f"--hessp {self.hessp} goes with --order 2 only")
         if self.order == 2 and self.grad == "returned":
             raise SettingsError(
                 "--grad returned does not go with --order 2: f returns its gradient, not its Hessian",

@@ -247,6 +247,33 @@ def moved(default: Any, rng: Generator) -> Any:
     return array.dtype.type(short) if isinstance(default, np.floating) else short
 
 
+def confined(value: Any, low: np.ndarray, high: np.ndarray, rng: Generator) -> Any:
+    """A made-up value with what is out of its bounds moved inside; the type stays.
+
+    >>> import numpy as np
+    >>> confined(-0.7, np.asarray(0.0), np.asarray(np.inf), np.random.default_rng(0))
+    0.7
+    """
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        return value
+    low, high = np.broadcast_to(low, array.shape), np.broadcast_to(high, array.shape)
+    part = rng.uniform(0.1, 0.9, size=array.shape)
+    with np.errstate(all="ignore"):
+        between = low + part * (high - low)
+        moved_in = np.where(np.isfinite(low), low + np.abs(array), high - np.abs(array))
+    bounded = np.isfinite(low) & np.isfinite(high)
+    new = np.where((low <= array) & (array <= high), array, np.where(bounded, between, moved_in))
+    for short in (np.round(new, 3), np.vectorize(lambda v: float(f"{v:.6g}"), otypes=[float])(new)):
+        if np.all((low < short) & (short < high)):
+            new = short
+            break
+    new = new.astype(array.dtype)
+    return new if array.ndim else type(value)(new)
+
+
 def draw(kind: Kind, domain: Domain, rng: Generator, signed_scalars: bool = False) -> Any:
     """A value of a kind: generic, rounded to three decimals (so that it can be written out), never near 0
     or 1.

@@ -90,7 +90,7 @@ def test_what_is_configured_is_run(run: Run, write: Write) -> None:
 def test_the_reproduce_line_of_a_configured_check(run: Run, write: Write) -> None:
     write(
         model_py=MODEL,
-        pyproject_toml='[[tool.gradcheck.check]]\ntarget="model.py:wrong"\nseed=5\nrtol=1e-3\nstrict=true\npoints=2\n',
+        pyproject_toml='[[tool.gradcheck.check]]\ntarget="model.py:wrong"\nseed=5\nrtol=1e-3\nstrict=true\npoints=2\nshrink=false\n',
     )
     code, out, _ = run("-f", "json")
     (check,) = json.loads(out)["checks"]
@@ -323,7 +323,9 @@ def test_options_that_do_not_go_together(run: Run, write: Write) -> None:
 def test_every_option_has_a_type_that_is_known_everywhere() -> None:
     assert {str(field.type) for field in FIELDS.values()} <= set(TYPES)
     for name, field in FIELDS.items():
-        text = {"bool": "yes", "int": "1", "int | None": "2", "float | None": "0.5"}.get(str(field.type))
+        text = {"bool": "yes", "bool | None": "yes", "int": "1", "int | None": "2", "float | None": "0.5"}.get(
+            str(field.type)
+        )
         if text:
             assert from_text(name, text) in (True, 1, 2, 0.5), variable(name)
 

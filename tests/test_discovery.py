@@ -227,6 +227,7 @@ def test_a_declared_check_takes_the_place_of_a_pair(run: Run, write: Write) -> N
         ("def f(): ...\ndef f_grad(): ...", []),
         ("def test_f(x): ...\ndef test_f_grad(x): ...", []),
         ("async def f(x): ...\ndef f_grad(x): ...", []),
+        ("def f(x): ...\ndef f_hessp(x, v): ...", ["f"]),
         ("class A:\n  x: int\n  def fun(self, x): ...\n  def jac(self, x): ...", ["A.fun"]),
         ("@dataclass\nclass A:\n  x: int\n  def fun(self, x): ...\n  def jac(self, x): ...", []),
         ("class A:\n  @property\n  def fun(self): ...\n  def jac(self, x): ...", []),

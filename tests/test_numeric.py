@@ -18,6 +18,11 @@ from gradcheck.numeric.scale import coordinate_scales, power_of_two, smallest_st
 Scalar = Callable[[np.ndarray], np.ndarray]
 
 
+def each(f: Callable[[float], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """f of one step as a function of several."""
+    return lambda steps: np.stack([f(float(t)) for t in steps])
+
+
 def measure(f: Scalar, x: float, rungs: list[int] | None = None, side: int = 0) -> tuple[Estimate, Sampler]:
     """The estimate of df/dx at a scalar point, from the given rungs, or all of them."""
     point = np.array([x])
@@ -27,7 +32,7 @@ def measure(f: Scalar, x: float, rungs: list[int] | None = None, side: int = 0) 
         scale = float(coordinate_scales(point)[0])
         line = coordinate(point, 0, scale, typical_scale(point), point.dtype)
         line.side = side
-        noise = noise_level(lambda t: np.atleast_1d(f(x + t * scale)), center)
+        noise = noise_level(each(lambda t: np.atleast_1d(f(x + t * scale))), center)
         guess = 1e-4 * scale if scale > 1e-12 else 1e-4
         slope = (np.atleast_1d(f(x + guess)) - center) / guess
         ladder = Ladder(line, first_step(line, noise, slope), noise)
@@ -165,12 +170,12 @@ def test_long_steps_that_alias_are_contradicted_by_short_ones() -> None:
 @pytest.mark.parametrize("level", [1e-12, 1e-8, 1e-4])
 def test_noise_is_measured(level: float) -> None:
     rng = np.random.default_rng(3)
-    found = noise_level(lambda t: np.atleast_1d(np.sin(1 + t) + level * rng.normal()), np.sin([1.0]))
+    found = noise_level(each(lambda t: np.atleast_1d(np.sin(1 + t) + level * rng.normal())), np.sin([1.0]))
     assert level / 5 < found[0] < level * 5
 
 
 def test_noise_of_an_exact_function_is_half_an_ulp() -> None:
-    found = noise_level(lambda t: np.atleast_1d(2.0 * (1 + t)), np.array([2.0]))
+    found = noise_level(each(lambda t: np.atleast_1d(2.0 * (1 + t))), np.array([2.0]))
     assert found[0] <= 2 * half_ulp(np.array([2.0]))[0]
     assert np.isnan(noise_from_table(np.ones((7, 1)))[0])
 
@@ -180,7 +185,7 @@ def test_noise_of_float32_inside_is_seen_although_the_argument_is_float64() -> N
         x = np.linspace(1, 2, 50, dtype=np.float32) * np.float32(1 + t)
         return np.atleast_1d(np.float64(np.sum(np.sin(x), dtype=np.float32)))
 
-    assert 1e-8 < noise_level(f, f(0.0))[0] < 1e-4
+    assert 1e-8 < noise_level(each(f), f(0.0))[0] < 1e-4
 
 
 def test_scales_and_steps() -> None:

@@ -57,7 +57,18 @@ TRACED: set[type] = set()
 class Trace:
     """One differentiation in progress. Subclasses say what an operation does beyond computing its value."""
 
-    __slots__ = ("bare", "equal", "generous", "level", "live", "lost", "made")
+    # Whether it is running.
+    live = False
+    # Whether arrays that the function makes stay plain, whether also those are wrapped as constants that are seldom
+    # assigned to (np.arange), and whether one was wrapped so far.
+    bare = False
+    generous = False
+    made = False
+    # Where a value of this trace was found equal to an array: in a cache, perhaps.
+    equal: Any = None
+    # The first error that said "this would lose the derivative". Should the user's code swallow it
+    # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
+    lost: AutodiffError | None = None
     # What to say of a value that the trace has left behind, and what to do.
     ended = (
         "a traced value of an earlier call is used again",
@@ -67,17 +78,6 @@ class Trace:
     def __init__(self) -> None:
         # Later traces are inner ones, in whatever thread they run.
         self.level = next(_levels)
-        self.live = False
-        # Whether arrays that the function makes stay plain, whether also those are wrapped as constants that are seldom
-        # assigned to (np.arange), and whether one was wrapped so far.
-        self.bare = False
-        self.generous = False
-        self.made = False
-        # Where a value of this trace was found equal to an array: in a cache, perhaps.
-        self.equal: Any = None
-        # The first error that said "this would lose the derivative". Should the user's code swallow it
-        # (`except Exception`), the transform raises it again at the end: a derivative is never lost in silence.
-        self.lost: AutodiffError | None = None
 
     def __enter__(self) -> Trace:
         _state.stack.append(self)
@@ -86,14 +86,15 @@ class Trace:
 
     def __exit__(self, *_: object) -> None:
         self.live = False
-        stack = _state.stack
+        state = vars(_state)  # of this thread; each attribute of it would be looked for
+        stack = state["stack"]
         if stack[-1] is self:
             stack.pop()
         else:
             stack.remove(self)
-        if _state.kept_by is self:
+        if state["kept_by"] is self:
             _state.give_back()
-        if _state.texts and not _state.stack:
+        if state["texts"] and not stack:
             _state.texts = []
 
     def constant(self, value: Any) -> Any:

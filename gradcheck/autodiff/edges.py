@@ -14,15 +14,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from types import CodeType, FrameType
+from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck.autodiff import sweep as sweeps
 from gradcheck.autodiff.core import SCALARS, plain
-from gradcheck.autodiff.errors import LIBRARIES
+from gradcheck.autodiff.errors import LIBRARIES, calls_function
 from gradcheck.autodiff.memory import View, reference
+from gradcheck.autodiff.rules.products import PRODUCT_PULLS
 from gradcheck.autodiff.sweep import Record, Sweep
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.transforms import _Traced, _variable
@@ -65,16 +66,32 @@ class Edge(NamedTuple):
 
 
 class Without(NamedTuple):
-    """Change of an edge: its local derivative without a factor; 0 for all of it (then it is one), k for the k-th of
-    the values that it is computed from."""
+    """Change of an edge: its local derivative without a factor; 0 for all of it (then it is one; of a product of
+    matrices: the other operand is ones), k for the k-th of the values that it is computed from."""
 
     factor: int
 
 
-#: What an edge's contribution is multiplied by, or the factor that its local derivative is to be without.
-Change = float | Without
+class Times(NamedTuple):
+    """Change of an edge: its local derivative, or what is left of it, times a value.
+
+    Attributes:
+        by: a number, or an array that is multiplied entry by entry with an elementwise derivative.
+        without: a factor to leave out before that; None to leave none out.
+    """
+
+    by: Any
+    without: Without | None = None
+
+
+#: What an edge's contribution is multiplied by, or how else its local derivative is to be changed.
+Change = float | Without | Times
+#: The names that an expression is made of: those of its function, then those of its module.
+Scope = tuple[Mapping[str, Any], Mapping[str, Any]]
 # One operand of a record: the pull, and its two fields.
 _Part = tuple[Callable[..., None], Any, Any]
+# Of so many records the values of the user's variables are kept.
+_SCOPES = 20_000
 
 
 # -- where ---------------------------------------------------------------------------------------------------------
@@ -91,35 +108,42 @@ def _place(frame: FrameType) -> Place:
     return Place(frame.f_code.co_filename, line, end or line, column or 0, end_column or 0)
 
 
-def _user_stack() -> tuple[Place, ...]:
-    """The expressions of the user's code that are being evaluated, innermost first."""
+def _user_stack() -> tuple[tuple[Place, ...], FrameType | None]:
+    """The expressions of the user's code that are being evaluated, innermost first; and the frame of the innermost."""
     found = []
+    innermost: FrameType | None = None
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         top = name.partition(".")[0]
         if top not in LIBRARIES and (top not in sys.stdlib_module_names or top == "__main__"):
             found.append(_place(frame))
-        if name == "gradcheck.autodiff.transforms" and frame.f_code.co_name in ("_run", "_run_among_others"):
+            innermost = innermost or frame
+        if calls_function(frame):
             break
         frame = frame.f_back
-    return tuple(found)
+    return tuple(found), innermost
 
 
 class _Located(list[Record]):
-    """The records of a tape, with the place of each."""
+    """The records of a tape, with the place of each, and what the user's variables held then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stacks: list[tuple[Place, ...]] = []
+        self.scopes: list[Scope] = []
 
     def append(self, record: Record) -> None:
         super().append(record)
-        self.stacks.append(_user_stack())
+        stack, frame = _user_stack()
+        self.stacks.append(stack)
+        if len(self.scopes) < _SCOPES:
+            self.scopes.append(({}, {}) if frame is None else (dict(frame.f_locals), frame.f_globals))
 
     def clear(self) -> None:
         super().clear()
         self.stacks.clear()
+        self.scopes.clear()
 
 
 class _Explaining(Tape):
@@ -171,6 +195,9 @@ def _parts(record: Record) -> list[_Part]:
         return [(da, b, db)]
     if da is sweeps.pull_linear:
         return [(sweeps.pull_scaled, b[0], 1.0), (sweeps.pull_scaled, b[1], db)]
+    if da is sweeps.pull_product:
+        operands, saved = sweeps.product_operands(b, db)
+        return [(sweeps.pull_elementwise, (operand,), saved) for operand in operands]
     if da is sweeps.pull_elementwise or da is sweeps.pull_carefully:
         return [(da, (operand,), db) for operand in b]
     if da is sweeps.pull_general:
@@ -198,10 +225,25 @@ def _partial(part: _Part) -> tuple[Any, Any, Any, Sequence[Any]] | None:
     return None
 
 
+def _bare(part: _Part) -> _Part | None:
+    """An operand of a product of matrices, with ones for the other operand; None if it is none."""
+    pull, ref, back = part
+    if pull is not sweeps.pull_one or getattr(back, "__code__", None) not in PRODUCT_PULLS:
+        return None
+    names = back.__code__.co_freevars
+    cells = [
+        CellType(np.ones_like(plain(cell.cell_contents))) if name in ("a", "b") else cell
+        for name, cell in zip(names, back.__closure__, strict=True)
+    ]
+    return pull, ref, FunctionType(back.__code__, back.__globals__, back.__name__, None, tuple(cells))
+
+
 def _factors(part: _Part) -> int:
     """How many ways there are to leave a factor of the local derivative out."""
     found = _partial(part)
-    if found is None or (not callable(found[1]) and abs(found[1]) == 1.0):
+    if found is None:
+        return int(_bare(part) is not None)
+    if not callable(found[1]) and abs(found[1]) == 1.0:
         return 0
     return 1 + (len(found[3]) if callable(found[1]) else 0)
 
@@ -209,7 +251,8 @@ def _factors(part: _Part) -> int:
 def _without(part: _Part, factor: int) -> _Part | None:
     """The part without a factor; None where there is no such factor."""
     found = _partial(part)
-    assert found is not None
+    if found is None:
+        return _bare(part)
     ref, partial, shape, saved = found
     if factor == 0:
         return sweeps.pull_elementwise, ((ref, 1.0, shape),), ()
@@ -218,8 +261,44 @@ def _without(part: _Part, factor: int) -> _Part | None:
     return sweeps.pull_elementwise, ((ref, lambda *values: partial(*values) / values[factor - 1], shape),), saved
 
 
+def _multiplied(part: _Part, by: Any) -> _Part:
+    """The part with its local derivative times a value.
+
+    Raises:
+        ValueError: it is no elementwise derivative, and the value no number.
+    """
+    found = _partial(part)
+    if found is None:
+        if np.ndim(by):
+            raise ValueError("an array cannot be a factor here")
+        pull, ref, payload = part
+        return (lambda sweep, slot, g, *rest: pull(sweep, slot, _times(g, by), *rest)), ref, payload
+    ref, partial, shape, saved = found
+
+    def pull_multiplied(sweep: Sweep, slot: int, g: Any, *_: Any) -> None:
+        if np.broadcast_shapes(np.shape(g), np.shape(by)) != np.shape(g):
+            raise ValueError("the factor has more axes than the value")
+        p = (partial(*saved) if callable(partial) else partial) * by
+        sweeps.pull_elementwise(sweep, slot, g, ((ref, lambda: p, shape),), ())
+
+    return pull_multiplied, ref, None
+
+
 def _times(g: Any, q: float) -> Any:
     return [None if e is None else e * q for e in g] if type(g) is list else g * q
+
+
+def _changed(part: _Part, change: Without | Times) -> _Part:
+    """The part with its local derivative changed.
+
+    Raises:
+        ValueError: it cannot be changed like that.
+    """
+    without = change if isinstance(change, Without) else change.without
+    found = part if without is None else _without(part, without.factor)
+    if found is None:
+        raise ValueError("there is no such factor")
+    return found if isinstance(change, Without) else _multiplied(found, change.by)
 
 
 def _pull_changed(sweep: Sweep, slot: int, g: Any, parts: Sequence[_Part], changes: Mapping[int, Change]) -> None:
@@ -228,9 +307,8 @@ def _pull_changed(sweep: Sweep, slot: int, g: Any, parts: Sequence[_Part], chang
     sweep.owned.discard(slot)  # several operands read the cotangent
     for k, part in enumerate(parts):
         change = changes.get(k, 1.0)
-        if isinstance(change, Without):
-            other = _without(part, change.factor)
-            assert other is not None
+        if isinstance(change, Without | Times):
+            other = _changed(part, change)
             other[0](sweep, slot, g, *other[1:])
         elif change != 0.0:
             part[0](sweep, slot, g if change == 1.0 else _times(g, change), *part[1:])
@@ -272,6 +350,7 @@ class Trail:
         self.value = plain(run.output)
         self._pieces = [_parts(record) for record in self.records]
         self.edges = tuple(self._found(run.trace.records.stacks))
+        self._scopes = run.trace.records.scopes
 
     def _found(self, stacks: Sequence[tuple[Place, ...]]) -> Iterator[Edge]:
         for i, (record, parts) in enumerate(zip(self.records, self._pieces, strict=True)):
@@ -296,8 +375,14 @@ class Trail:
             ref = ref.slot
         return (stacks[ref], tuple(way)) if type(ref) is int else None
 
+    def scope(self, edge: Edge) -> Scope:
+        """What the user's variables held when the operation was recorded; nothing late on a long tape."""
+        return self._scopes[edge.record] if edge.record < len(self._scopes) else ({}, {})
+
     def possible(self, edge: Edge, change: Change) -> bool:
-        """Whether an edge can be changed like that."""
+        """Whether an edge has the factor that it is to be without."""
+        if isinstance(change, Times):
+            return change.without is None or self.possible(edge, change.without)
         if not isinstance(change, Without):
             return True
         part = self._pieces[edge.record][edge.operand]
@@ -309,6 +394,9 @@ class Trail:
         Args:
             seed: of the value's shape; a number for a number.
             changes: see :data:`Change`; edges of this trail.
+
+        Raises:
+            ValueError: an edge cannot be changed like that.
 
         >>> explain(lambda x: x * x + 3.0 * x, 0, (2.0,)).cotangents(1.0)
         array([7.])

@@ -38,6 +38,14 @@ class StoredValue(AutodiffError):
     """The function found its argument equal to one that it had kept, and returned what it had kept with it."""
 
 
+def calls_function(frame: FrameType) -> bool:
+    """Whether this is where a transform calls the function that it transforms: what lies beyond is the caller's."""
+    return (
+        frame.f_code.co_name in ("_run", "_simply")
+        and frame.f_globals.get("__name__") == "gradcheck.autodiff.transforms"
+    )
+
+
 def user_frame() -> FrameType | None:
     """The innermost frame on the call stack that belongs neither to us nor to NumPy or SciPy.
 
@@ -48,7 +56,7 @@ def user_frame() -> FrameType | None:
         name = frame.f_globals.get("__name__", "")
         if name.partition(".")[0] not in LIBRARIES:
             return frame
-        if name == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run":
+        if calls_function(frame):
             return None
         frame = frame.f_back
     return None

@@ -33,7 +33,7 @@ from gradcheck.autodiff.core import (
     plain_tree,
     shape_of,
 )
-from gradcheck.autodiff.memory import View, is_basic, same_memory, store
+from gradcheck.autodiff.memory import View, is_basic, same_memory, store, view_of
 from gradcheck.autodiff.tape import Tape
 
 
@@ -168,7 +168,7 @@ class Forward(Trace):
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
         root = source if source.link is None else source.link.root
-        return Dual(step(source.value), self, None, View(root, source.link, None, step))
+        return Dual(step(source.value), self, None, view_of(root, source.link, None, step))
 
     def _open(self, args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         raws, tangents = [], []
@@ -229,7 +229,7 @@ class Forward(Trace):
         key = plain_tree(key)
         y = source.value[key]
         if is_array(y) and is_basic(key):
-            return Dual(y, self, None, View(_root(source), source.link, key))
+            return Dual(y, self, None, view_of(_root(source), source.link, key))
         t = tangent_of(source)
         return self.constant(y) if t is None else Dual(y, self, t[key], None)
 

@@ -28,8 +28,9 @@ from gradcheck.autodiff.core import (
     plain,
 )
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import View
+from gradcheck.autodiff.memory import View, protect, view_of
 from gradcheck.autodiff.rules import elementwise as table
+from gradcheck.autodiff.sweep import pull_element, pull_setitem
 from gradcheck.autodiff.tape import taped
 
 # Plain operands for the short way: numbers and arrays. A list, for one, becomes an array first.
@@ -52,7 +53,7 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
         d0, d1 = _function_of(d0), _function_of(d1)
     first, second = short.with_number(rule, 0, Taped), short.with_number(rule, 1, Taped)
     both = short.binary(rule, Taped)
-    pair = short.pair(rule, Taped) if linear else both
+    pair = short.pair(rule, Taped) if linear or rule is OPERATORS["mul"] else both
 
     def forward(self: Any, other: Any) -> Any:
         a = self.value
@@ -239,7 +240,9 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         if method == "__call__" and not keywords and self.owner.live:
             way = _ways.get(ufunc) or _way_of(ufunc)
-            if len(inputs) == 1 or _fit(inputs, self.owner):
+            if len(inputs) == 1:
+                return way(self)
+            if _fit(inputs, self.owner):
                 return way(*inputs)
         return ArrayInterface.__array_ufunc__(self, ufunc, method, *inputs, **keywords)
 
@@ -257,21 +260,57 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     def __getitem__(self, key: Any) -> Any:
         value = self.value
         link = self.link
-        if type(key) is slice and type(value) is np.ndarray:
+        if type(key) is int and self.slot is not None and type(value) is np.ndarray:
+            v = value[key]
+            if type(v) is np.float64:
+                x = Taped()
+                x.value = v
+                trace: Any = self.owner
+                x.owner = trace
+                records = trace.records
+                x.slot = n = len(records)
+                x.link = None
+                records.append((n, None, pull_element, self, key))
+                return x
+        elif type(key) is slice and type(value) is np.ndarray:
             y = Taped()
             y.value = value[key]
             y.owner = self.owner
             y.slot = None
             if type(link) is View:
-                y.link = View(link.root, link, key)
+                y.link = view_of(link.root, link, key)
                 return y
-            y.link = view = _new_view(View)  # View(self, None, key) without the call of its __init__
+            y.link = view = View()
             view.root = self
             view.parent = view.step = None
             view.key = key
             view.spread = view.turned = False
             return y
         return self.owner.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        trace: Any = self.owner
+        link = self.link
+        if (
+            type(key) is int
+            and type(value) is Taped
+            and value.owner is self.owner
+            and trace.live
+            and type(value.value) is np.float64
+            and value.slot is not None
+            and type(self.value) is np.ndarray
+            and self.value.dtype.kind == "f"
+            and type(link) is not View
+        ):
+            if link is not None:
+                protect(self)
+            self.value[key] = value.value
+            slot = self.slot
+            if slot is None:
+                self.slot = slot = len(trace.records)
+            trace.records.append((slot, None, pull_setitem, value.slot, (self, key, _NUMBER)))
+            return
+        ArrayInterface.__setitem__(self, key, value)
 
     def __neg__(self) -> Any:
         value = self.value
@@ -285,7 +324,8 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
         return elementwise(NEGATIVE, (self,))
 
 
-_new_view: Any = View.__new__
+# What a write notes of a value that is a real number: its shape, and whether it is complex.
+_NUMBER = ((), False)
 
 
 class Dual(forward_mode.DualBase, ArrayInterface):

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.autodiff.core import Traced, is_active, is_array, plain, plain_tree
 from gradcheck.autodiff.errors import unsupported
-from gradcheck.autodiff.memory import View, origin
+from gradcheck.autodiff.memory import View, origin, view_of
 from gradcheck.autodiff.rules.shape import Step
 from gradcheck.autodiff.sweep import pull_input
 
@@ -150,7 +150,7 @@ def reshape_in_place(x: Any, shape: Any) -> None:
         return
     step = Step(lambda buffer: np.reshape(buffer, plain(new).shape))
     if type(x.link) is View:
-        x.value, x.link = new, View(x.link.root, x.link, None, step)
+        x.value, x.link = new, view_of(x.link.root, x.link, None, step)
         return
     known = gc.get_referrers(x)
     slot = getattr(x, "slot", None)
@@ -163,7 +163,7 @@ def reshape_in_place(x: Any, shape: Any) -> None:
     for r in known:
         if type(r) is View:
             r.root = root
-    x.value, x.link = new, View(root, None, None, step)
+    x.value, x.link = new, view_of(root, None, None, step)
     for name in ("slot", "tangent"):
         if hasattr(x, name):
             setattr(x, name, None)

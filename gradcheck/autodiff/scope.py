@@ -28,13 +28,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff import compiled, entrypoints, guards, scalars
+from gradcheck.autodiff import compiled, entrypoints, guards, rules, scalars
 from gradcheck.autodiff.core import Trace, _state
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.held import newly_held
 from gradcheck.autodiff.reach import FOLDERS, codes_of, compares_types, names_in, neighbours, same_author
 from gradcheck.autodiff.rules import LOCK, load_for_loaded_modules
-from gradcheck.autodiff.swaps import Bound, Code, Members, Namespace, Swap, code_that_calls
+from gradcheck.autodiff.swaps import Bound, Codes, Members, Namespace, Swap, code_that_calls
 
 # (module, its replacements): the autodiff rules for SciPy add to this when SciPy's part of them has been loaded.
 SHADOWED: list[tuple[types.ModuleType | type, dict[str, Any]]] = [*entrypoints.replacements()]
@@ -46,6 +46,8 @@ _SWAPS = [Swap(vars(space), names) for space, names in SHADOWED]
 # Those that are made only after a traced value was refused, as they are seldom needed, and those that always are.
 _ON_DEMAND: list[Swap] = []
 _EAGER: list[Swap] = []
+# The one of them that replaces the code of methods.
+_EAGER_CODES = Swap(Codes(), {})
 
 
 def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool = False) -> None:
@@ -64,17 +66,26 @@ def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool =
 def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> None:
     """Replace these methods of a class while a trace is running.
 
-    Those with special names (``__call__``) only after a traced value was refused, or in every trace if ``eager``.
+    Those with special names (``__call__``) only after a traced value was refused, or all in every trace if ``eager``:
+    then it is the code of the methods that is replaced, all in one swap.
     """
-    special = {name: value for name, value in names.items() if name.startswith("__")}
-    named = {name: value for name, value in names.items() if name not in special}
+    own = vars(cls)
+    coded = {name: value for name, value in names.items() if eager and type(own.get(name)) is types.FunctionType}
+    assert len({id(own[name]) for name in coded}) == len(coded), "one code for two names"
+    special = {name: value for name, value in names.items() if name.startswith("__") and name not in coded}
+    named = {name: value for name, value in names.items() if name not in special and name not in coded}
     with LOCK:
-        for part in filter(None, (special, named)):
+        for part in filter(None, (coded, special, named)):
             SHADOWED.append((cls, part))
-            _SWAPS.append(Swap(Members(cls), part))
-            if eager:
+            if part is coded:
+                methods = {own[name]: new for name, new in part.items()}
+                _EAGER_CODES.extend({method: code_that_calls(method, new) for method, new in methods.items()})
+                _SWAPS.append(_EAGER_CODES)
+            else:
+                _SWAPS.append(Swap(Members(cls), part))
+            if eager and _SWAPS[-1] not in _EAGER:
                 _EAGER.append(_SWAPS[-1])
-            elif part is special:
+            elif part is special and not eager:
                 _ON_DEMAND.append(_SWAPS[-1])
         _known.clear()
 
@@ -363,7 +374,7 @@ def _replace_code(function: types.FunctionType, new: Any) -> None:
     with LOCK:
         # SciPy looks at the signatures of its own functions (brute at that of fmin): it stays what it was.
         function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-        swap = Swap(Code(function), {"__code__": code_that_calls(function, new)})
+        swap = Swap(Codes(), {function: code_that_calls(function, new)})
         _code_swaps[id(function)] = swap
         _escalated.append(swap)
 
@@ -412,6 +423,20 @@ def replace_called(error: BaseException) -> bool:
     return found
 
 
+def nothing_replaced(function: Any) -> bool:
+    """Whether a trace of this function would be the only one, unobserved, and is known to replace no names."""
+    if type(function) is not types.FunctionType or _escalated or ALWAYS:
+        return False
+    known = _known.get((function.__code__, False))
+    space = function.__globals__
+    if known is None or known.swaps or known.namespace is not space or known.length != len(space):
+        return False
+    if len(sys.modules) != rules.modules_seen:
+        return False
+    state = vars(_state)  # of this thread: each attribute of it would be looked for
+    return not state["stack"] and state["notes"] is None and not state["pages"]
+
+
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     """Make a trace live, with the names replaced that ``function`` needs replaced, for the time of one run of it.
 
@@ -446,11 +471,12 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if type(function) is types.FunctionType:
             known = _known.get((function.__code__, False))
-            if known is None or known.swaps or known.length != len(function.__globals__):
+            space = function.__globals__
+            if known is None or known.swaps or known.namespace is not space or known.length != len(space):
                 with LOCK:
-                    self.swaps = _look_through(function.__globals__, function.__code__)
+                    self.swaps = _look_through(space, function.__code__)
         else:
-            self.swaps = tuple(s for s in _SWAPS if s not in _ON_DEMAND)
+            self.swaps = _usual()
         if _escalated:
             known = _known.get((function.__code__, False)) if isinstance(function, types.FunctionType) else None
             plain_types = known.namespace if known is not None and known.compares_types else None
@@ -474,11 +500,16 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
                 _clean_new_modules(len(sys.modules) - self.modules)
 
 
+def _usual() -> tuple[Swap, ...]:
+    """All swaps but those on demand."""
+    return tuple(dict.fromkeys(swap for swap in _SWAPS if swap not in _ON_DEMAND))
+
+
 @contextmanager
 def every_name() -> Iterator[None]:
     """Replace all names, whatever the user's function names: while a trace runs through SciPy's own code."""
     with LOCK:
-        swaps = [s for s in _SWAPS if s not in _ON_DEMAND]
+        swaps = _usual()
         for swap in swaps:
             swap.install()
     try:

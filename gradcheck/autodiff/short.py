@@ -2,13 +2,14 @@
 
 For elementwise functions each function here makes, for one rule, the function that computes the value and appends the
 record, with all that the rule says looked up beforehand. It does what ``Tape.elementwise`` does, and hands over to it
-(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Five kinds of records
+(``Tape.note``) whatever is not a real array: scalars, complex numbers, values of an outer trace. Six kinds of records
 are left:
 
 * ``pull_scaled``: one operand, and a number as partial. Nothing is saved: ``2.0 * x``, ``1.0 - x``, all that is linear.
 * ``pull_single``: one operand of the value's shape, and what the partial reads. Squares, of which there are most, have
   ``pull_square``.
 * ``pull_linear``: the sum or difference of two arrays of one shape. Nothing is saved.
+* ``pull_product``: the product of two arrays of one shape.
 * ``pull_elementwise``: all other pairs of operands, and broadcasting.
 
 Sums, means and products of matrices have short ways of their own: without keywords they need nothing of the way through
@@ -32,6 +33,7 @@ from gradcheck.autodiff.sweep import (
     pull_general,
     pull_linear,
     pull_one,
+    pull_product,
     pull_scaled,
     pull_single,
     pull_square,
@@ -54,7 +56,6 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
     linear = not keep_v and not keep_a
     constant = partial if type(partial) is float else None
     product = partial is MULTIPLY.partials[k]
-    power = k == 0 and partial is POWER.partials[0]
 
     def note(x: Any, number: Any, ref: Any, v: Any) -> Any:
         """What is no array of floats, or has no derivative."""
@@ -103,13 +104,8 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         y.owner = trace = x.owner
         records: list[Any] = trace.records
         y.slot = slot = len(records)
-        saved: list[Any]
-        if power and number == 2:
-            saved = [a]
-            records.append((slot, None, pull_square, ref, saved))
-        else:
-            saved = [v if keep_v else None, number, a] if k else [v if keep_v else None, a, number]
-            records.append((slot, None, pull_single, (ref, partial), saved))
+        saved: list[Any] = [v if keep_v else None, number, a] if k else [v if keep_v else None, a, number]
+        records.append((slot, None, pull_single, (ref, partial), saved))
         if keep_a:
             if root.link is None:
                 root.link = [saved]
@@ -118,7 +114,34 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         y.link = [saved] if keep_v else None
         return y
 
-    return scaled if linear else way
+    def square(x: Any, number: Any) -> Any:
+        if number != 2:
+            return way(x, number)
+        a, ref, root = x.value, x.slot, x
+        if ref is None:
+            ref = reference(x)
+            if ref is not None:
+                root = ref.root
+        v = function(a, number)
+        if ref is None or type(v) is not np.ndarray or (v.dtype is not DOUBLE and v.dtype.kind != "f"):
+            return note(x, number, ref, v)
+        y = taped()
+        y.value = v
+        y.owner = trace = x.owner
+        records: list[Any] = trace.records
+        y.slot = slot = len(records)
+        y.link = None
+        saved = [a]
+        records.append((slot, None, pull_square, ref, saved))
+        if root.link is None:
+            root.link = [saved]
+        else:
+            root.link.append(saved)
+        return y
+
+    if linear:
+        return scaled
+    return square if k == 0 and partial is POWER.partials[0] else way
 
 
 def _factor(partial: Any, k: int, number: Any) -> Any:
@@ -155,7 +178,11 @@ def unary(rule: Elementwise, taped: type[TapedBase]) -> Way:
             return y
         saved = [v if keep_v else None, a if keep_a else None]
         if keep_a:
-            remember(x, saved)
+            root = x if x.slot is not None else ref.root
+            if root.link is None:
+                root.link = [saved]
+            else:
+                root.link.append(saved)
         records.append((slot, None, pull_single, (ref, partial), saved))
         y.link = [saved] if keep_v else None
         return y
@@ -228,10 +255,11 @@ def binary(rule: Elementwise, taped: type[TapedBase]) -> Way:
 
 
 def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
-    """``way(x, y)``: the sum or difference of an array and another value of the same live tape; of one shape, they save
-    nothing."""
+    """``way(x, y)``: the sum, difference or product of an array and another value of the same live tape, of one
+    shape."""
     function = rule.function
     general = binary(rule, taped)
+    product = rule.partials[1] is MULTIPLY.partials[1]
     sign: Any = rule.partials[1]
 
     def way(x: Any, y: Any) -> Any:
@@ -251,7 +279,13 @@ def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
         records: list[Any] = trace.records
         out.slot = slot = len(records)
         out.link = None
-        records.append((slot, None, pull_linear, (rx, ry), sign))
+        if product:
+            saved = [None, a, b]
+            records.append((slot, None, pull_product, (rx, ry), saved))
+            remember(x, saved)
+            remember(y, saved)
+        else:
+            records.append((slot, None, pull_linear, (rx, ry), sign))
         return out
 
     return way

@@ -26,17 +26,17 @@ class Swap:
 
     __slots__ = ("added", "casts", "count", "new", "old", "present", "read", "space")
 
-    def __init__(self, space: Any, new: dict[str, Any]) -> None:
+    def __init__(self, space: Any, new: dict[Any, Any]) -> None:
         self.space = space
         self.casts = False
-        self.new: dict[str, Any] = {}
+        self.new: dict[Any, Any] = {}
         self.count = 0
         self.present: tuple[Any, ...] = ()
-        self.old: dict[str, Any] = {}
-        self.added: list[str] = []
+        self.old: dict[Any, Any] = {}
+        self.added: list[Any] = []
         self.extend(new)
 
-    def extend(self, more: dict[str, Any]) -> None:
+    def extend(self, more: dict[Any, Any]) -> None:
         """Replace further names of the namespace: at once, if the others are replaced now."""
         more = {name: value for name, value in more.items() if name not in self.new}
         self.new |= more
@@ -139,23 +139,25 @@ class Bound(Swap):
         super().install()
 
 
-class Code:
-    """The code of a Python function as a namespace with one name, ``__code__``."""
+class Codes:
+    """The code of Python functions as a namespace: a name is a function.
 
-    def __init__(self, function: types.FunctionType) -> None:
-        self.function = function
+    To replace it takes a tenth of the time of replacing a method, which makes Python forget what it knows of the class
+    and of all classes derived from it.
+    """
 
-    def __contains__(self, name: str) -> bool:
-        return name == "__code__"
+    def __contains__(self, function: types.FunctionType) -> bool:
+        return True
 
-    def __getitem__(self, name: str) -> Any:
-        return self.function.__code__
+    def __getitem__(self, function: types.FunctionType) -> Any:
+        return function.__code__
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.function.__code__
+    def get(self, function: types.FunctionType, default: Any = None) -> Any:
+        return function.__code__
 
-    def update(self, names: dict[str, Any]) -> None:
-        self.function.__code__ = names["__code__"]
+    def update(self, codes: dict[types.FunctionType, types.CodeType]) -> None:
+        for function, code in codes.items():
+            function.__code__ = code
 
 
 def code_that_calls(function: types.FunctionType, instead: Callable[..., Any]) -> types.CodeType:

@@ -42,13 +42,16 @@ def _living_product(g: Any, p: Any) -> Any:
     return DEAD if dead else g * p + 0.0
 
 
+_total = np.add.reduce
+
+
 def _has_nan(g: Any) -> bool:
     """Whether there is a nan in g. (There may be none where this says so: of two infinities, or after an overflow.)"""
     if type(g) is not np.ndarray:
         g = plain(g)
     if isinstance(g, np.ndarray):
         flat = g.reshape(-1)
-        g = flat.dot(flat)
+        g = flat.dot(flat)  # faster than a sum, of a small array slower
     return bool(g != g)
 
 
@@ -66,21 +69,57 @@ def _warnings_off() -> tuple[ContextVar[Any], Any] | None:
 _WARNINGS = _warnings_off()
 
 
+class Uniform:
+    """The cotangent of an array that is the same number everywhere, as that of a sum is, until an array is needed."""
+
+    __slots__ = ("shape", "value")
+    __array_ufunc__ = None  # an array times it is for us to say
+    shape: tuple[int, ...]
+    value: float
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    def array(self) -> Any:
+        return fill(self.value, self.shape)
+
+    def __mul__(self, p: Any) -> Any:
+        if type(p) is np.ndarray and p.shape == self.shape:
+            return p * self.value
+        return uniform(self.value * float(p), self.shape) if type(p) in SCALARS else self.array() * p
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Uniform:
+        return uniform(-self.value, self.shape)
+
+    def __add__(self, other: Any) -> Any:
+        if type(other) is Uniform:
+            return uniform(self.value + other.value, self.shape)
+        return other + self.value  # of the same shape
+
+    __radd__ = __add__
+
+
+def uniform(value: float, shape: tuple[int, ...]) -> Uniform:
+    """(Not a constructor: its call would take as long as the rest.)"""
+    g = Uniform()
+    g.value = value
+    g.shape = shape
+    return g
+
+
 class Sweep:
-    """The state of one backward run: the cotangents, and which of their buffers nobody else holds.
+    """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
 
-    The cotangent of a sum is the same number everywhere: it is kept as that number, its shape beside it
-    (:meth:`uniform`), until somebody needs an array.
-    """
-
-    __slots__ = ("careful", "cotangents", "owned", "shaped", "shapes")
+    __slots__ = ("careful", "cotangents", "owned", "shaped")
 
     def __init__(self, slots: int, careful: bool) -> None:
         self.cotangents: Any = [None] * slots
         # Slots whose buffer is ours to write to, and those among them whose buffer also lies as the array itself does.
         self.owned: set[int] = set()
         self.shaped: set[int] = set()
-        self.shapes: dict[int, tuple[int, ...]] = {}
         self.careful = careful
 
     def run(self, records: list[Record], wanted: Sequence[int] = ()) -> bool:
@@ -90,43 +129,59 @@ class Sweep:
         """
         if _WARNINGS is None:
             with np.errstate(all="ignore"):
-                return self._run(records, wanted)
+                self._run(records, len(wanted) == 1 and wanted[0] == 0)
+                return self._any_nan(wanted)
         variable, off = _WARNINGS
         token = variable.set(off)
         try:
-            return self._run(records, wanted)
+            self._run(records, len(wanted) == 1 and wanted[0] == 0)
+            return self._any_nan(wanted)
         finally:
             variable.reset(token)
 
-    def _run(self, records: list[Record], wanted: Sequence[int]) -> bool:
+    def _run(self, records: list[Record], one: bool) -> None:
+        """``one``: a single input comes first, and has nothing to pull."""
+        if self.careful:
+            self._run_carefully(records)
+            return
         cotangents = self.cotangents
-        careful = self.careful
-        inputs = 1 if len(wanted) == 1 and wanted[0] == 0 else 0  # a single one comes first, and has nothing to pull
-        for slot, a, da, b, db in islice(reversed(records), len(records) - inputs):
+        for slot, a, da, b, db in islice(reversed(records), len(records) - one):
             g = cotangents[slot]
             if g is None:
                 continue
             if a is None:
-                if type(g) is float and da not in _TAKE_UNIFORM and slot in self.shapes:
-                    g = fill(g, self.shapes[slot])
-                if not careful:
-                    da(self, slot, g, b, db)
-                elif da in _GENERAL:
-                    pull_carefully(self, slot, g, *_GENERAL[da](b, db))
-                else:
-                    da(self, slot, g, b, db)
+                if type(g) is Uniform and da not in _TAKE_UNIFORM:
+                    g = g.array()
+                da(self, slot, g, b, db)
                 continue
-            d = g * da if not careful else _living_product(g, da)
             c = cotangents[a]
-            cotangents[a] = d if c is None else c + d
+            cotangents[a] = g * da if c is None else c + g * da
             if b is not None:
-                d = g * db if not careful else _living_product(g, db)
                 c = cotangents[b]
-                cotangents[b] = d if c is None else c + d
+                cotangents[b] = g * db if c is None else c + g * db
+
+    def _run_carefully(self, records: list[Record]) -> None:
+        cotangents = self.cotangents
+        for slot, a, da, b, db in reversed(records):
+            g = cotangents[slot]
+            if g is None:
+                continue
+            if a is not None:
+                for operand, partial in ((a, da), (b, db)):
+                    if operand is not None:
+                        d = _living_product(g, partial)
+                        c = cotangents[operand]
+                        cotangents[operand] = d if c is None else c + d
+            elif da in _GENERAL:
+                pull_carefully(self, slot, g, *_GENERAL[da](b, db))
+            else:
+                da(self, slot, g, b, db)
+
+    def _any_nan(self, wanted: Sequence[int]) -> bool:
         for slot in wanted:
-            c = cotangents[slot]
-            if type(c) is np.ndarray and c.ndim == 1:
-                c = c.dot(c)  # faster than a sum
+            c = self.cotangents[slot]
+            if type(c) is np.ndarray and c.size <= LARGE:
+                c = _total(c, None)
                 if c != c:
                     return True
             elif c is not None and _has_nan(c):
@@ -136,22 +191,9 @@ class Sweep:
     def result(self, slot: int) -> Any:
         """The cotangent at a slot, in memory that is nobody else's."""
         c = self.cotangents[slot]
-        if type(c) is float and slot in self.shapes:
-            return np.full(self.shapes[slot], c)
+        if type(c) is Uniform:
+            return np.full(c.shape, c.value)
         return c if type(c) is not np.ndarray or slot in self.owned else c.copy()
-
-    def uniform(self, ref: Any, d: float, shape: tuple[int, ...]) -> None:
-        """Add the cotangent of an array of this shape that is d everywhere."""
-        if type(ref) is int and not self.careful:
-            c = self.cotangents[ref]
-            if c is None:
-                self.cotangents[ref] = d
-                self.shapes[ref] = shape
-                return
-            if type(c) is float and self.shapes.get(ref) == shape:
-                self.cotangents[ref] = c + d
-                return
-        self.accumulate(ref, fill(d, shape))
 
     def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
         """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
@@ -161,9 +203,8 @@ class Sweep:
                 self.cotangents[ref] = d
                 if fresh:
                     self.owned.add(ref)
-            elif type(c) is float and ref in self.shapes:
-                self.cotangents[ref] = d + c  # of an array's shape, as d is
-                self.owned.add(ref)
+            elif type(c) is np.ndarray and ref in self.owned and type(d) is Uniform:
+                c += d.value
             elif (
                 type(c) is np.ndarray
                 and ref in self.owned
@@ -190,6 +231,8 @@ class Sweep:
             else:
                 part = buffer[ref.key]
                 part += d
+        elif type(d) is Uniform:
+            self.accumulate(ref, d.array())
         elif ref.spread:
             views: list[View] = []
             while not isinstance(ref.step, Broadcast):
@@ -239,6 +282,8 @@ class Sweep:
             c = np.zeros(value.shape, value.dtype) if value.flags.c_contiguous else np.zeros_like(value)
             if self.careful:
                 c.fill(DEAD)
+        elif type(c) is Uniform:
+            c = np.full_like(value, c.value)
         elif slot not in self.owned or type(c) in SCALARS or c.dtype != value.dtype or not same_order(c, value):
             fresh = np.empty_like(value)
             fresh[...] = c
@@ -247,6 +292,9 @@ class Sweep:
         self.owned.add(slot)
         self.shaped.add(slot)
 
+
+_SIZED = frozenset({np.ndarray, Uniform})
+_DOUBLES = frozenset({float, np.float64})
 
 # -- pulls: what a record does in the sweep -------------------------------------------------------------------------
 #
@@ -259,12 +307,8 @@ def pull_input(_sweep: Sweep, _slot: int, _g: Any, _refs: Any, _payload: Any) ->
 
 def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: Any) -> None:
     """Real arrays, nothing masked: the short way."""
-    if type(g) is np.ndarray:
-        if g.size > LARGE:
-            pull_large(sweep, slot, g, operands, saved)
-            return
-    elif type(g) is float:
-        pull_uniform(sweep, slot, g, operands, saved)
+    if type(g) in _SIZED and g.size > LARGE:
+        pull_large(sweep, slot, g, operands, saved)
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
@@ -276,7 +320,7 @@ def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], s
         else:
             d = -g if partial == -1.0 else g * partial
         if shape is not None:
-            d = unbroadcast(d, shape)
+            d = unbroadcast(d if type(d) is not Uniform else d.array(), shape)
         if type(ref) is int and cotangents[ref] is None:
             cotangents[ref] = d
         else:
@@ -285,13 +329,8 @@ def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], s
 
 def pull_scaled(sweep: Sweep, slot: int, g: Any, ref: Any, factor: Any) -> None:
     """One operand, of the value's shape, and a number as its partial."""
-    if type(g) is np.ndarray:
-        if g.size > LARGE:
-            pull_large(sweep, slot, g, ((ref, factor, None),), ())
-            return
-    elif type(g) is float and slot in sweep.shapes:
-        sweep.cotangents[slot] = None
-        sweep.uniform(ref, g * float(factor), sweep.shapes[slot])
+    if type(g) is np.ndarray and g.size > LARGE:
+        pull_large(sweep, slot, g, ((ref, factor, None),), ())
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
@@ -306,15 +345,8 @@ def pull_linear(sweep: Sweep, slot: int, g: Any, refs: tuple[Any, Any], sign: fl
     """The sum of two operands of the value's shape, or their difference."""
     first, second = refs
     cotangents = sweep.cotangents
-    if type(g) is np.ndarray:
-        if g.size > LARGE:
-            pull_large(sweep, slot, g, ((first, 1.0, None), (second, sign, None)), ())
-            return
-    elif type(g) is float and slot in sweep.shapes:
-        cotangents[slot] = None
-        shape = sweep.shapes[slot]
-        sweep.uniform(first, g, shape)
-        sweep.uniform(second, g if sign == 1.0 else -g, shape)
+    if type(g) is np.ndarray and g.size > LARGE:
+        pull_large(sweep, slot, g, ((first, 1.0, None), (second, sign, None)), ())
         return
     cotangents[slot] = None
     if type(first) is int and cotangents[first] is None:
@@ -331,16 +363,12 @@ def pull_linear(sweep: Sweep, slot: int, g: Any, refs: tuple[Any, Any], sign: fl
 def pull_single(sweep: Sweep, slot: int, g: Any, operand: Any, saved: Any) -> None:
     """One operand, of the value's shape."""
     ref, partial = operand
-    if type(g) is np.ndarray:
-        if g.size > LARGE:
-            pull_large(sweep, slot, g, ((ref, partial, None),), saved)
-            return
-    elif type(g) is float:
-        pull_uniform(sweep, slot, g, ((ref, partial, None),), saved)
+    if type(g) in _SIZED and g.size > LARGE:
+        pull_large(sweep, slot, g, ((ref, partial, None),), saved)
         return
     cotangents = sweep.cotangents
     cotangents[slot] = None
-    d = g * partial(*saved)
+    d = g * (partial(saved[0], saved[1]) if len(saved) == 2 else partial(*saved))
     if type(ref) is int and cotangents[ref] is None:
         cotangents[ref] = d
     else:
@@ -351,8 +379,8 @@ def pull_square(sweep: Sweep, slot: int, g: Any, ref: Any, saved: Any) -> None:
     """x**2."""
     cotangents = sweep.cotangents
     cotangents[slot] = None
-    if type(g) is float:
-        d = saved[0] * (g + g)
+    if type(g) is Uniform:
+        d = saved[0] * (g.value + g.value)
     else:
         d = g * saved[0]
         d += d
@@ -363,15 +391,40 @@ def pull_square(sweep: Sweep, slot: int, g: Any, ref: Any, saved: Any) -> None:
         sweep.accumulate(ref, d)
 
 
+def pull_product(sweep: Sweep, slot: int, g: Any, refs: tuple[Any, Any], saved: Any) -> None:
+    """The product of two operands of the value's shape."""
+    if type(g) in _SIZED and g.size > LARGE:
+        pull_large(sweep, slot, g, *product_operands(refs, saved))
+        return
+    first, second = refs
+    _, a, b = saved
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    d = g * b
+    if type(first) is int and cotangents[first] is None:
+        cotangents[first] = d
+    else:
+        sweep.accumulate(first, d)
+    d = g * a
+    if type(second) is int and cotangents[second] is None:
+        cotangents[second] = d
+    else:
+        sweep.accumulate(second, d)
+
+
+def product_operands(refs: tuple[Any, Any], saved: Any) -> tuple[Any, Any]:
+    """A product as the most general elementwise record."""
+    return ((refs[0], lambda _y, _a, b: b, None), (refs[1], lambda _y, a, _b: a, None)), saved
+
+
 def pull_fill(sweep: Sweep, slot: int, g: Any, ref: Any, payload: Any) -> None:
     """The sum, or mean, of all elements of an array: the shape, and what the sum was divided by."""
     shape, count = payload
     cotangents = sweep.cotangents
     cotangents[slot] = None
-    if type(g) is float or type(g) is np.float64:
-        sweep.uniform(ref, float(g) if count is None else float(g / count), shape)
-        return
-    d = fill(g if count is None else g / count, shape)
+    if count is not None:
+        g = g / count
+    d = uniform(float(g), shape) if type(g) in _DOUBLES and not sweep.careful else fill(g, shape)
     if type(ref) is int and cotangents[ref] is None:
         cotangents[ref] = d
     else:
@@ -390,23 +443,9 @@ def fill(g: Any, shape: tuple[int, ...]) -> Any:
     return y
 
 
-def pull_uniform(sweep: Sweep, slot: int, g: float, operands: Sequence[Any], saved: Any) -> None:
-    """An elementwise record whose cotangent is the number g everywhere; or a number itself, of a value without axes."""
-    sweep.cotangents[slot] = None
-    own = sweep.shapes.get(slot, ())
-    for ref, partial, shape in operands:
-        p = partial(*saved) if callable(partial) else partial
-        if type(p) is np.ndarray and p.shape == own and shape is None:
-            fresh = p.size > LARGE and p.base is None and not any(p is s for s in saved)
-            sweep.accumulate(ref, np.multiply(p, g, out=p) if fresh else g * p, fresh=fresh)
-        elif type(p) is float and shape is None:
-            sweep.uniform(ref, g * p, own)
-        else:
-            d = fill(g, own) * p
-            sweep.accumulate(ref, d if shape is None else unbroadcast(d, shape))
-
-
-_TAKE_UNIFORM = frozenset({pull_elementwise, pull_scaled, pull_linear, pull_single, pull_square, pull_input})
+_TAKE_UNIFORM = frozenset(
+    {pull_elementwise, pull_scaled, pull_linear, pull_single, pull_square, pull_product, pull_input}
+)
 
 # The kinds of elementwise records as the last two fields of the most general.
 _GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
@@ -414,6 +453,7 @@ _GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
     pull_scaled: lambda ref, factor: (((ref, factor, None),), ()),
     pull_linear: lambda refs, sign: (((refs[0], 1.0, None), (refs[1], sign, None)), ()),
     pull_single: lambda operand, saved: (((*operand, None),), saved),
+    pull_product: product_operands,
     pull_square: lambda ref, saved: (((ref, lambda x: x + x, None),), saved),
 }
 
@@ -430,9 +470,9 @@ def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: 
         elif partial == 1.0:
             d = g
         else:
-            d = np.multiply(g, partial, out=g) if ours else g * partial
+            d = np.multiply(g, partial, out=g) if ours and type(g) is np.ndarray else g * partial
         if shape is not None:
-            d = unbroadcast(d, shape)
+            d = unbroadcast(d if type(d) is not Uniform else d.array(), shape)
         if type(ref) is int and cotangents[ref] is None:
             cotangents[ref] = d
             if d is not g or ours:
@@ -443,6 +483,9 @@ def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: 
 
 def _times(g: Any, p: Any, saved: Sequence[Any], ours: bool) -> Any:
     """g · p for a large g, in the memory of p unless that is a saved value itself, or in that of g if it is ours."""
+    if type(g) is Uniform:
+        fresh = type(p) is np.ndarray and p.shape == g.shape and p.base is None and not any(p is s for s in saved)
+        return np.multiply(p, g.value, out=p) if fresh else g * p
     if type(p) is np.ndarray and p.shape == g.shape and p.dtype == g.dtype:
         if p.base is None and not any(p is s for s in saved):
             return np.multiply(g, p, out=p)
@@ -510,7 +553,11 @@ def turned(place: Any) -> bool:
 
 
 def pull_element(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
-    sweep.cotangents[slot] = None
+    cotangents = sweep.cotangents
+    cotangents[slot] = None
+    if type(place) is not View and place.slot in sweep.shaped and type(g) not in TRACED:
+        cotangents[place.slot][key] += g
+        return
     part = sweep.buffer(place, g)
     part[key] += -g if turned(place) else g
 
@@ -524,6 +571,13 @@ def pull_gather(sweep: Sweep, slot: int, g: Any, place: Any, key: Any) -> None:
 def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> None:
     place, key, spec = payload
     part = sweep.buffer(place, g)
+    if type(key) is int and type(ref) is int and type(place) is not View:
+        d = part[key]
+        if type(d) is np.float64 and not spec[0]:
+            part[key] = 0.0
+            c = sweep.cotangents[ref]
+            sweep.cotangents[ref] = d if c is None else c + d
+            return
     if ref is None:
         part[key] = 0.0
         return

@@ -56,10 +56,12 @@ from gradcheck.autodiff.memory import (
     same_memory,
     still,
     store,
+    view_of,
 )
 from gradcheck.autodiff.sweep import (
     Record,
     Sweep,
+    Uniform,
     pull_carefully,
     pull_component,
     pull_cut,
@@ -122,14 +124,13 @@ class _Sparse(dict[int, Any]):
 class Tape(Trace):
     """The reverse trace."""
 
-    __slots__ = ("cuts", "records", "snapshots")
+    # Ranges of slots whose records were cut out.
+    cuts: Sequence[tuple[int, int]] = ()
+    snapshots: Snapshots | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
-        # Ranges of slots whose records were cut out.
-        self.cuts: list[tuple[int, int]] = []
-        self.snapshots: Snapshots | None = None
 
     # -- values ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Tape(Trace):
 
     def view(self, source: Any, step: Callable[[Any], Any]) -> Any:
         parent = source.link if type(source.link) is View else None
-        return taped(step(source.value), self, None, View(origin(source), parent, None, step))
+        return taped(step(source.value), self, None, view_of(origin(source), parent, None, step))
 
     def keep(self, a: Any) -> Any:
         """An operand that is not on this tape, as a record may save it."""
@@ -372,8 +373,8 @@ class Tape(Trace):
         if basic and type(y) not in SCALARS and is_array(y):
             link = source.link
             if type(link) is View:
-                return taped(y, self, None, View(link.root, link, key))
-            return taped(y, self, None, View(source, None, key))
+                return taped(y, self, None, view_of(link.root, link, key))
+            return taped(y, self, None, view_of(source, None, key))
         place = source if source.slot is not None else reference(source)
         if place is None:
             return self.constant(y)
@@ -451,7 +452,11 @@ class Tape(Trace):
             sweep.cotangents = cotangents = _Sparse()
             sweep.accumulate(ref, g)
             sweep.run(records)
-            found = {slot: c for slot, c in cotangents.items() if slot < mark and c is not None}
+            found = {
+                slot: c.array() if type(c) is Uniform else c
+                for slot, c in cotangents.items()
+                if slot < mark and c is not None
+            }
             if not any(np.any(np.isnan(plain(c))) for c in found.values()):
                 break
         self._verify_cuts((k, c) for k, c in cotangents.items() if k >= mark)
@@ -468,14 +473,15 @@ class Tape(Trace):
         gone: Record = (mark, None, pull_cut, None, None)
         records[mark:end] = [_cut_write(r) if r[0] < mark else gone for r in records[mark:end]]
         start = mark
-        while self.cuts and self.cuts[-1][1] >= start:
-            start = min(start, self.cuts.pop()[0])
-        self.cuts.append((start, end))
+        cuts = list(self.cuts)
+        while cuts and cuts[-1][1] >= start:
+            start = min(start, cuts.pop()[0])
+        self.cuts = (*cuts, (start, end))
 
     def _verify_cuts(self, cotangents: Iterable[tuple[int, Any]]) -> None:
         """Nothing flowed back to a value that was made in a callback and kept."""
         for slot, c in cotangents if self.cuts else ():
-            if c is not None and self.is_cut(slot) and np.any(plain(c) != 0):
+            if c is not None and self.is_cut(slot) and np.any(plain(c.value if type(c) is Uniform else c) != 0):
                 raise AutodiffError(
                     "a value that was computed in a callback of a SciPy function is used outside of it",
                     hint="have the callback return it, or compute it again where it is used",
@@ -516,11 +522,29 @@ class Tape(Trace):
             self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
         return [sweep.result(slots[0])] if one else [sweep.result(slot) for slot in slots]
 
+    def gradient(self, slot: int) -> Any:
+        """The cotangent of the first slot, an input and the only one, where that of the scalar at ``slot`` is 1.
+
+        None where there is more to it than :meth:`sweep` at its simplest, or nothing flowed back. Errors as there.
+        """
+        records = self.records
+        if self.cuts or not self._is_in_order():
+            return None
+        if self.snapshots is not None:
+            self.snapshots.verify()
+        sweep = Sweep(len(records), False)
+        sweep.cotangents[slot] = 1.0
+        return None if sweep.run(records, (0,)) else sweep.result(0)
+
+    def _is_in_order(self) -> bool:
+        # A slot is never beyond its record's place: the sum tells whether all are right.
+        n = len(self.records)
+        total: int = sum(map(_SLOT, self.records))
+        return total == n * (n - 1) // 2
+
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""
-        n = len(self.records)
-        # A slot is never beyond its record's place: the sum tells whether all are right.
-        if sum(map(_SLOT, self.records)) != n * (n - 1) // 2 and any(
+        if not self._is_in_order() and any(
             record[0] != i and record[2] not in (pull_setitem, pull_increment, pull_cut, pull_cut_write)
             for i, record in enumerate(self.records)
         ):

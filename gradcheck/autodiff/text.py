@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff.core import _state, note_text, plain, stack, taken
-from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, unsupported, user_frame, user_location
+from gradcheck.autodiff.errors import LIBRARIES, AutodiffError, calls_function, unsupported, user_frame, user_location
 
 # Names of what makes numbers of text.
 _SURE = frozenset(
@@ -90,7 +90,7 @@ def _names_around(frame: FrameType | None) -> set[str]:
     todo: list[tuple[types.CodeType, dict[str, Any]]] = []
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
-        if module == "gradcheck.autodiff.transforms" and frame.f_code.co_name == "_run":
+        if calls_function(frame):
             break
         if module.partition(".")[0] not in _NOT_THE_USERS:
             todo.append((frame.f_code, frame.f_globals))

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import forks
-from gradcheck.autodiff import operators as _operators  # noqa: F401  (defines the traced classes)
 from gradcheck.autodiff.core import (
     TRACED,
     _state,
@@ -33,8 +32,18 @@ from gradcheck.autodiff.core import (
     shape_of,
 )
 from gradcheck.autodiff.errors import AutodiffError, StoredValue, WrongOutput, frame_of, translated, unsupported
+from gradcheck.autodiff.operators import Taped
 from gradcheck.autodiff.outside import Outside, refuse_aliases
-from gradcheck.autodiff.scope import escalate, escalate_at, replace_called, replace_compiled, stand_in, tracing
+from gradcheck.autodiff.scope import (
+    escalate,
+    escalate_at,
+    nothing_replaced,
+    replace_called,
+    replace_compiled,
+    stand_in,
+    tracing,
+)
+from gradcheck.autodiff.swaps import Swap
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, tree_map, with_leaves
 from gradcheck.errors import Location
@@ -64,8 +73,10 @@ def _numeric(x: Any) -> Any:
     return float(x) if isinstance(x, int) else x
 
 
-# The code of functions that use arrays outside of them in ways that need those to be traced constants.
+# The code of functions that use arrays outside of them in ways that need those to be traced constants, and of those
+# that so use arrays among their arguments.
 _ADOPTING: set[Any] = set()
+_SHIELDING: set[Any] = set()
 
 
 def _shield(args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -115,11 +126,13 @@ def stored(where: Any) -> StoredValue:
 class _Traced:
     """One run of a function on a trace: its inputs (leaves), and what came out."""
 
-    # What is so in most runs: whether arrays outside were copied, whether it raised, and what; the traces around it.
-    copied = raised = False
+    # What is so in most runs: whether arrays outside were copied, whether it raised, and what; whether arrays among the
+    # other arguments are constants of the trace; the traces around it.
+    copied = raised = shield = False
     # Whether the only argument is an array or a number.
     plain = False
     failed: Exception | None = None
+    swaps: tuple[Swap, ...] = ()
     outer: Sequence[tuple[Any, Any]] = ()
 
     @property
@@ -143,6 +156,8 @@ class _Traced:
         self.make, self.start = make, start
         # Some functions need it: see outside.py. Those that did once are run that way from the beginning.
         adopting = bool(_ADOPTING) and getattr(f, "__code__", None) in _ADOPTING
+        if adopting or (_SHIELDING and getattr(f, "__code__", None) in _SHIELDING):
+            self.shield = True
         if not self._attempt(False, adopting, adopting):
             self._persist(adopting)
         notes = _state.notes
@@ -152,6 +167,22 @@ class _Traced:
             notes.independent = False
         if notes is not None and not notes.operations:
             notes.operations = len(getattr(self.trace, "records", ())) - len(self.inputs)
+
+    @classmethod
+    def taken_over(
+        cls, f: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any, output: Any, failed: Any
+    ) -> _Traced:
+        """The run of ``f(*args, **keywords)`` that :func:`_simply` made with x, an input, in the place of argument k,
+        if there is more to it. ``failed``: what it raised, or None."""
+        run = cls.__new__(cls)
+        run.function, run.trace, run.inputs, run.output = f, x.owner, [x], output
+        run.argnums, run.args, run.keywords, run.tree = (k,), args, keywords, [x.value]
+        run.plain = len(args) == 1 and not keywords
+        run.make, run.start = Tape, _variable
+        run.raised, run.failed = failed is not None, failed
+        if failed is not None or not run._has_result():
+            run._persist(False)
+        return run
 
     def _attempt(self, bare: bool, generous: bool, adopting: bool) -> bool:
         """Run the function once: whether all went well; if not, ``failed`` is what it raised, or the refusal that it
@@ -170,16 +201,20 @@ class _Traced:
             return False
         if self.raised:
             self.raised = False
-        if self.trace.lost is None:
-            if self.trace.equal is not None and not any_active(self.output):
-                raise stored(self.trace.equal)
-            if _state.pages:
-                refused = forks.refusal()
-                if refused is not None:
-                    raise refused
-            return True
+        return self._has_result()
+
+    def _has_result(self) -> bool:
+        """After a run that raised nothing: whether nothing was lost in it."""
         self.failed = self.trace.lost
-        return False
+        if self.failed is not None:
+            return False
+        if self.trace.equal is not None and not any_active(self.output):
+            raise stored(self.trace.equal)
+        if _state.pages:
+            refused = forks.refusal()
+            if refused is not None:
+                raise refused
+        return True
 
     def _persist(self, adopting: bool) -> None:
         """After a run that failed: run the function again, each time with more names and arrays replaced, until
@@ -227,15 +262,21 @@ class _Traced:
             failed = lost = self.trace.lost = None
             getattr(self.trace, "records", []).clear()
             done = self._attempt(bare, generous, adopting)
-        if adopting and hasattr(self.function, "__code__"):
-            _ADOPTING.add(self.function.__code__)
+        if hasattr(self.function, "__code__"):
+            if adopting:
+                _ADOPTING.add(self.function.__code__)
+            elif self.shield:
+                _SHIELDING.add(self.function.__code__)
 
     def _more(self, lost: AutodiffError, first: Exception | None, refused: AutodiffError | None, bare: bool,
               generous: bool, adopting: bool) -> tuple[bool, bool, bool, AutodiffError | None]:  # fmt: skip
-        """What to replace after a traced value was refused: names that the refusing module has bound (each module is
-        tried once), then every array that the function makes, then those outside of it."""
+        """What to replace after a traced value was refused: the arrays among the other arguments, then names that the
+        refusing module has bound (each module is tried once), then every array that the function makes, then those
+        outside of it."""
         self._forget()
-        if not escalate(lost, self.swaps) and not replace_called(lost):
+        if not self.shield and any(map(_array_leaves, self._others())):
+            self.shield = True
+        elif not escalate(lost, self.swaps) and not replace_called(lost):
             if first is not None or adopting:
                 lost = refused or lost
                 lost.where = lost.where or self.where
@@ -285,20 +326,24 @@ class _Traced:
             call[k] = tree_map(enter, tree)
         if len(args) <= len(self.argnums) and not keywords and not adopting:
             return f(*call)
-        chosen = {k % len(args) for k in self.argnums}
-        others = [k for k in range(len(args)) if k not in chosen]
-        passive = [*(args[k] for k in others), *keywords.values()]
+        passive = self._others()
         roots = [f, *(a for a in passive if type(a) not in _PLAIN_CONTAINERS)]
         with Outside(roots) if adopting else nullcontext() as outside:
             self.copied = outside is not None and bool(outside.copies)
-            shielded, constants = _shield(passive)
-            for k, a in zip(others, shielded, strict=False):
-                call[k] = a
-            y = f(*call, **dict(zip(keywords, shielded[len(others) :], strict=True)))
+            shielded, constants = _shield(passive) if self.shield or adopting else (passive, [])
+            rest = iter(shielded)
+            chosen = {k % len(args) for k in self.argnums}
+            call = [a if k in chosen else next(rest) for k, a in enumerate(call)]
+            y = f(*call, **dict(zip(keywords, rest, strict=True)))
         written = [plain(c) for c in constants if is_active(c)]
         if written:
             refuse_aliases(roots, written)
         return y
+
+    def _others(self) -> list[Any]:
+        """The arguments that are not differentiated."""
+        chosen = {k % len(self.args) for k in self.argnums}
+        return [*(a for k, a in enumerate(self.args) if k not in chosen), *self.keywords.values()]
 
     def owns(self, x: Any) -> bool:
         if type(x) not in TRACED:
@@ -509,7 +554,47 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
 
 
 def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    run = _record(fun, argnum, args, keywords)
+    if type(argnum) is int and 0 <= argnum < len(args):
+        x = args[argnum]
+        if type(x) is np.ndarray and x.dtype.char == "d" and nothing_replaced(fun):
+            code = fun.__code__
+            if code not in _SHIELDING and code not in _ADOPTING:
+                return _simply(fun, argnum, args, keywords)
+    return _read_off(_record(fun, argnum, args, keywords), argnum)
+
+
+def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """Value and gradient by one array, in a run of which nothing is noted and for which no names are replaced.
+
+    Most calls are such, and the other way, which is ready for anything, takes as long as thirty operations.
+    """
+    leaf = args[k].copy("K")
+    trace = Tape()
+    traced = trace.variable(leaf)
+    output: Any = None
+    failed: Exception | None = None
+    with trace:
+        try:
+            if len(args) == 1 and not keywords:
+                output = fun(traced)
+            else:
+                output = fun(*args[:k], traced, *args[k + 1 :], **keywords)
+        except Exception as error:
+            failed = error
+    usual = type(output) is Taped and output.owner is trace and type(output.value) is np.float64
+    if usual and output.slot is not None and trace.lost is None and not _state.pages:
+        try:
+            gradient = trace.gradient(output.slot)
+        except AutodiffError:
+            gradient = None  # the other way says where
+        if gradient is not None:
+            trace.records.clear()
+            return output.value, _like(gradient, leaf)
+    return _read_off(_Traced.taken_over(fun, k, args, keywords, traced, output, failed), k)
+
+
+def _read_off(run: _Traced, argnum: Argnum) -> Any:
+    """Value and gradient from a run."""
     output: Any = run.output
     value = output.value if type(output) in TRACED and output.owner is run.trace else run.value(output)
     one: Any = 1.0

@@ -186,12 +186,21 @@ def tree_map(function: Callable[[Any], Any], tree: Any, live: bool = True) -> An
     >>> tree_map(lambda x: 2 * x, {"w": [1.0, 2.0], "b": 3.0, "name": "first"})
     {'w': [2.0, 4.0], 'b': 6.0, 'name': 'first'}
     """
-    if type(tree) in _LEAVES or type(tree) in TRACED:
+    kind = type(tree)
+    if kind in _LEAVES or kind in TRACED:
         return function(tree)
+    if (kind is list or kind is tuple) and kind not in _registered:  # most containers, without a node
+        return kind([_map_child(function, c, live) for c in tree])
     node = node_of(tree)
     if node is None:
         return function(tree)
-    return node.build([c if is_passive(c) else tree_map(function, c, live) for c in node.children], live)
+    return node.build([_map_child(function, c, live) for c in node.children], live)
+
+
+def _map_child(function: Callable[[Any], Any], child: Any, live: bool) -> Any:
+    if type(child) is np.ndarray and child.dtype.char == "d":
+        return function(child)
+    return child if is_passive(child) else tree_map(function, child, live)
 
 
 def leaves(tree: Any) -> list[Any]:

@@ -49,5 +49,9 @@ class Budget:
             return True
         return self.seconds is not None and time.monotonic() - self.started >= self.seconds
 
+    def left(self, evaluations: int) -> float:
+        """How many evaluations may follow after so many: inf where only time is limited."""
+        return float("inf") if self.evaluations is None else max(self.evaluations - evaluations, 0)
+
     def __str__(self) -> str:
         return f"{self.evaluations} evaluations" if self.evaluations is not None else f"{self.seconds:g} s"

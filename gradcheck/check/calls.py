@@ -158,7 +158,10 @@ class UserFunction:
         code: the code of the CheckError when it raises.
 
     Attributes:
-        evaluations: how often it was called.
+        evaluations: at how many points it was evaluated.
+        calls: how often it was called: less often, where one call evaluates several points.
+        stacked: "leading" or "trailing" where it takes many points at once, along a further first or last axis.
+        refuses_many: it was found not to.
         mutated: positions of the arguments that it was seen to change.
         shared: positions of the arguments whose memory its value was seen to lie in.
         reused: whether a later value was seen to be written over the first.
@@ -177,6 +180,9 @@ class UserFunction:
         self.where = where or definition(f)
         self.code = code
         self.evaluations = 0
+        self.calls = 0
+        self.stacked: str | None = None
+        self.refuses_many = False
         self.mutated: set[int] = set()
         self.shared: set[int] = set()
         self.reused = False
@@ -191,6 +197,11 @@ class UserFunction:
         """Whether the budget of the check is."""
         return self.budget is not None and self.budget.spent(self.evaluations)
 
+    @property
+    def left(self) -> float:
+        """How many evaluations the budget of the check still has."""
+        return float("inf") if self.budget is None else self.budget.left(self.evaluations)
+
     @contextlib.contextmanager
     def quiet(self) -> Iterator[None]:
         """Keep f's output off stdout (the first call's goes to stderr) and silence NumPy's warnings."""
@@ -200,15 +211,16 @@ class UserFunction:
             self._heard = True
             yield
 
-    def __call__(self, *args: Any) -> Any:
-        """f of copies of the arguments.
+    def __call__(self, *args: Any, points: int = 1) -> Any:
+        """f of copies of the arguments, one of which may hold several points.
 
         Raises:
             CheckError: f raised an exception or called sys.exit; it names the user's line. KeyboardInterrupt
                 passes.
         """
         given = tuple(copied(a) for a in args)
-        self.evaluations += 1
+        self.evaluations += points
+        self.calls += 1
         try:
             with self.quiet():
                 value = self.f(*given)
@@ -216,12 +228,12 @@ class UserFunction:
             raise self.error(error) from error
         if self.progress is not None:
             self.progress(self.evaluations, max(self.expected, self.evaluations))
-        if self.evaluations <= 2:
+        if self.calls <= 2:
             self.mutated |= {i for i, (a, b) in enumerate(zip(args, given, strict=True)) if not same(a, b)}
             self.shared |= {i for i, a in enumerate(given) if _overlap(a, value)}
-        if self.evaluations == 1:
+        if self.calls == 1:
             self._first = (value, copied(value))
-        elif self.evaluations <= LOOKED_AT:
+        elif self.calls <= LOOKED_AT:
             first, was = self._first
             self.reused |= _overlap(first, value) and not same(first, was)
         else:

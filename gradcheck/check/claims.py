@@ -357,6 +357,14 @@ class Autodiff:
         jacobian = self.dense(args)
         return None if jacobian is None else np.asarray(jacobian, dtype=np.float64).reshape(-1)
 
+    def hessian_product(self, args: Sequence[Any], v: Array) -> Array | None:
+        """The Hessian of a scalar f times a vector (n,), (n,); no matrix is made."""
+        from gradcheck.autodiff import hvp
+
+        given = [copied(a) for a in args]
+        found = self.guarded(lambda: hvp(self.traceable, self.argnum)(*given, self.space.build(v)))
+        return None if found is None else np.asarray(found, dtype=np.float64).reshape(-1)
+
 
 def promoted_args(args: Sequence[Any], argnum: int, moved: Any) -> tuple[Any, ...]:
     """The arguments with the differentiated one replaced."""

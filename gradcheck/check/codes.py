@@ -57,6 +57,10 @@ CODES: dict[str, Code] = {
     "GC020": Code("not-comparable", "the request does not fit the function",
                   "For example a Hessian of a function with several outputs, or an argument number that "
                   "the function does not have."),
+    "GC021": Code("out-of-bounds", "the point is outside of the bounds, or these make no sense",
+                  "With --bounds (bounds= from Python) the function is never evaluated outside of them, so a "
+                  "point that is given must be inside, a bound included. Bounds are a pair, lower and upper, of "
+                  "numbers or arrays that broadcast to the argument."),
     "GC101": Code("wrong-derivative", "the derivative is wrong",
                   "At least one entry differs from the measured derivative by more than its error bar "
                   "and by more than 5e-7 of its size, at two or more step sizes."),
@@ -91,6 +95,10 @@ CODES: dict[str, Code] = {
                   "At two points the hand-written derivative returns exactly the same, while that of the function "
                   "changes: a cache that does not look at its argument, a value that was computed once, or a "
                   "derivative from which all that depends on the argument is missing."),
+    "GC110": Code("not-linear", "the Hessian-vector product is not linear in the vector",
+                  "A product of a matrix with a vector is linear: H(au + v) = aHu + Hv. The hand-written one "
+                  "is not, so it is the product with no matrix; a vector that is normalised, squared or used "
+                  "as if it were the point does that."),
     "GC111": Code("sign-flipped", "the derivative has the wrong sign",
                   "Every wrong entry is the right one times -1. Often a minus that belongs to the function (a "
                   "negative log-likelihood, -x) was forgotten in the derivative, or f is a reward where a loss "
@@ -186,8 +194,9 @@ CODES: dict[str, Code] = {
                   "With what flows through one operand on this line multiplied by a constant, autodiff gives what the "
                   "hand-written derivative returns, in every entry at several points."),
     "GC145": Code("missing-local-factor", "the derivative lacks a factor of the chain rule",
-                  "Without (a factor of) the local derivative of one operation on this line autodiff gives what the "
-                  "hand-written derivative returns, in every entry at several points."),
+                  "Without (a factor of) the local derivative of one operation on this line, or with something that "
+                  "stands in the expression as a factor too much, autodiff gives what the hand-written derivative "
+                  "returns, in every entry at several points."),
     "GC146": Code("wrong-custom-rule", "a derivative rule of the user's own is wrong",
                   "The function goes through a primitive with a rule of the user's own (defvjp, defjvp). At one of the "
                   "calls that the function makes the rule differs from the finite differences of that "
@@ -230,6 +239,10 @@ CODES: dict[str, Code] = {
                   "This output, and its derivative, are smaller than the rounding errors of the other outputs. They "
                   "may be rounding themselves (cos(pi/2) is 6e-17), so that a difference means nothing, or small for "
                   "their units (a charge in coulombs). Check that output alone, or in units in which it is of size 1."),
+    "GC210": Code("values-alone", "values of the function alone say too little of a large second derivative",
+                  "A Hessian-vector product of many inputs is measured by differences of a gradient: autodiff's, or a "
+                  "hand-written one that values of the function confirm. There is neither, and v·Hv along a few random "
+                  "directions, all that second differences of the function can tell, is not enough to pass it."),
     "GC301": Code("mutated-input", "the function changes its argument",
                   "The function writes into an array that it was given. The check works on copies and "
                   "goes on; callers may not."),
@@ -281,6 +294,22 @@ CODES: dict[str, Code] = {
                   "respect to the entries has zeros in the other triangle, and sums in this one; a formula for "
                   "symmetric matrices gives a symmetric derivative. Both say the same of symmetric changes, and that "
                   "was verified. An optimiser that changes all entries on their own needs the other one."),
+    "GC316": Code("not-vectorized", "the function does not take many points at once",
+                  "With --vectorized (vectorized=True) one call evaluates many points: the differentiated argument "
+                  "gets one further axis, along which the points stand, the other arguments stay as they are, and "
+                  "the value must have one further axis. Both are the first axis (argument (k, n), value (k, ...), as "
+                  "in NumPy's generalised ufuncs) or both the last ((n, k) and (..., k), as in scipy.differentiate and "
+                  "scipy.optimize.differential_evolution); of a number it is an array (k,). A few points are "
+                  "compared with single calls first. Here they differ, so that the function was called point "
+                  "by point."),
+    "GC317": Code("gradient-unconfirmed", "the hand-written gradient was not used",
+                  "Where autodiff cannot follow the function, second derivatives are measured by differences of "
+                  "the hand-written gradient, if values of the function confirm that gradient. Here they do "
+                  "not: check it with --order 1."),
+    "GC318": Code("measured-from-your-gradient", "the measurement trusts the hand-written gradient",
+                  "Autodiff cannot follow the function, so the second derivative was measured by differences "
+                  "of the hand-written gradient, which values of the function confirm along random directions. Where "
+                  "it fails, one of the two is wrong: check the gradient with --order 1 first."),
     "GC330": Code("unused-ignore", "an ignore ignores nothing",
                   "A comment `# gradcheck: ignore[...]` or the ignore of a declared check names a code that none of "
                   "the checks has found in this run, that there is not, or that cannot be ignored. What ignores "

@@ -70,6 +70,10 @@ def judged_by_groups(witnesses: Witnesses, groups: Sequence[Sequence[int]]) -> l
     for group in groups:
         v = np.zeros(scene.x.size)
         v[group] = random_weights(rng, len(group)) * scales[group]
+        v = scene.inward(v)
+        if np.any(v[group] == 0):  # bounds leave no room in one of them
+            alone += group
+            continue
         whole = witnesses.judged([along(scene.x, v, scene.space.dtype)])[0] if len(group) > 1 else None
         if whole is None or not np.all(whole.state == judge.PASS):
             alone += group

@@ -74,23 +74,11 @@ def compare(
             failures are forgiven (state SCALES) that are no larger than tiny jumps of f explain.
         slack: how far the slopes of f are off those of what it approximates, relatively: wider error bars.
     """
-    ladders = [
-        Ladder(
-            line,
-            _base(line, noise, trial, sampler.center, second),
-            noise,
-            second,
-            0.0 if second else _bottom(trial, noise),
-        )
-        for line, trial in zip(lines, trials, strict=True)
-    ]
+    ladders = [_ladder(sampler, line, trial, noise, second) for line, trial in zip(lines, trials, strict=True)]
     climb(sampler, ladders, [[0]] * len(ladders))
     _find_sides(sampler, ladders)
     typical = np.zeros_like(noise) if largest is None else 0.1 * largest
-    measured = [
-        _settle(sampler, ladder, trial, slack, typical / ladder.line.scale)
-        for ladder, trial in zip(ladders, trials, strict=True)
-    ]
+    measured = _settle(sampler, ladders, trials, slack, typical)
     if largest is not None:
         _discount_jumps(sampler, measured, noise, largest)
     return measured
@@ -98,9 +86,16 @@ def compare(
 
 def glance(sampler: Sampler, line: Line, trial: Trial, noise: Array, rungs: Sequence[int] = (0,)) -> Estimate:
     """What one difference says, or those at a few rungs: two evaluations each."""
-    ladder = Ladder(line, _base(line, noise, trial, sampler.center, False), noise, bottom=_bottom(trial, noise))
+    ladder = _ladder(sampler, line, trial, noise)
     climb(sampler, [ladder], [rungs])
     return estimate(sampler, ladder)
+
+
+def _ladder(sampler: Sampler, line: Line, trial: Trial, noise: Array, second: bool = False) -> Ladder:
+    """The ladder of a line, inside of the bounds, before the first step."""
+    sampler.confine(line)
+    base = _one_sided_base(line) if line.side else _base(line, noise, trial, sampler.center, second)
+    return Ladder(line, base, noise, second, 0.0 if second else _bottom(trial, noise))
 
 
 def at_first_sight(sampler: Sampler, lines: Sequence[Line], trials: Sequence[Trial], noise: Array) -> list[Measured]:
@@ -111,8 +106,12 @@ def at_first_sight(sampler: Sampler, lines: Sequence[Line], trials: Sequence[Tri
     ends it: f may be noisy.
     """
     passed = []
-    for line, trial in zip(lines, trials, strict=True):
-        if not np.all(trial.witness_agrees):
+    agreed = [(line, trial) for line, trial in zip(lines, trials, strict=True) if np.all(trial.witness_agrees)]
+    if sampler.many is not None:
+        climb(sampler, [_ladder(sampler, line, trial, noise) for line, trial in agreed], [[0]] * len(agreed))
+    for line, trial in agreed:
+        sampler.confine(line)
+        if line.side:  # one step on one side shows too little
             continue
         e = glance(sampler, line, trial, noise)
         o = judge.opinion(trial, e, last=False, confirmed=False)
@@ -140,7 +139,13 @@ def _base(line: Line, noise: Array, trial: Trial, center: Array, second: bool) -
     with np.errstate(all="ignore"):
         ratio = float(np.nanmedian(noise / (size * line.scale**2)))
     relative = np.clip((10.0 * ratio) ** 0.25 if np.isfinite(ratio) else 1e-3, 2.0**-14, 2.0**-4)
-    return float(power_of_two(relative * line.scale))
+    return float(power_of_two(min(relative * line.scale, line.longest)))
+
+
+def _one_sided_base(line: Line) -> float:
+    """The step of the first difference where f exists on one side only."""
+    step = np.clip(2.0**-13 * line.scale, 4 * line.shortest, max(line.longest, 4 * line.shortest))
+    return float(power_of_two(step))
 
 
 def _find_sides(sampler: Sampler, ladders: Sequence[Ladder]) -> None:
@@ -148,11 +153,11 @@ def _find_sides(sampler: Sampler, ladders: Sequence[Ladder]) -> None:
     for ladder in ladders:
         line, shrink = ladder.line, 0
         h = ladder.step(0)
-        while not np.all(np.isfinite(ladder.slopes[0])):
-            up, down = (bool(np.all(np.isfinite(line.samples[t]))) for t in (h, -h))
+        while not line.blocked and not np.all(np.isfinite(ladder.slopes[0])):
+            up, down = (t in line.samples and bool(np.all(np.isfinite(line.samples[t]))) for t in (h, -h))
             shrink += 1
             if h <= line.shortest * RATIO**2 or shrink > 5:
-                if not ladder.second and up != down:
+                if not line.side and up != down:
                     _go_one_sided(sampler, ladder, 1 if up else -1)
                 break
             h = float(h / RATIO**3)
@@ -165,37 +170,43 @@ def _go_one_sided(sampler: Sampler, ladder: Ladder, side: int) -> None:
     """Measure on one side from here on."""
     ladder.line.side = side
     ladder.slopes.clear()
-    ladder.base = float(power_of_two(np.clip(2.0**-13 * ladder.line.scale, 4 * ladder.line.shortest, None)))
+    ladder.base = _one_sided_base(ladder.line)
     climb(sampler, [ladder], [[0]])
 
 
-def _settle(sampler: Sampler, ladder: Ladder, trial: Trial, slack: float, typical: Array) -> Measured:
-    """Add steps along one line until every output is judged."""
+def _settle(
+    sampler: Sampler, ladders: Sequence[Ladder], trials: Sequence[Trial], slack: float, typical: Array
+) -> list[Measured]:
+    """Add steps along all lines, a rung of all at a time, until every output of each is judged."""
 
-    def look(last: bool = False, confirmed: bool = False) -> tuple[Estimate, Opinion]:
-        e = estimate(sampler, ladder)
+    def look(i: int, last: bool = False, confirmed: bool = False) -> tuple[Estimate, Opinion]:
+        e = estimate(sampler, ladders[i])
         if slack:
-            wider = slack * np.fmax(np.abs(e.value), typical)
+            wider = slack * np.fmax(np.abs(e.value), typical / ladders[i].line.scale)
             e = replace(e, bar=e.bar + wider, rung_bar=e.rung_bar + wider)
-        return e, judge.opinion(trial, e, last=last, confirmed=confirmed)
+        return e, judge.opinion(trials[i], e, last=last, confirmed=confirmed)
 
-    def add(rungs: Sequence[int]) -> None:
-        low, high = min(ladder.lowest, 0), max(ladder.highest, 1)
-        climb(sampler, [ladder], [[k for k in rungs if low <= k <= high]])
+    seen = [look(i) for i in range(len(ladders))]
 
-    e, o = look()
+    def add(wanted: dict[int, Sequence[int]], *, last: bool = False, confirmed: bool = False) -> None:
+        rungs = []
+        for i, steps in wanted.items():
+            low, high = min(ladders[i].lowest, 0), max(ladders[i].highest, 1 - ladders[i].line.blocked)
+            rungs.append([k for k in steps if low <= k <= high])
+        climb(sampler, [ladders[i] for i in wanted], rungs)
+        for i in wanted:
+            seen[i] = look(i, last, confirmed)
+
     for rungs in ROUNDS:
-        if not np.any(o.state == OPEN):
-            break
-        add(rungs)
-        e, o = look()
-        if np.any((o.state == OPEN) & o.off):
-            add(_short_rungs(ladder, trial, e, o))
-            e, o = look(confirmed=True)
-    if np.any((o.state == OPEN) | _small_failures(trial, e, o)):
-        add(range(ladder.highest, ladder.lowest - 1, -1))
-        e, o = look(last=True, confirmed=True)
-    return Measured(ladder.line, trial, e, o.state.copy(), o)
+        add({i: rungs for i, (_, o) in enumerate(seen) if np.any(o.state == OPEN)})
+        off = [i for i, (_, o) in enumerate(seen) if np.any((o.state == OPEN) & o.off)]
+        add({i: _short_rungs(ladders[i], trials[i], *seen[i]) for i in off}, confirmed=True)
+    rest = [i for i, (e, o) in enumerate(seen) if np.any((o.state == OPEN) | _small_failures(trials[i], e, o))]
+    add({i: range(ladders[i].highest, ladders[i].lowest - 1, -1) for i in rest}, last=True, confirmed=True)
+    return [
+        Measured(ladder.line, trial, e, o.state.copy(), o)
+        for ladder, trial, (e, o) in zip(ladders, trials, seen, strict=True)
+    ]
 
 
 def _short_rungs(ladder: Ladder, trial: Trial, e: Estimate, o: Opinion) -> list[int]:
@@ -250,7 +261,7 @@ def _jumps_nearby(sampler: Sampler, noise: Array) -> Array:
     jumps = np.zeros_like(noise)
     for seed in range(ROUGH_LINES):
         rng = np.random.default_rng([seed, x.size])
-        v = random_weights(rng, x.size) * coordinate_scales(x)
+        v = sampler.inward(random_weights(rng, x.size) * coordinate_scales(x))
         line = along(x, v, x.dtype)
         found = jump_size(sampler, line, ROUGH_REACH, noise)
         values = np.stack(list(line.samples.values()))

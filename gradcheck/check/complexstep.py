@@ -44,7 +44,7 @@ def complex_step(scene: Scene, line: Line, aside: float = 0.0) -> Array | None:
         return None
     short = scene.space.dtype.itemsize < 8
     h = (STEP_SHORT if short else STEP) * line.scale
-    z = (scene.x * (1.0 + aside)).astype(complex)
+    z = (scene.x + scene.inward(scene.x * aside)).astype(complex)
     if line.direction is None:
         z[line.column] += 1j * h
     else:
@@ -55,6 +55,7 @@ def complex_step(scene: Scene, line: Line, aside: float = 0.0) -> Array | None:
     else:
         args[scene.argnum] = complex(z[0])
     scene.f.evaluations += 1
+    scene.f.calls += 1
     try:
         with scene.f.quiet():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)

@@ -9,30 +9,48 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.blame import Suspect, blame, sound
+from gradcheck.check.bounds import Bounds
 from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.diagnosis import diagnose, explain_shape
+from gradcheck.check.diagnosis import explain_shape
 from gradcheck.check.entries import entries_of, findings_of
-from gradcheck.check.evidence import Evidence, gather
+from gradcheck.check.evidence import gather
+from gradcheck.check.hessp import Assembled
+from gradcheck.check.parts import (
+    Part,
+    approximate,
+    diagnosis,
+    is_constant,
+    own_rules,
+    unchecked,
+    vacuous,
+    verdict_of,
+    without_rest,
+)
 from gradcheck.check.preflight import Scene, call_order, memory_findings, prepare
-from gradcheck.check.result import CheckError, Entry, Finding, Point, Result, Verdict
+from gradcheck.check.result import CheckError, Finding, Point, Result, Verdict
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
+from gradcheck.check.shrink import Failure, column_of, failure, simpler
+from gradcheck.check.spaces import argument_space
+from gradcheck.check.stacked import verify_stacked
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import coordinate_scales
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
+#: Hand-written Hessian-vector products of so many inputs make a whole Hessian, with all its entries.
+ASSEMBLED = 64
 #: How far beside a kink the derivative is looked at again, in natural units.
 BESIDE_KINKS = 1e-3
 
@@ -49,6 +67,11 @@ def check(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    bounds: Any = None,
+    vectorized: bool = False,
+    hessp: Callable[..., Any] | None = None,
+    jac: Callable[..., Any] | None = None,
+    shrink: bool = False,
 ) -> Result:
     """Check a derivative of f at one point.
 
@@ -67,6 +90,16 @@ def check(
         strict: autodiff refuses functions that have no derivative rule, where otherwise it takes finite differences of
             that single call.
         budget: what the check may cost: evaluations of f, or time ("30s"); what is not decided then is inconclusive.
+        bounds: of the argument: a pair (lower, upper) of what broadcasts to it, None for none, or a
+            ``scipy.optimize.Bounds``. f is not evaluated outside of them.
+        vectorized: f takes many points in one call: the argument with one further axis, the first or the last,
+            (k, *shape) or (*shape, k), the other arguments as they are; its value has that axis, too. A few points are
+            compared with single calls before that is believed.
+        hessp: for ``order=2`` the hand-written product of the Hessian with a vector of the argument's shape, called as
+            ``hessp(x, v, *args)``, the vector after the differentiated argument, as in ``scipy.optimize.minimize``.
+        shrink: after a failure, look for a point of rounder numbers that fails alike (``Result.simpler``), in at
+            most 20 further evaluations.
+        jac: for ``order=2`` the hand-written gradient, differences of which measure where autodiff cannot follow f.
 
     Raises:
         CheckError: the check could not be carried out.
@@ -88,6 +121,11 @@ def check(
         autodiff=autodiff,
         strict=strict,
         budget=budget,
+        bounds=bounds,
+        vectorized=vectorized,
+        hessp=hessp,
+        jac=jac,
+        shrink=shrink,
     )
 
 
@@ -109,11 +147,21 @@ def check_points(
     autodiff: bool = True,
     strict: bool = False,
     budget: int | str | None = None,
+    bounds: Any = None,
+    vectorized: bool = False,
+    hessp: Callable[..., Any] | None = None,
+    hessp_name: str = "",
+    jac: Callable[..., Any] | None = None,
+    shrink: bool | None = None,
+    allowed: Callable[[tuple[Any, ...]], bool] | None = None,
 ) -> Result:
     """Check a derivative of f at several points; see :func:`check` for the arguments they share.
 
     Args:
         points: where.
+        hessp_name: what the hand-written Hessian-vector product is called.
+        shrink: whether a simpler point is looked for after a failure; None: where the point was made up.
+        allowed: whether f may be called with other arguments than those of the points.
         target: how the user names f; its qualified name if empty.
         derivative, derivative_how: the same for the hand-written derivative.
         where: file and line of f, if the caller knows better than its code object.
@@ -127,13 +175,21 @@ def check_points(
         raise CheckError(f"order is {order}; 1 and 2 are supported", code="GC020")
     if isinstance(grad, str) and grad != "returned":
         raise CheckError(f"grad is {grad!r}; a function, 'returned' or None", code="GC020")
+    if order != 2 and (hessp is not None or jac is not None):
+        given = "hessp" if hessp is not None else "jac"
+        raise CheckError(f"{given} is for order=2", hint="a gradient is checked as grad=", code="GC020")
     if not points:
         raise CheckError("no point was given", code="GC020")
     name = target or getattr(f, "__qualname__", type(f).__name__)
     position, argname = _argument(f, argnum, points[0], where)
     own = derivative or _derivative_name(grad)
     log = CallLog(strict)
-    request = Request(position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log)
+    box = None if bounds is None else Bounds.read(bounds)
+    request = Request(
+        position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, box, vectorized,
+        hessp, hessp_name or _derivative_name(hessp), jac,
+    )  # fmt: skip
+    own = " and ".join(name for name in (own, request.hessp_name) if name)
     caller = UserFunction(_value_only(f) if grad == "returned" else f, name, where or definition(f))
     if progress is not None:
         caller.progress = progress
@@ -146,25 +202,31 @@ def check_points(
             part = _at_point(caller, f, point, number, request)
             if part.kinks and not caller.spent:
                 part = _retested(part, caller, f, point, number, request)
-            parts.append(_without_rest(part, caller) if caller.spent else part)
+            parts.append(without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
-    found = _own_rules([f for p in parts for f in p.findings], log) + _diagnosis(parts)
+    found = own_rules([f for p in parts for f in p.findings], log) + diagnosis(parts)
     found += blame([p.suspect for p in parts if p.suspect], seed)
     found += (
-        _unchecked(caller, len(points) - len(parts))
-        + _vacuous(caller, parts, bool(own))
-        + _approximate(caller, log, entries)
+        unchecked(caller, len(points) - len(parts))
+        + vacuous(caller, parts, bool(own))
+        + approximate(caller, log, entries)
     )
     findings = tuple(dict.fromkeys(found))
+    before = caller.evaluations
+    simple = None if shrink is False else _simpler(caller, f, points, parts, request, bool(shrink), allowed)
     return Result(
         target=name,
         argnum=position,
         argname=argname,
         order=order,
-        verdict=_worst(entries, findings),
+        verdict=verdict_of(entries, findings),
         entries=entries,
         findings=findings,
         evaluations=caller.evaluations,
+        f_calls=caller.calls,
+        stacked=caller.stacked,
+        simpler=simple,
+        shrinking=caller.evaluations - before,
         points=tuple(points),
         derivative=own or "autodiff",
         derivative_how=derivative_how,
@@ -174,24 +236,46 @@ def check_points(
         value=tuple(p.value for p in parts),
         seed=seed,
         calls=log.calls if any(e.autodiff is not None for e in entries) else None,
-        settings={"rtol": rtol, "atol": atol, "autodiff": autodiff, "strict": strict, "budget": budget},
+        settings={
+            "rtol": rtol,
+            "atol": atol,
+            "autodiff": autodiff,
+            "strict": strict,
+            "budget": budget,
+            "vectorized": vectorized,
+            "bounds": None if box is None else box.plain,
+        },
     )
 
 
-@dataclass(frozen=True)
-class Part:
-    """The check at one point."""
+def _simpler(
+    caller: UserFunction,
+    f: Callable[..., Any],
+    points: Sequence[Point],
+    parts: Sequence[Part],
+    request: Request,
+    given: bool,
+    allowed: Callable[[tuple[Any, ...]], bool] | None,
+) -> Point | None:
+    """A simpler point than the worst one at which its worst entry fails alike; of given points only if asked for."""
+    wrong = [e for p in parts for e in p.entries if e.verdict is Verdict.FAIL]
+    if not wrong or caller.spent:
+        return None
+    at = max(wrong, key=lambda e: e.difference or 0.0).point
+    part, point = parts[at], points[at]
+    if not given and (point.seed is None or point.text is None):
+        return None
+    failed = failure(part.entries, part.findings, part.evidence and part.evidence())
+    if failed is None:
+        return None
+    column = column_of(failed.worst, np.shape(point.args[request.argnum]))
+    narrow = replace(request, columns=(column,), vectorized=False)
 
-    entries: tuple[Entry, ...]
-    findings: tuple[Finding, ...]
-    total: int
-    value: str
-    evidence: Callable[[], Evidence | None] | None = None
-    constant: bool = False
-    kinks: bool = False
-    independent: bool = False
-    shape: tuple[Finding, ...] = ()
-    suspect: Suspect | None = None
+    def check_again(candidate: Point, failed: Failure) -> Failure | None:
+        part = _at_point(caller, f, candidate, at, narrow)
+        return failure(part.entries, part.findings, part.evidence and part.evidence(), failed.worst.label)
+
+    return simpler(caller, point, request.argnum, failed, check_again, allowed)
 
 
 def _budget(budget: int | str | None) -> Budget | None:
@@ -202,53 +286,6 @@ def _budget(budget: int | str | None) -> Budget | None:
     except ValueError:
         hint = "a number of evaluations, or a time such as 30s or 2min"
         raise CheckError(f"budget is {budget!r}", hint=hint, code="GC020") from None
-
-
-def _without_rest(part: Part, f: UserFunction) -> Part:
-    """What is left of a point during which the budget was spent: what could not be measured then is open."""
-    entries = tuple(
-        replace(e, note="the budget was spent") if e.verdict is Verdict.INCONCLUSIVE else e for e in part.entries
-    )
-    undecided = sum(e.verdict is Verdict.INCONCLUSIVE for e in entries)
-    findings = tuple(x for x in part.findings if not x.code.startswith("GC2"))
-    if undecided:
-        text = f"the budget of {f.budget} was spent: {undecided} of {len(entries)} entries were not decided"
-        findings += (Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget"),)
-    return replace(part, entries=entries, findings=findings, constant=False)
-
-
-def _unchecked(f: UserFunction, points: int) -> list[Finding]:
-    """What is to be said of points that were not looked at."""
-    if not points:
-        return []
-    text = f"the budget of {f.budget} was spent: {points} {'point was' if points == 1 else 'points were'} not checked"
-    return [Finding("GC208", kind("GC208"), text, f.where, "give a larger --budget")]
-
-
-def _diagnosis(parts: Sequence[Part]) -> list[Finding]:
-    """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
-    shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
-    failed = any(e.verdict is Verdict.FAIL for p in parts for e in p.entries)
-    return shape + (diagnose([p.evidence and p.evidence() for p in parts]) if failed else [])
-
-
-def _own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
-    """Autodiff alone against the measurement, where it used rules that the user wrote: those come first to mind."""
-    rules = ", ".join(f"{name} ({where})" if where else name for name, where in log.rules.items())
-    hint = f"f uses derivative rules of yours, one of which may be wrong: {rules}"
-    known = any(f.code == "GC146" for f in findings)
-    return [replace(f, hint=hint) if f.code == "GC106" and rules and not known else f for f in findings]
-
-
-def _approximate(f: UserFunction, log: CallLog, entries: Sequence[Entry]) -> list[Finding]:
-    """Where not all is verified and f is an approximation: that this may be why."""
-    undecided = [e for e in entries if e.verdict is Verdict.INCONCLUSIVE]
-    if not undecided or not log.approximate:
-        return []
-    (name, where), accuracy = max(log.approximate.items(), key=lambda item: item[1])
-    text = f"{f.name} goes through {name}, so that its slopes are accurate to about {accuracy:.0e} only"
-    options = "rtol=1e-10, atol=1e-12" if name.startswith("scipy.integrate") else "tol=1e-12"
-    return [Finding("GC207", kind("GC207"), text, where, f"tighten its tolerances, for instance {options}")]
 
 
 def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Point, number: int,
@@ -265,7 +302,11 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         aside = 0.5 * (aside.reshape(given.shape) + aside.reshape(given.shape).T)
     sides = []
     for sign in (1.0, -1.0):
-        moved: Any = given + sign * aside.reshape(given.shape)
+        step = sign * aside.reshape(-1)
+        if request.bounds is not None:
+            space = argument_space(point.args[request.argnum], request.argname)
+            step = request.bounds.box(space, given.reshape(-1), request.argname).inward(given.reshape(-1), step)
+        moved: Any = given + step.reshape(given.shape)
         if not isinstance(point.args[request.argnum], np.ndarray):
             moved = float(moved)
         args = (*point.args[: request.argnum], moved, *point.args[request.argnum + 1 :])
@@ -292,35 +333,6 @@ def _retested(part: Part, caller: UserFunction, f: Callable[..., Any], point: Po
         return part
     hint = "beside it, on both sides, the derivative is right"
     return replace(part, findings=tuple(replace(x, hint=hint) if x.code == "GC201" else x for x in part.findings))
-
-
-def _vacuous(f: UserFunction, parts: Sequence[Part], hand_written: bool) -> list[Finding]:
-    """Where f is constant about every point nothing was verified: any multiple of the derivative would have passed."""
-    if not parts or any(not p.constant or any(e.verdict is not Verdict.PASS for e in p.entries) for p in parts):
-        return []
-    # What depends on no argument is constant everywhere, not only about the points.
-    code = "GC206" if hand_written and not all(p.independent for p in parts) else "GC312"
-    text = f"{f.name} does not change with this argument at any point: every derivative is zero"
-    return [Finding(code, kind(code), text, f.where, "check where it does: --at")]
-
-
-def _constant(scene: Scene, entries: Sequence[Entry], seed: int) -> bool:
-    """Whether every derivative is zero and f is the same at a natural distance (at a minimum it is not)."""
-    if any((e.autodiff if e.yours is None else e.yours) != 0 for e in entries):
-        return False
-    step = np.random.default_rng([seed, 8]).choice([-0.25, 0.25], scene.x.size) * scene.scales
-    return bool(np.all(scene.evaluate(scene.x + step) == scene.center))
-
-
-def _worst(entries: Sequence[Entry], findings: Sequence[Finding]) -> Verdict:
-    """The verdict of a whole check: a GC1xx finding fails it, and nothing compared is never a pass."""
-    if any(f.code.startswith("GC1") for f in findings) or any(e.verdict is Verdict.FAIL for e in entries):
-        return Verdict.FAIL
-    if not entries or any(e.verdict is Verdict.INCONCLUSIVE for e in entries):
-        return Verdict.INCONCLUSIVE
-    if any(f.code in ("GC206", "GC208") for f in findings):
-        return Verdict.INCONCLUSIVE
-    return Verdict.PASS
 
 
 def _derivative_name(grad: Callable[..., Any] | str | None) -> str:
@@ -361,7 +373,9 @@ def _argument(f: Callable[..., Any], argnum: int | str, point: Point, where: Loc
 def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number: int, request: Request) -> Part:
     """The check at one point."""
     findings: list[Finding] = []
-    scene = prepare(caller, point.args, request.argnum, request.argname, findings)
+    scene = prepare(caller, point.args, request.argnum, request.argname, findings, request.bounds)
+    if request.vectorized and not caller.refuses_many:
+        scene = replace(scene, spread=np.maximum(scene.spread, verify_stacked(scene, request.seed, findings)))
     yours = _hand_written(scene, f, request, findings)
     if request.order == 2:
         from gradcheck.check.second import second_order
@@ -381,7 +395,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     if witness.broken and given is None:  # nothing is left that could be compared
         return Part((), tuple(audited(findings, witness.autodiff.rule_calls, False, request.seed)), total, scene.text)
     measured = witness.compare(findings)
-    if yours is not None and given is not None and not caller.spent:
+    if yours is not None and given is not None and not caller.spent and request.columns is None:
         right = all(np.all(m.state == judge.PASS) for m in measured)
         call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
@@ -391,7 +405,7 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     for function in (caller, yours.function) if yours else (caller,):
         findings += memory_findings(function, names)
     evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
-    constant = _constant(scene, entries, request.seed)
+    constant = is_constant(scene, entries, request.seed)
     kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent
     suspect = Suspect(scene, yours, witness.autodiff) if yours and sound(entries) else None
@@ -403,7 +417,11 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:
     """The hand-written derivative, ready to be called."""
     if request.grad is None:
-        return None
+        if request.hessp is None or scene.x.size > ASSEMBLED:
+            return None
+        whole = Assembled(request.hessp, request.argnum)
+        function = UserFunction(whole, request.hessp_name, definition(request.hessp), "GC017")
+        return Yours(function, scene.space.shape * 2, len(scene.args), request.argnum, findings, False, True)
     if isinstance(request.grad, str):
         function = UserFunction(lambda *a: _pair(f(*a), 1), scene.f.name, scene.f.where, "GC017")
     else:

@@ -43,11 +43,16 @@ KINDS: tuple[Callable[[Pool], Told | None], ...] = (
 )
 
 
-def diagnose(points: Sequence[Evidence | None]) -> list[Finding]:
+#: Those that run f at other points, or differentiate it there.
+DEAR = (context.branch, context.swapped, context.part)
+
+
+def diagnose(points: Sequence[Evidence | None], *, cheap: bool = False) -> list[Finding]:
     """Findings GC111 to GC134 for a failing check: what is wrong, and where; none if no pattern fits.
 
     Args:
         points: the evidence of every point; None where there is none.
+        cheap: try only what the numbers at hand say.
     """
     known = [p for p in points if p is not None]
     if len(known) != len(points) or not any(np.any(p.wrong & p.known) for p in known):
@@ -56,7 +61,8 @@ def diagnose(points: Sequence[Evidence | None]) -> list[Finding]:
     if not pool.wrong_count:
         return []
     with np.errstate(all="ignore"):
-        told = [next((t for of in KINDS if (t := of(pool)) is not None), None), places.place(pool)]
+        kinds = [of for of in KINDS if not (cheap and of in DEAR)]
+        told = [next((t for of in kinds if (t := of(pool)) is not None), None), places.place(pool)]
     where = pool.first.yours.function.where
     return [Finding(t.code, kind(t.code), t.message, where, None, t.evidence) for t in told if t is not None]
 

@@ -147,6 +147,8 @@ def _note(m: Measured, row: int) -> str:
         judge.NAN: "not finite, although f has a derivative here",
     }
     note = notes.get(state, "")
+    if state == judge.GONE and m.line.blocked:
+        note = BLOCKED
     witness = m.trial.witness
     if state == judge.UNDECIDED and witness is not None and not (m.trial.witness_agrees[row] or np.isnan(witness[row])):
         note = "autodiff and the hand-written derivative disagree; the measurement cannot tell which is right"
@@ -172,6 +174,8 @@ def _in_subdifferential(m: Measured, row: int) -> str:
     return "lies between"
 
 
+#: Of an entry whose argument is fixed by its bounds.
+BLOCKED = "the bounds leave no room for a step"
 #: state -> code and message of the finding it causes
 MESSAGES = {
     judge.FAIL: ("GC101", "{count} are wrong; the worst is {worst}"),
@@ -221,6 +225,8 @@ def findings_of(
         hits = [e for e in hits if e.direction is None] or hits  # name the entries where they are known
         if state == judge.KINK and np.all(vertical[states == state]):
             code, text = "GC205", "f jumps at the point, or its slope is infinite: {first}"
+        if state == judge.GONE and all(e.note == BLOCKED for e in hits):
+            text = BLOCKED + ": {first}"
         hint = None
         if yours is None and state in AUTODIFF_MESSAGES:
             code, text, hint = AUTODIFF_MESSAGES[state]

@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.check.bounds import Bounds
 from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Yours, promoted_args
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
+from gradcheck.check.stacked import evaluate_many
+from gradcheck.numeric.box import Box
+from gradcheck.numeric.lines import Sampler
 from gradcheck.numeric.noise import SPACINGS, noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales, random_weights, smallest_step
 
@@ -41,6 +45,7 @@ class Scene:
         center: f's value as a vector (m,).
         text: f's value as text.
         spread: how far two calls of f differed, (m,); zero for most.
+        box: the bounds of x that f must not be called outside of, or None.
     """
 
     f: UserFunction
@@ -52,6 +57,7 @@ class Scene:
     center: Array
     text: str
     spread: Array
+    box: Box | None = None
 
     @functools.cached_property
     def scales(self) -> Array:
@@ -61,6 +67,19 @@ class Scene:
     def at(self, x: Array) -> tuple[Any, ...]:
         """All arguments with the differentiated one moved to the vector x."""
         return promoted_args(self.args, self.argnum, self.space.build(x))
+
+    def inward(self, step: Array) -> Array:
+        """A step from the point, (n,), turned or shortened where it would leave the bounds."""
+        return step if self.box is None else self.box.inward(self.x, step)
+
+    def allows(self, x: Array) -> bool:
+        """Whether f may be called at the vector x, as it is in the precision of the argument."""
+        return self.box is None or self.box.contains(self.space.flat(self.space.build(x)))
+
+    def sampler(self, rounding: Array | None = None) -> Sampler:
+        """Values of f on lines through the point."""
+        many = self.evaluate_many if self.f.stacked else None
+        return Sampler(self.evaluate, self.x, self.center, rounding, box=self.box, many=many)
 
     @property
     def least_noise(self) -> Array:
@@ -75,26 +94,26 @@ class Scene:
             in the precision that it computes in, (m,).
         """
         rng = np.random.default_rng([seed, 1])
-        v = random_weights(rng, self.x.size) * self.scales
+        v = self.inward(random_weights(rng, self.x.size) * self.scales)
         # float32 cannot move by 2^-36 of itself
         shortest = SPACINGS[0] if self.space.dtype.itemsize >= 8 else 2.0**15 * SPACINGS[0]
         # Whole units in the last place: rounding of the argument must not pass for noise of f.
         ulp = smallest_step(self.x, self.space.dtype) / 8
         moving = self.x != 0
         v[moving] = (np.round(v * shortest / np.where(moving, ulp, 1.0)) * ulp / shortest)[moving]
-        values = [self.center]
+        values = [self.center[None]]
 
-        def sample(t: float) -> Array:
-            values.append(self.evaluate(self.x + t * v))
+        def sample(t: Array) -> Array:
+            values.append(self.evaluate_many(self.x + t[:, None] * v))
             return values[-1]
 
         level = noise_level(sample, self.center, shortest)
-        rounding = self.value.rounding(self.center, np.stack(values))
+        rounding = self.value.rounding(self.center, np.concatenate(values))
         return np.maximum(level, self.least_noise), rounding
 
     def evaluate(self, x: Array) -> Array:
-        """f at the vector x, shape (m,); nan where f raises there (the edge of its domain) or the budget is spent."""
-        if self.f.spent:
+        """f at the vector x, shape (m,); nan where f raises (its domain ends), out of bounds, or the budget spent."""
+        if self.f.spent or not self.allows(x):
             return np.full(self.value.width, np.nan)
         try:
             return self.value.flat(self.f(*self.at(x)))
@@ -103,19 +122,26 @@ class Scene:
                 raise
             return np.full(self.value.width, np.nan)
 
+    def evaluate_many(self, x: Array) -> Array:
+        """f at many vectors, (k, n) -> (k, m): in few calls where f takes many points at once."""
+        return evaluate_many(self, x)
 
-def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findings: list[Finding]) -> Scene:
+
+def prepare(
+    f: UserFunction, args: Sequence[Any], argnum: int, name: str, findings: list[Finding], bounds: Bounds | None = None
+) -> Scene:
     """Call f twice at the point and see that a check makes sense.
 
     Raises:
         CheckError: GC010 f raised, GC011 not a number, GC012 not deterministic, GC013 not finite, GC015 the
-            argument cannot be differentiated, GC018 integers only, GC019 empty.
+            argument cannot be differentiated, GC018 integers only, GC019 empty, GC021 out of bounds.
     """
     space = argument_space(args[argnum], name, f.where)
     x = space.flat(args[argnum])
     if not np.all(np.isfinite(x)):
         raise CheckError(f"argument {name} is not finite", where=f.where, code="GC013")
     moved = promoted_args(args, argnum, space.build(x))
+    box = None if bounds is None else bounds.box(space, x, name, f.where)
     if space.promoted:
         text = f"argument {name} was given as integer and promoted to float"
         findings.append(Finding("GC306", kind("GC306"), text, f.where))
@@ -149,7 +175,7 @@ def prepare(f: UserFunction, args: Sequence[Any], argnum: int, name: str, findin
         text = f"{f.name} changes its argument {which} in place"
         findings.append(Finding("GC301", kind("GC301"), text, f.where, "copy it first"))
     shown = np.array2string(first, threshold=20, precision=8) if first.ndim else repr(first.item())
-    return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again))
+    return Scene(f, moved, argnum, space, value, x, center, shown, np.abs(center - again), box)
 
 
 def memory_findings(f: UserFunction, names: Sequence[str]) -> list[Finding]:
@@ -196,7 +222,7 @@ def call_order(
     where = yours.function.where
     elsewhere = None
     for step in (ASIDE * signs * scales, ASIDE * np.abs(signs) * scales):
-        x = scene.x + step
+        x = scene.x + scene.inward(step)
         value = scene.evaluate(x)  # before the derivative: some use the activations of the last forward call
         if not np.all(np.isfinite(value)):
             continue

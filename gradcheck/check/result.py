@@ -112,12 +112,14 @@ class Point:
         seed: the seed that made them, or None where no randomness was used.
         text: the arguments in the notation of ``--at``, so that a ``reproduce:`` line can be pasted; None where
             they are too large to be written out.
+        drawn: positions of the arguments whose values were made up.
     """
 
     args: tuple[Any, ...]
     how: str = "given"
     seed: int | None = None
     text: str | None = None
+    drawn: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,12 @@ class Result:
         verdict: the worst of the entries' (fail before inconclusive before pass); never pass without an entry.
         entries: all compared entries, in order of point, output and index.
         findings: what else was seen.
-        evaluations: how many times f was called for the measurement, preflight included, autodiff not.
+        evaluations: at how many points f was evaluated for the measurement, preflight included, autodiff not.
+        f_calls: how many calls that took: as many, unless f takes many points at once.
+        stacked: the further axis along which f took many points in one call, "leading" or "trailing"; None where each
+            point was a call.
+        simpler: a point of rounder numbers at which the worst entry fails with the same codes, or None.
+        shrinking: evaluations that were spent on it, which are among ``evaluations``.
         points: where.
         derivative: what is on trial: ``autodiff``, or the name of the hand-written derivative.
         derivative_how: how that was found: ``found by name``, ``given with --grad``, ``returned by f``; "" for
@@ -162,6 +169,16 @@ class Result:
     seed: int = 0
     calls: Calls | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    f_calls: int = 0
+    stacked: str | None = None
+    simpler: Point | None = None
+    shrinking: int = 0
+
+    @property
+    def worst_point(self) -> int:
+        """Index of the point to look at first: of the worst verdict, the one with the largest difference."""
+        candidates = [entry for entry in self.entries if entry.verdict is self.verdict] or list(self.entries)
+        return max(candidates, key=lambda entry: entry.difference or 0.0).point if candidates else 0
 
     @property
     def located(self) -> tuple[Entry, ...]:

@@ -11,7 +11,7 @@ stratum.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,12 @@ def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | Non
 
 
 def sample(
-    x: Array, weight: Array, dtype: np.dtype[Any], seed: int, suspects: NDArray[np.intp]
+    x: Array,
+    weight: Array,
+    dtype: np.dtype[Any],
+    seed: int,
+    suspects: NDArray[np.intp],
+    inward: Callable[[Array], Array],
 ) -> tuple[list[Line], list[Line]]:
     """Directions and coordinates for a large argument.
 
@@ -51,6 +56,7 @@ def sample(
         dtype: in which f sees its argument.
         seed: of the choice.
         suspects: coordinates to be taken as well, up to :data:`SUSPECTS` of them.
+        inward: turns a step so that it does not leave the bounds.
 
     Returns:
         directions, coordinates.
@@ -63,7 +69,7 @@ def sample(
     for group in groups:
         v = np.zeros(x.size)
         v[group] = random_weights(rng, group.size) * scales[group]
-        directions.append(along(x, v, dtype))
+        directions.append(along(x, inward(v), dtype))
     chosen = {*order[-EXTREME:].tolist(), *order[:EXTREME].tolist()}
     few = suspects if suspects.size <= SUSPECTS else rng.choice(suspects, SUSPECTS, replace=False)
     chosen |= set(few.tolist())

@@ -17,23 +17,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.check import judge
+from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import Measured, compare
 from gradcheck.check.entries import AUTODIFF_MESSAGES, counted, judged_entry
 from gradcheck.check.evidence import Evidence, gather
+from gradcheck.check.forms import curvatures, direction_of, label_of, trial_of
+from gradcheck.check.hessp import hand_products, structure
 from gradcheck.check.judge import Trial
 from gradcheck.check.preflight import Scene
+from gradcheck.check.products import by_products, products_beside
 from gradcheck.check.result import CheckError, Entry, Finding, Verdict
 from gradcheck.check.sampling import all_coordinates
 from gradcheck.check.witnesses import agreement, modes_disagree
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import noise_level
-from gradcheck.numeric.scale import Array, random_weights
+from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
     from gradcheck.check.witnesses import Request
 
+#: Whole Hessians up to this many inputs; of more, products with vectors.
+WHOLE = 2000
 #: Columns measured at most, through autodiff's gradient; and entries at most, where there is only f.
 COLUMNS, PAIRS = 64, 210
 #: Relative error bar asked of each of the two second differences that make one entry.
@@ -55,7 +61,12 @@ def second_order(
         text = f"{scene.f.name} returns shape {scene.value.shape}; Hessians need a real scalar function"
         raise CheckError(text, where=scene.f.where, hint="use order 1", code="GC020")
     n = scene.x.size
+    if n > WHOLE or (yours is None and request.hessp is not None):
+        entries = by_products(scene, yours, request, point, findings)
+        findings += [*_findings(scene, entries, _function(yours, request)), *_sampled(scene, entries)]
+        return _beside_kinks(entries), n * n, None
     try:
+        structural = [] if request.hessp is None else structure(scene, hand_products(scene, None, request)[0], request)
         own = None if yours is None else np.asarray(yours.array(scene.args), dtype=np.float64).reshape(n, n)
     except WrongShapeError as error:
         findings.append(error.finding)
@@ -82,25 +93,50 @@ def second_order(
         entries = _from_gradient(scene, own, ad, request, point, tools, gradient)
     else:
         entries = _from_values(scene, own, ad, request, point, noise, rounding)
-    along_directions = _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
-    if any(e.note.startswith("kink") for e in entries):  # they go through it
-        along_directions = [
-            replace(e, verdict=Verdict.INCONCLUSIVE, note="kink: see the entries") if e.verdict is Verdict.FAIL else e
-            for e in along_directions
-        ]
-    entries += along_directions
-    findings += _findings(scene, entries, yours)
+    if request.columns is None:
+        entries += _confirmed_by_values(scene, own, ad, request, point, noise, rounding)
+    if request.hessp is not None and request.grad is not None and request.columns is None:
+        entries += products_beside(scene, request, point, findings, (noise, rounding))
+    findings += structural
+    entries = _beside_kinks(entries)
+    findings += _findings(scene, entries, _function(yours, request))
     if own is not None and yours is not None:
-        findings += _asymmetric(own, request, scene, yours)
-    single = sum(e.direction is None for e in entries)
-    if single < n * n:
-        text = f"{single} of {n * n} entries and {len(entries) - single} random directions were checked"
-        findings.append(Finding("GC308", kind("GC308"), text, scene.f.where))
+        asymmetric = _asymmetric(own, request, scene, yours)
+        findings += [f for f in asymmetric if not any(g.code == f.code and g.where == f.where for g in findings)]
+    findings += _sampled(scene, entries)
     differ = None
     if own is not None and ad is not None:
         gap = 1e-12 * np.nanmax(np.abs(ad), initial=0.0)
         differ = ~agreement(own, ad, judge.FLOOR) & (np.abs(own - ad) > gap) & np.isfinite(ad)
     return entries, n * n, functools.partial(gather, scene, yours, request, own, ad, entries, differ)
+
+
+def _beside_kinks(entries: list[Entry]) -> list[Entry]:
+    """No failure of a random direction where an entry has a kink: directions go through it."""
+    if not any(e.note.startswith("kink") for e in entries):
+        return entries
+    return [
+        replace(e, verdict=Verdict.INCONCLUSIVE, note="kink: see the entries")
+        if e.direction is not None and e.verdict is Verdict.FAIL
+        else e
+        for e in entries
+    ]
+
+
+def _sampled(scene: Scene, entries: Sequence[Entry]) -> list[Finding]:
+    """Not every entry was compared: say what was."""
+    total, single = scene.x.size**2, sum(e.direction is None for e in entries)
+    if single >= total or not entries:
+        return []
+    text = f"{single} of {total} entries and {len(entries) - single} random directions were checked"
+    return [Finding("GC308", kind("GC308"), text, scene.f.where)]
+
+
+def _function(yours: Yours | None, request: Request) -> UserFunction | None:
+    """The hand-written derivative."""
+    if yours is not None:
+        return yours.function
+    return None if request.hessp is None else UserFunction(request.hessp, request.hessp_name)
 
 
 def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> list[Finding]:
@@ -114,32 +150,9 @@ def _asymmetric(own: Array, request: Request, scene: Scene, yours: Yours) -> lis
         return []
     worst = np.argmax(np.divide(gap, size, out=np.zeros_like(gap), where=differ))
     i, j = (int(k) for k in np.unravel_index(worst, own.shape))
-    (first, _), (second, _) = (_label(request, scene.space.shape, *pair) for pair in ((i, j), (j, i)))
+    (first, _), (second, _) = (label_of(request, scene.space.shape, *pair) for pair in ((i, j), (j, i)))
     text = f"the Hessian is not symmetric: {first} is {own[i, j]:.6g} and {second} is {own[j, i]:.6g}"
     return [Finding("GC108", kind("GC108"), text, yours.function.where)]
-
-
-def _random_direction(scene: Scene, rng: np.random.Generator) -> Array:
-    """Components ±U[.5, 1]·scale."""
-    return random_weights(rng, scene.x.size) * scene.scales
-
-
-def _trial(claim: Array, witness: Array | None, size: Array, zero: Array, request: Request, sharp: float) -> Trial:
-    """Claims along one line."""
-    agrees = np.zeros(claim.shape, dtype=bool)
-    if witness is not None:
-        with np.errstate(all="ignore"):
-            agrees = np.abs(claim - witness) <= judge.FLOOR * np.maximum(np.abs(claim), np.abs(witness))
-    return Trial(claim, witness, agrees, size, zero, sharp, request.rtol, request.atol)
-
-
-def _label(request: Request, shape: tuple[int, ...], i: int, j: int) -> tuple[str, tuple[int, ...]]:
-    """``d2f/dx[0]dx[1]`` and the double index."""
-    if not shape:
-        return f"d2f/d{request.argname}2", ()
-    a, b = (tuple(int(k) for k in np.unravel_index(c, shape)) for c in (i, j))
-    first, second = (f"d{request.argname}[{','.join(map(str, k))}]" for k in (a, b))
-    return f"d2f/{first}{second}", a + b
 
 
 def _typical(scene: Scene, claim: Array) -> float:
@@ -163,14 +176,14 @@ def _from_gradient(
     n = scene.x.size
 
     def gradient(x: Array) -> Array:
-        found = tools.gradient_at(scene.at(x))
+        found = tools.gradient_at(scene.at(x)) if scene.allows(x) else None
         return np.full(n, np.nan) if found is None else found
 
-    sampler = Sampler(gradient, scene.x, center)
-    v = _random_direction(scene, np.random.default_rng([request.seed, 3]))
-    noise = noise_level(lambda t: gradient(scene.x + t * v), center)
-    columns = list(range(n))
-    if n > COLUMNS:
+    sampler = Sampler(gradient, scene.x, center, box=scene.box)
+    v = direction_of(scene, np.random.default_rng([request.seed, 3]))
+    noise = noise_level(lambda steps: np.stack([gradient(scene.x + t * v) for t in steps]), center)
+    columns = list(range(n) if request.columns is None else request.columns)
+    if len(columns) > COLUMNS:
         columns = sorted(np.random.default_rng([request.seed, 4]).choice(n, COLUMNS, replace=False).tolist())
     lines = all_coordinates(scene.x, scene.space.dtype, columns)
     claim = own if own is not None else ad
@@ -182,11 +195,11 @@ def _from_gradient(
         zero = floor / (scales * scales[j])
         witness = None if own is None or ad is None else ad[:, j]
         sharp = judge.SHARP if own is not None else judge.SHARP_AUTODIFF
-        trials.append(_trial(claim[:, j], witness, np.abs(claim[:, j]), zero, request, sharp))
+        trials.append(trial_of(claim[:, j], witness, np.abs(claim[:, j]), zero, request, sharp))
     entries = []
     for j, m in zip(columns, compare(sampler, lines, trials, noise, slack=request.log.slack), strict=True):
         for i in range(n):
-            label, index = _label(request, scene.space.shape, i, j)
+            label, index = label_of(request, scene.space.shape, i, j)
             both = (None if own is None else own[i, j], None if ad is None else ad[i, j])
             entries.append(judged_entry(m, i, label, (), index, point, both))
     return sorted(entries, key=lambda e: e.index)
@@ -206,10 +219,12 @@ def _from_values(
     assert claim is not None
     n, scales = scene.x.size, scene.scales
     pairs = [(i, j) for i in range(n) for j in range(i, n)]
+    if request.columns is not None:
+        pairs = [pair for pair in pairs if not set(pair).isdisjoint(request.columns)]
     if len(pairs) > PAIRS:
         rng = np.random.default_rng([request.seed, 4])
         pairs = [pairs[k] for k in sorted(rng.choice(len(pairs), PAIRS, replace=False))]
-    sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
+    sampler = scene.sampler(rounding)
     lines: list[Line] = []
     trials: list[Trial] = []
     for i, j in pairs:
@@ -239,7 +254,7 @@ def _curvature_trial(
     terms = claim * np.outer(v, v)
     size = np.array([np.sqrt(np.sum(terms**2))])
     other = None if witness is None else np.array([v @ witness @ v])
-    return _trial(np.array([v @ claim @ v]), other, size, size, request, sharp)
+    return trial_of(np.array([v @ claim @ v]), other, size, size, request, sharp)
 
 
 def _pair_entry(
@@ -276,14 +291,15 @@ def _pair_entry(
     if kinked:
         note = "kink: f has no second derivative here"
     elif not np.isfinite(value):
-        note = "f is not finite beside the point"
+        blocked = any(m is not None and m.line.blocked for m in lines)
+        note = "the bounds leave no room for a step" if blocked else "f is not finite beside the point"
     elif not np.isfinite(claim) or (limit and abs(claim - value) > max(judge.BARS * bar, allowed)):
         verdict = Verdict.FAIL
     elif abs(claim - value) <= max(bar, allowed) and bar <= max(judge.SHARP_AUTODIFF * size, allowed):
         verdict = Verdict.PASS
     else:
         note += "; the error bar is too wide to decide"
-    label, index = _label(request, scene.space.shape, i, j)
+    label, index = label_of(request, scene.space.shape, i, j)
     known = bool(np.isfinite(value))
     return Entry(
         label=label, output=(), index=index, point=point, yours=own, autodiff=ad,
@@ -302,24 +318,19 @@ def _confirmed_by_values(
     noise: Array,
     rounding: Array,
 ) -> list[Entry]:
-    """vᵀHv along random directions, from values of f alone: a witness that shares nothing with autodiff."""
+    """vᵀHv along random directions, from values of f alone."""
     claim = own if own is not None else ad
     assert claim is not None
     rng = np.random.default_rng([request.seed, 5])
-    directions = [_random_direction(scene, rng) for _ in range(CONFIRMED if scene.x.size > 1 else 1)]
-    lines = [along(scene.x, v, scene.space.dtype) for v in directions]
-    trials = [_curvature_trial(claim, None, v, request) for v in directions]
-    sampler = Sampler(scene.evaluate, scene.x, scene.center, rounding)
-    entries = []
-    measured = compare(sampler, lines, trials, noise, second=True, slack=request.log.slack)
-    for k, (v, m) in enumerate(zip(directions, measured, strict=True), start=1):
-        both = tuple(None if h is None else float(v @ h @ v) for h in (own, ad))
-        label = f"d2f/d{request.argname}2 · v{k} v{k}"
-        entries.append(judged_entry(m, 0, label, (), (), point, (both[0], both[1]), direction=k))
-    return entries
+    forms = []
+    for v in (direction_of(scene, rng) for _ in range(CONFIRMED if scene.x.size > 1 else 1)):
+        size = float(np.sqrt(np.sum((claim * np.outer(v, v)) ** 2)))
+        own_form, ad_form = (None if h is None else float(v @ h @ v) for h in (own, ad))
+        forms.append((v, own_form, ad_form, size))
+    return curvatures(scene, forms, request, point, (noise, rounding))
 
 
-def _findings(scene: Scene, entries: Sequence[Entry], yours: Yours | None) -> list[Finding]:
+def _findings(scene: Scene, entries: Sequence[Entry], yours: UserFunction | None) -> list[Finding]:
     """What the entries mean for the Hessian as a whole."""
     out = []
     wrong = [e for e in entries if e.verdict is Verdict.FAIL]
@@ -329,7 +340,7 @@ def _findings(scene: Scene, entries: Sequence[Entry], yours: Yours | None) -> li
         count = counted(wrong, entries)
         if yours is not None:
             text = f"{count} are wrong; the worst is {worst.label}"
-            out.append(Finding("GC101", kind("GC101"), text, yours.function.where))
+            out.append(Finding("GC101", kind("GC101"), text, yours.where))
         else:
             code, text, hint = AUTODIFF_MESSAGES[judge.FAIL]
             text = text.format(count=count, worst=worst.label)

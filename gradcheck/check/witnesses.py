@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.check import judge
+from gradcheck.check.bounds import Bounds
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
 from gradcheck.check.coloured import judged_by_groups, worthwhile_groups
@@ -27,7 +28,7 @@ from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
 from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
-from gradcheck.numeric.lines import Line, Sampler, along
+from gradcheck.numeric.lines import Line, along
 from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
 
 #: Directions are decided on their error bar, not on the precision floor: one wrong entry of a million is
@@ -61,6 +62,11 @@ class Request:
         autodiff: whether the autodiff core is asked at all.
         derivative: name of the hand-written derivative.
         log: takes down how autodiff went about f.
+        bounds: of the argument, or None.
+        vectorized: f is said to take many points at once.
+        hessp: the hand-written product of the Hessian with a vector, or None; ``hessp_name`` is what it is called.
+        columns: the only inputs to look at, or None for all.
+        jac: the hand-written gradient, for order 2: differences of it measure where autodiff cannot follow f.
     """
 
     argnum: int
@@ -73,6 +79,12 @@ class Request:
     autodiff: bool
     derivative: str
     log: CallLog
+    bounds: Bounds | None = None
+    vectorized: bool = False
+    hessp: Callable[..., Any] | None = None
+    hessp_name: str = ""
+    jac: Callable[..., Any] | None = None
+    columns: tuple[int, ...] | None = None
 
 
 class Witnesses:
@@ -97,9 +109,9 @@ class Witnesses:
         findings: list[Finding],
     ) -> None:
         self.scene, self.request, self.yours = scene, request, yours
-        self.sampler = Sampler(scene.evaluate, scene.x, scene.center)
+        self.sampler = scene.sampler()
         self.autodiff = Autodiff(scene.f, scene.space, scene.value, request.argnum, request.log)
-        self.autodiff.elsewhere = lambda: scene.evaluate(scene.x + BESIDE * scene.scales)
+        self.autodiff.elsewhere = lambda: scene.evaluate(scene.x + scene.inward(BESIDE * scene.scales))
         shorts = (scene.space.dtype, scene.value.dtype, *(() if given is None else (given.real.dtype,)))
         short = any(d.kind == "f" and d.itemsize < 8 for d in shorts)
         self.floor = judge.FLOOR_SHORT if short else judge.FLOOR
@@ -215,7 +227,7 @@ class Witnesses:
             return np.zeros_like(differ)
         same, rng = tiny.copy(), np.random.default_rng([self.request.seed, 7])
         for _ in range(2):
-            x = self.scene.x * (1 + BESIDE * rng.uniform(0.5, 1.0, self.scene.x.size))
+            x = self.scene.x + self.scene.inward(self.scene.x * BESIDE * rng.uniform(0.5, 1.0, self.scene.x.size))
             args = self.scene.at(x)
             try:
                 mine = self._matrix(yours.array(args))
@@ -234,6 +246,8 @@ class Witnesses:
     def _choose(self) -> list[Line]:
         """All coordinates, or for many a sample with directions."""
         scene = self.scene
+        if self.request.columns is not None:
+            return all_coordinates(scene.x, scene.space.dtype, self.request.columns)
         if scene.x.size <= ALL_COLUMNS:
             return all_coordinates(scene.x, scene.space.dtype)
         matrix = self.own if self.own is not None else self.ad
@@ -245,7 +259,9 @@ class Witnesses:
                 odd |= self.disagree.any(axis=0)
             self.suspects = np.flatnonzero(odd)
         weight = weight * scene.scales
-        directions, coordinates = sample(scene.x, weight, scene.space.dtype, self.request.seed, self.suspects)
+        directions, coordinates = sample(
+            scene.x, weight, scene.space.dtype, self.request.seed, self.suspects, scene.inward
+        )
         return directions + coordinates
 
     def _report_autodiff(self, findings: list[Finding]) -> None:
@@ -347,6 +363,7 @@ class Witnesses:
         if not np.all(some):  # at a stationary point: how much does f move over a natural step?
             rng = np.random.default_rng([self.request.seed, 6])
             step = rng.choice([-0.25, 0.25], self.scene.x.size) * self.scene.scales
+            step = self.scene.inward(step)
             moved = np.abs(np.nan_to_num(self.scene.evaluate(self.scene.x + step) - self.scene.center))
             visible = moved > VISIBLE * self.scene.least_noise
             out = np.where(some, out, np.where(visible, moved, np.abs(self.scene.center)))
@@ -373,7 +390,7 @@ class Witnesses:
         """Measure and judge all lines; where directions are among them, find the entries that make them fail."""
         if all(line.direction is None for line in self.lines):
             matrices = [m for m in (self.own, self.ad) if m is not None]
-            groups = worthwhile_groups(matrices) if matrices else []
+            groups = worthwhile_groups(matrices) if matrices and self.request.columns is None else []
             return judged_by_groups(self, groups) if groups else self.judged(self.lines, self.claims)
         measured = Search(self).run(self.lines)
         self.lines = [m.line for m in measured]
@@ -460,10 +477,10 @@ class Witnesses:
     def _plausible(self, x: Array, derivative: np.ndarray) -> bool:
         """Whether the measurement at another point allows that derivative, along one random direction."""
         rng = np.random.default_rng([self.request.seed, 2])
-        v = random_weights(rng, x.size) * coordinate_scales(x)
-        line = along(x, v, self.scene.space.dtype)
+        there = replace(self.scene, x=x, center=self.scene.evaluate(x))
+        line = along(x, there.inward(random_weights(rng, x.size) * coordinate_scales(x)), self.scene.space.dtype)
         noise = self.noise
-        sampler = Sampler(self.scene.evaluate, x, self.scene.evaluate(x), self.sampler.rounding)
+        sampler = there.sampler(self.sampler.rounding)
         claims: dict[str, Array | None] = {
             "yours": columns_along(self._matrix(derivative), [line]),
             "autodiff": None,

@@ -123,7 +123,9 @@ class Ladder:
     @property
     def highest(self) -> int:
         """The rung of the longest step that still tells of f at the point."""
-        longest = self.line.scale if self.base <= self.line.scale / 16 else self.line.longest
+        longest = self.line.longest
+        if self.base <= self.line.scale / 16:
+            longest = min(longest, self.line.scale)
         return max(int(np.floor(np.log(longest / self.base) / np.log(RATIO) + 1e-9)), 0)
 
     def rungs(self) -> list[int]:
@@ -178,10 +180,12 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
     noise = _noise_at(sampler, ladder, rungs)
     if ladder.line.side:
         values, base_noise, jumps = slopes, noise * 4.0 / steps, np.zeros_like(slopes)
+        if ladder.second:
+            values, base_noise = _curvatures(sampler, ladder, rungs), 16.0 * noise / steps**2
     else:
         jumps = _jumps(sampler, ladder, rungs)
         values, base_noise = slopes, noise / steps
-    if ladder.second:
+    if ladder.second and not ladder.line.side:
         values, base_noise = jumps / steps, 4.0 * noise / steps**2
     with np.errstate(all="ignore"):
         value, bar, rung_value, rung_bar = _extrapolate(ladder, rungs, steps, values, base_noise)
@@ -258,6 +262,20 @@ def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
         )
 
 
+def _curvatures(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
+    """One-sided second differences at every rung, shape (rungs, m): from f at h and h/2, with an error of order h."""
+    samples, side = ladder.line.samples, ladder.line.side
+    with np.errstate(all="ignore"):
+        return np.stack(
+            [
+                4.0
+                * ((samples[side * h] - sampler.center) - 2.0 * (samples[side * h / SIDE_RATIO] - sampler.center))
+                / h**2
+                for h in (ladder.step(k) for k in rungs)
+            ]
+        )
+
+
 def _extrapolate(
     ladder: Ladder, rungs: list[int], steps: Array, values: Array, noise: Array
 ) -> tuple[Array, Array, Array, Array]:
@@ -268,7 +286,9 @@ def _extrapolate(
     consecutive = np.array([b - a == 1 for a, b in itertools.pairwise(rungs)], dtype=bool)
     for level in range(min(LEVELS, count - 1) + 1):
         if level:
-            power = RATIO ** (2 * level) if ladder.line.side == 0 else RATIO ** (level + 1)
+            power = RATIO ** (2 * level)
+            if ladder.line.side:
+                power = RATIO ** (level if ladder.second else level + 1)
             usable = np.array([consecutive[i : i + level].all() for i in range(count - level)])[:, None]
             lower = table
             table = np.where(usable, lower[:-1] + (lower[:-1] - lower[1:]) / (power - 1), np.nan)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.numeric.box import ROOM, USED, Box
 from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.scale import Array, smallest_step
 
@@ -34,7 +35,8 @@ class Line:
         scale: the natural unit of t.
         shortest: the shortest step worth taking.
         longest: the longest step that still tells of f at the point.
-        side: 0 central, +1 or -1 where f exists on that side only.
+        side: 0 central, +1 or -1 where f exists on that side only, or bounds leave room there only.
+        blocked: bounds leave no room on either side.
         samples: t -> values of f, shape (m,); nan where f does not exist.
     """
 
@@ -44,6 +46,7 @@ class Line:
     shortest: float
     longest: float
     side: int = 0
+    blocked: bool = False
     samples: dict[float, Array] = field(default_factory=dict)
 
     def point(self, x: Array, t: float) -> Array:
@@ -78,14 +81,60 @@ class Sampler:
         center: f(x), shape (m,), which is therefore never evaluated here.
         rounding: half a unit in the last place of f's values in the precision that f computes in, shape (m,);
             that of float64 if None.
+        box: bounds that no point may leave.
+        many: f of several vectors at once, (k, n) -> (k, m), where f can do that.
     """
 
-    def __init__(self, f: Callable[[Array], Array], x: Array, center: Array, rounding: Array | None = None) -> None:
+    def __init__(
+        self,
+        f: Callable[[Array], Array],
+        x: Array,
+        center: Array,
+        rounding: Array | None = None,
+        *,
+        box: Box | None = None,
+        many: Callable[[Array], Array] | None = None,
+    ) -> None:
         self.f = f
         self.x = x
         self.center = center
         self.rounding = half_ulp(center) if rounding is None else rounding
+        self.box = box
+        self.many = many
         self.jumps: Array | None = None  # what numeric/rough.py found, kept because it is dear
+
+    def inward(self, step: Array) -> Array:
+        """A step from the point that does not leave its bounds."""
+        return step if self.box is None else self.box.inward(self.x, step)
+
+    def reach(self, line: Line, longest: float) -> tuple[float, float]:
+        """How far one may go along a line, ``longest`` at most, downwards and upwards."""
+        if self.box is None:
+            return longest, longest
+        down, up = self.box.reach(self.x, line.column, line.direction)
+        return min(down, longest), min(up, longest)
+
+    def confine(self, line: Line) -> None:
+        """Shorten a line to the room that bounds leave; where there is little on one side, to the other side."""
+        if self.box is None:
+            return
+        down, up = self.box.reach(self.x, line.column, line.direction)
+        room, most = min(down, up), max(down, up)
+        line.blocked = USED * most < 4 * line.shortest
+        if room < max(ROOM * line.scale, 16 * line.shortest) and not line.blocked:
+            line.side, room = (1 if up >= down else -1), most
+        line.longest = min(line.longest, USED * room) if not line.blocked else line.longest
+
+    def prefetch(self, points: Sequence[tuple[Line, float]]) -> None:
+        """Evaluate f at steps along lines, in one call where it takes many points."""
+        missing = list({(id(line), t): (line, t) for line, t in points if t and t not in line.samples}.values())
+        if self.many is None or len(missing) < 2:
+            for line, t in missing:
+                self.value(line, t)
+            return
+        values = self.many(np.stack([line.point(self.x, t) for line, t in missing]))
+        for (line, t), value in zip(missing, values, strict=True):
+            line.samples[t] = value
 
     def value(self, line: Line, t: float) -> Array:
         """f at step t along the line, shape (m,)."""
@@ -116,6 +165,7 @@ class Sampler:
         def served(t: Array) -> Array:
             if t.ndim == 2:
                 return np.broadcast_to(self.center, t.shape)
+            self.prefetch([(line, float(step)) for i, line in enumerate(lines) for step in t[i, 0]])
             columns = [
                 np.stack([self.value(line, float(step)) for step in t[i, 0]], axis=-1) for i, line in enumerate(lines)
             ]

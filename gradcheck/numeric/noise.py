@@ -81,19 +81,19 @@ def _rest(values: Array) -> Array:
     return np.asarray(np.max(levels, axis=0))
 
 
-def noise_level(sample: Callable[[float], Array], center: Array, shortest: float = SPACINGS[0]) -> Array:
+def noise_level(sample: Callable[[Array], Array], center: Array, shortest: float = SPACINGS[0]) -> Array:
     """Noise of every output of f along one line, at least half a unit in the last place.
 
     Args:
-        sample: t -> values of f, shape (m,), at t natural scales from the point along the line; nan where f
-            does not exist.
+        sample: steps (k,) -> values of f, shape (k, m), at so many natural scales from the point along the line; nan
+            where f does not exist.
         center: the values at t = 0, shape (m,).
         shortest: the first spacing; longer where x cannot move by so little of itself.
 
     Returns:
         Shape (m,), positive. Costs 7 evaluations, and 7 more for every spacing at which f is constant.
 
-    >>> rough = noise_level(lambda t: np.atleast_1d(np.float32(np.sin(1 + t))).astype(float), np.sin([1.0]))
+    >>> rough = noise_level(lambda t: np.float32(np.sin(1 + t))[:, None].astype(float), np.sin([1.0]))
     >>> bool(1e-9 < rough[0] < 1e-6)
     True
     """
@@ -101,12 +101,12 @@ def noise_level(sample: Callable[[float], Array], center: Array, shortest: float
         return _noise_level(sample, center, shortest)
 
 
-def _noise_level(sample: Callable[[float], Array], center: Array, shortest: float) -> Array:
+def _noise_level(sample: Callable[[Array], Array], center: Array, shortest: float) -> Array:
     level = half_ulp(center)
     for attempt, spacing in enumerate((shortest, *(s for s in SPACINGS if s > shortest))):
         for side in (1.0, -1.0):  # the domain may end on one side of the point
             # Without the centre: f may jump there, which is no noise.
-            values = np.stack([sample(side * k * spacing) for k in range(1, POINTS + 1)])
+            values = sample(np.asarray(side * spacing * np.arange(1, POINTS + 1), dtype=np.float64))
             if np.all(np.isfinite(values)):
                 break
         else:

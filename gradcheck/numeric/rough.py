@@ -39,7 +39,9 @@ def jump_size(sampler: Sampler, line: Line, reach: float, noise: Array) -> Array
     >>> jump_size(s, coordinate(s.x, 0, 1.0, 1.0, s.x.dtype), 0.1, np.array([1e-16])).round(9)
     array([1.e-06])
     """
-    grid = np.linspace(-reach, reach, PARTS + 1)
+    down, up = sampler.reach(line, reach)
+    grid = np.linspace(-down, up, PARTS + 1)
+    sampler.prefetch([(line, float(t)) for t in grid])
     values = np.stack([sampler.value(line, float(t)) for t in grid])
     deviations = _deviations(np.diff(values, axis=0))
     out = np.zeros(values.shape[1])

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Verdict
 from gradcheck.frames import relative as relative_path
-from gradcheck.outcomes import Outcome, Problem, Run, Status, worst_point
+from gradcheck.outcomes import Outcome, Problem, Run, Status
 from gradcheck.report import numbers
 from gradcheck.report.style import Style
 
@@ -164,7 +164,8 @@ class _Report:
         resolution = max((e.resolution for e in result.entries if e.resolution is not None), default=None)
         if resolution is not None:
             parts[-1] += f" (resolution {numbers.relative(resolution)})"
-        parts.append(f"{result.evaluations} evaluations")
+        calls = f" in {result.f_calls} calls" if result.stacked else ""
+        parts.append(f"{result.evaluations} evaluations{calls}")
         self.head(outcome, result, ", ".join(part for part in parts if part))
         self.findings(result.findings)
 
@@ -204,8 +205,11 @@ class _Report:
         self.findings(result.findings)
         # The values that -v adds have a line for the point, too.
         if result.points and not (self.style.verbose and len(result.points) == 1):
-            at = worst_point(result)
+            at = result.worst_point
             self.point(result.points[at], f"point {at + 1}" if len(result.points) > 1 else "point", result)
+        if result.simpler is not None:
+            cost = f"  (fails alike; found in {result.shrinking} further evaluations)"
+            self.line(("simpler: ", "dim"), result.simpler.text or "", (cost, "dim"), indent=2)
         if outcome.reproduce:
             self.line(("reproduce: ", "cyan"), outcome.reproduce, indent=2, wrap=False)
 

@@ -100,7 +100,7 @@ WAITING: dict[str, str | None] = {
 LOCK = threading.RLock()
 _being_loaded: set[str] = set()
 # How many modules there were when none of them was waited for.
-_modules_seen = 0
+modules_seen = 0
 
 
 def load_for_loaded_modules() -> bool:
@@ -108,12 +108,12 @@ def load_for_loaded_modules() -> bool:
 
     Called at the start of every trace, and for a function of NumPy's without a rule.
     """
-    global _modules_seen
+    global modules_seen
     count = len(sys.modules)
-    if count == _modules_seen:  # a trace is too short to look through all names each time
+    if count == modules_seen:  # a trace is too short to look through all names each time
         return False
     if WAITING.keys().isdisjoint(sys.modules.keys()):
-        _modules_seen = count
+        modules_seen = count
         return False
     # Another thread that comes meanwhile waits until the rules are there. A thread can take the lock again: to import
     # rules may run code that asks for this.

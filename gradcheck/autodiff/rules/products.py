@@ -10,6 +10,7 @@ differentiation*, Oxford NA-08/01, 2008, section 2.1.
 from __future__ import annotations
 
 import warnings
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,13 @@ def _matmul_vjp_right(_y: Any, a: Any, b: Any) -> Any:
         return lambda g: unbroadcast(np.matmul(g[..., None, :], a)[..., 0, :], shape_b)
     return lambda g: unbroadcast(np.matmul(_swap(a), g), shape_b)
 
+
+def _codes_inside(*makers: Any) -> frozenset[CodeType]:
+    return frozenset(c for make in makers for c in make.__code__.co_consts if isinstance(c, CodeType))
+
+
+#: The code of what takes a cotangent back through a product; the other operand is its free variable ``a`` or ``b``.
+PRODUCT_PULLS = _codes_inside(_matmul_vjp_left, _matmul_vjp_right)
 
 MATMUL = Primitive(
     lambda a, b: np.matmul(a, b), [_matmul_vjp_left, _matmul_vjp_right], ["linear", "linear"], name="matmul"

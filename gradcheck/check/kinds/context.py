@@ -160,6 +160,9 @@ def _one_occurrence(p: Evidence, k: int, at: int) -> Array | None:
     """The derivative if of repeated indices into x one counts: f of x[index] and of an index without repetition."""
     args, index = list(_args(p)), _args(p)[k]
     x, n = np.asarray(args[p.scene.argnum]), p.inner[0]
+    box = p.scene.box
+    if box is not None and (np.ptp(box.lower) > 0 or np.ptp(box.upper) > 0):
+        return None  # what stands at another place has other bounds
     if not index.size or np.min(index) < 0 or np.max(index) >= n or np.unique(index).size == index.size:
         return None
     args[p.scene.argnum], args[k] = x[index], np.arange(index.size, dtype=index.dtype)
@@ -263,6 +266,8 @@ def _elsewhere(pool: Pool) -> list[tuple[Array, Mask, Mask]]:
     for _ in range(ELSEWHERE):
         x = rng.choice(sizes, p.scene.x.size) * rng.uniform(0.7, 1.3, p.scene.x.size)
         x = x * rng.choice([-1.0, 1.0], x.size)
+        if p.scene.box is not None:
+            x = np.where((p.scene.box.lower <= x) & (x <= p.scene.box.upper), x, p.scene.x)
         args = p.scene.at(x)
         try:
             own = p.yours.array(args)

@@ -194,9 +194,10 @@ def methods(cls: type, handlers: Mapping[str, Handler], *, always: Iterable[str]
             continue
         if (cls, name) in STATUS:
             raise ValueError(f"{cls.__module__}.{cls.__name__}.{name} has two rules")
-        _ORIGINAL[cls, name] = getattr(cls, name)
+        _ORIGINAL[cls, name] = twin(getattr(cls, name))
         STATUS[cls, name] = "exact"
         names[name] = _stand_in(_ORIGINAL[cls, name], handler, name in always)
+        names[name].__wrapped__ = getattr(cls, name)
     shadow_class(cls, names, eager=eager)
 
 
