@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         vjp,
     )
     from gradcheck.check import CheckError, Entry, Finding, Point, Result, Verdict, WrongDerivative, check
+    from gradcheck.declared import case
     from gradcheck.errors import GradcheckError
 
 _HOMES = {
@@ -73,6 +74,7 @@ _HOMES = {
         "tensor_jacobian_product", "value_and_grad", "value_and_jacobian", "vector_jacobian_product", "vjp",
     ),
     "gradcheck.check": ("CheckError", "Entry", "Finding", "Point", "Result", "Verdict", "WrongDerivative"),
+    "gradcheck.declared": ("case",),
     "gradcheck.errors": ("GradcheckError",),
     # For `from gradcheck import isinstance`; not listed, so that `from gradcheck import *` leaves Python's own alone.
     "gradcheck.builtins": ("dict", "isinstance", "list", "tuple", "type"),
@@ -89,6 +91,7 @@ __all__ = [
     "Verdict",
     "WrongDerivative",
     "__version__",
+    "case",
     "check",
     "checkpoint",
     "def_linear",

@@ -9,34 +9,39 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from gradcheck._version import __version__
-from gradcheck.errors import GradcheckError, Interrupted
+from gradcheck.errors import GradcheckError
+from gradcheck.help import (
+    NO_TARGET,
+    NOT_CONFIGURED,
+    OTHER,
+    REPORT,
+    TARGET,
+    TARGET_HELP,
+    VERDICT,
+    WHAT,
+    WHERE,
+    GroupedHelp,
+)
 from gradcheck.report import FORMATS, load, render
 from gradcheck.report.style import Style, escaped
-from gradcheck.settings import Settings, SettingsError
+from gradcheck.settings import RunOptions, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
 
 if TYPE_CHECKING:
+    from gradcheck.configuration import Configuration, Value
+    from gradcheck.discovery import Plan
+    from gradcheck.outcomes import Run
     from gradcheck.outputs import Destination
 
-WRONG, COULD_NOT_RUN, BUG, INTERRUPTED = 1, 2, 4, 130
+OK, WRONG, COULD_NOT_RUN, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 4, 5, 130
 
-WHAT, WHERE, VERDICT, REPORT, OTHER = (
-    *("What to check", "Where to check it", "Verdict", "Report"),
-    "Other",
-)
-
-TARGET = "TARGET"
-TARGET_HELP = "module:function, path/to/file.py:function, or with Class.method after the colon."
 HELP = """\
 Tell whether the derivative of a numerical Python function is right.
 
@@ -53,6 +58,9 @@ Examples:
   gradcheck model.py:Model.fun -v      a method; all partial derivatives shown
   gradcheck scipy.optimize:rosen --order 2   the Hessian; finds rosen_hess
   gradcheck model.py:loss --report junit=report.xml --report html=report.html
+  gradcheck model.py:loss -f json -o report.json
+  gradcheck src        checks declared in a file or folder (@gradcheck.case)
+  gradcheck            checks configured in pyproject.toml ([tool.gradcheck])
 
 \b
 The hand-written derivative of f is found beside f by its name: f_grad,
@@ -65,26 +73,6 @@ Exit codes:
   1  a derivative is wrong         4  a bug in gradcheck
   2  a check could not run         5  nothing was checked
 """
-
-
-class _GroupedHelp(TyperCommand):
-    """typer's plain help with the options under the headings that ``rich_help_panel`` names."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["[OPTIONS]", f"[{TARGET}]..."]  # typer before 0.29 leaves out the dots
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if param.param_type_name == "argument":
-                record = (TARGET, TARGET_HELP)
-            if record is not None:
-                groups[getattr(param, "rich_help_panel", None) or OTHER].append(record)
-        for title in (WHAT, WHERE, VERDICT, REPORT, OTHER):
-            with formatter.section(title):
-                formatter.write_dl(groups[title])
-
 
 app = typer.Typer(
     add_completion=True,
@@ -104,8 +92,9 @@ def _option(group: str, *names: str, text: str, metavar: str | None = None, **mo
     return typer.Option(*names, help=text, metavar=metavar, rich_help_panel=group, show_default=False, **more)
 
 
-@app.command(cls=_GroupedHelp, help=HELP, no_args_is_help=True)
+@app.command(cls=GroupedHelp, help=HELP)
 def gradcheck(
+    ctx: typer.Context,
     targets: Annotated[
         list[str] | None,
         typer.Argument(
@@ -126,7 +115,7 @@ def gradcheck(
         ),
     ] = None,
     grad: Annotated[
-        str,
+        str | None,
         _option(
             WHAT,
             "--grad",
@@ -135,12 +124,12 @@ def gradcheck(
             text="Hand-written derivative: auto (by name, default), none, returned (f returns both),"
             " a function beside f, or a target.",
         ),
-    ] = "auto",
+    ] = None,
     order: Annotated[
-        int, _option(WHAT, "--order", metavar="1|2", text="1: gradient or Jacobian (default), 2: Hessian.")
-    ] = 1,
+        int | None, _option(WHAT, "--order", metavar="1|2", text="1: gradient or Jacobian (default), 2: Hessian.")
+    ] = None,
     hessp: Annotated[
-        str,
+        str | None,
         _option(
             WHAT,
             "--hessp",
@@ -148,16 +137,16 @@ def gradcheck(
             text="For --order 2, the hand-written product of the Hessian with a vector, hessp(x, v, ...): auto (by"
             " name, default), none, a function beside f, or a target.",
         ),
-    ] = "auto",
+    ] = None,
     vectorized: Annotated[
-        bool,
+        bool | None,
         _option(
             WHAT,
-            "--vectorized",
+            "--vectorized/--no-vectorized",
             text="The function takes many points in one call: the argument with one further axis, the first or the"
             " last, (k, n) or (n, k); its value has that axis, too: (k,). Other arguments stay as they are.",
         ),
-    ] = False,
+    ] = None,
     at: Annotated[
         list[str] | None,
         _option(
@@ -196,7 +185,7 @@ def gradcheck(
             text="How many points to find. Default 5; 1 where all parameters have defaults, 2 if one is 0 or 1.",
         ),
     ] = None,
-    seed: Annotated[int, _option(WHERE, "--seed", metavar="N", text="Of everything random. Default 0.")] = 0,
+    seed: Annotated[int | None, _option(WHERE, "--seed", metavar="N", text="Of everything random. Default 0.")] = None,
     pythonpath: Annotated[
         list[str] | None,
         _option(
@@ -223,24 +212,27 @@ def gradcheck(
         float | None, _option(VERDICT, "--atol", metavar="X", text="Accept absolute differences up to X.")
     ] = None,
     allow_inconclusive: Annotated[
-        bool, _option(VERDICT, "--allow-inconclusive", text="Exit with 0 also if checks are inconclusive.")
-    ] = False,
+        bool | None,
+        _option(
+            VERDICT, "--allow-inconclusive/--no-allow-inconclusive", text="Exit with 0 also if checks are inconclusive."
+        ),
+    ] = None,
     strict: Annotated[
-        bool,
+        bool | None,
         _option(
             VERDICT,
-            "--strict",
+            "--strict/--no-strict",
             text="Autodiff refuses functions without a rule; else it takes differences of that call.",
         ),
-    ] = False,
+    ] = None,
     no_autodiff: Annotated[
-        bool,
+        bool | None,
         _option(
             VERDICT,
-            "--no-autodiff",
+            "--no-autodiff/--autodiff",
             text="Compare yours with the measurement alone: for compiled code that breaks when it is traced.",
         ),
-    ] = False,
+    ] = None,
     budget: Annotated[
         str | None,
         _option(
@@ -250,10 +242,19 @@ def gradcheck(
             text="Stop a check after N evaluations, or after TIME (30s, 2min); what is open then is inconclusive.",
         ),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        _option(
+            VERDICT,
+            "--ignore",
+            metavar="CODE",
+            text="Do not count findings of this code (GC201) or these (GC3). Repeat it.",
+        ),
+    ] = None,
     format: Annotated[
-        str,
+        str | None,
         _option(REPORT, "--format", "-f", metavar="|".join(FORMATS), text="Format of the report. Default full."),
-    ] = "full",
+    ] = None,
     output: Annotated[
         Path | None, _option(REPORT, "--output", "-o", metavar="FILE", text="Write the report to a file.")
     ] = None,
@@ -276,26 +277,26 @@ def gradcheck(
         ),
     ] = None,
     color: Annotated[
-        str,
+        str | None,
         _option(
             REPORT,
             "--color",
             metavar="auto|always|never",
             text="Default auto: on a terminal, unless NO_COLOR is set.",
         ),
-    ] = "auto",
+    ] = None,
     quiet: Annotated[
-        int,
+        int | None,
         _option(
             REPORT,
             "--quiet",
             "-q",
             count=True,
-            text="Failures and summary only; -qq: nothing but the exit code.",
+            text="Findings and summary only; -qq: nothing but the exit code.",
         ),
-    ] = 0,
+    ] = None,
     verbose: Annotated[
-        int,
+        int | None,
         _option(
             REPORT,
             "--verbose",
@@ -303,13 +304,46 @@ def gradcheck(
             count=True,
             text="Show all partial derivatives and points; -vv: however many.",
         ),
-    ] = 0,
+    ] = None,
     traceback: Annotated[
-        bool, _option(REPORT, "--traceback", text="Show the whole traceback of errors in your code.")
+        bool | None,
+        _option(REPORT, "--traceback/--no-traceback", text="Show the whole traceback of errors in your code."),
+    ] = None,
+    no_partners: Annotated[
+        bool | None,
+        _option(
+            OTHER,
+            "--no-partners/--partners",
+            text="In files and folders run declared checks only, not derivatives found by name.",
+        ),
+    ] = None,
+    allow_empty: Annotated[
+        bool | None,
+        _option(OTHER, "--allow-empty/--no-allow-empty", text="Exit with 0 also if there is nothing to check."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        _option(OTHER, "--jobs", "-j", metavar="N", text="Run N checks at a time, in processes; 0: one a processor."),
+    ] = None,
+    list_checks: Annotated[bool, _option(OTHER, "--list", text="List the checks that would be run, and exit.")] = False,
+    config: Annotated[
+        str | None,
+        _option(OTHER, "--config", metavar="FILE", text="Configuration, in place of the pyproject.toml that is found."),
+    ] = None,
+    isolated: Annotated[
+        bool, _option(OTHER, "--isolated", text="Use no configuration, environment variables or declared checks.")
+    ] = False,
+    show_settings: Annotated[
+        bool, _option(OTHER, "--show-settings", text="Show every option with its value and origin, and exit.")
     ] = False,
     explain: Annotated[
         str | None,
-        _option(OTHER, "--explain", metavar="CODE", text="Explain a code of the report, as GC101, and exit."),
+        _option(
+            OTHER,
+            "--explain",
+            metavar="CODE|all",
+            text="Explain a code of the report, as GC101, and exit; all: list them.",
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -320,145 +354,176 @@ def gradcheck(
     try:
         if explain is not None:
             from gradcheck.explain import explain as explanation
+            from gradcheck.explain import listed
 
-            typer.echo(explanation(explain), nl=False)
+            typer.echo(listed() if explain.strip().lower() == "all" else explanation(explain), nl=False)
             raise typer.Exit
-        from gradcheck.outputs import destinations, studies_for
+        from gradcheck.configuration import load as load_configuration
+        from gradcheck.configuration import shown_settings
+        from gradcheck.outputs import destinations
 
-        _one_of("--format", format, tuple(FORMATS))
-        files = destinations(report or (), output, format, plot)
-        settings = Settings(
-            argnum=tuple(argnum or ("0",)),
-            grad=grad,
-            order=order,
-            hessp=hessp,
-            at=tuple(at or ()),
-            shape=tuple(shape or ()),
-            bounds=tuple(bounds or ()),
-            vectorized=vectorized,
-            points=points,
-            seed=seed,
-            rtol=rtol,
-            atol=atol,
-            allow_inconclusive=allow_inconclusive,
-            strict=strict,
-            no_autodiff=no_autodiff,
-            budget=budget,
-            shrink=shrink,
-            pythonpath=tuple(pythonpath or ()),
-            studies=studies_for(files, format),
-        )
-        _one_of("--color", color, ("auto", "always", "never"))
-        if not targets:
-            raise SettingsError("no target is given", hint="name a function: gradcheck model.py:f (-h for more)")
+        configuration = load_configuration(_given(ctx), os.environ, file=config, isolated=isolated)
+        for remark in configuration.remarks:
+            typer.echo(escaped(f"gradcheck: {remark}"), err=True)
+        values = configuration.values()
+        _one_of(values["format"], tuple(FORMATS))
+        _one_of(values["color"], ("auto", "always", "never"))
+        configuration.settings()
+        if show_settings:
+            typer.echo(shown_settings(configuration), nl=False)
+            raise typer.Exit
+        options = configuration.run_options()
+        files = destinations(options.report, _path(options.output), options.format, _path(options.plot))
+        if not targets and not configuration.checks and not options.allow_empty:
+            file = configuration.file
+            configured = f"{file.name} configures no check" if file else NOT_CONFIGURED
+            if _given(ctx):
+                hint = "name a function: gradcheck model.py:f (-h for more)"
+                raise SettingsError(f"no target is given, and {configured}", hint=hint)
+            typer.echo("\n".join((ctx.get_usage(), "", f"No target is given, and {configured}.", *NO_TARGET)), err=True)
+            raise typer.Exit(COULD_NOT_RUN)
     except GradcheckError as err:
         complain(err)
         raise typer.Exit(COULD_NOT_RUN) from None
-    look = Style(verbose=verbose, quiet=quiet, traceback=traceback)
-    raise typer.Exit(check(targets, settings, look, format=None if output else format, files=files, color=color))
+    try:
+        code = check(targets or [], configuration, options, files, listed=list_checks)
+    except KeyboardInterrupt:
+        # Before or after the checks: run() keeps what was finished.
+        typer.echo("gradcheck: interrupted", err=True)
+        code = INTERRUPTED
+    raise typer.Exit(code)
 
 
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise SettingsError(f"{option} {value}: not one of {', '.join(choices)}")
+def _given(ctx: typer.Context) -> dict[str, Any]:
+    """The options that stand on the command line, by the names of the parameters, which are those of the settings."""
+    return {
+        name: value
+        for name, value in ctx.params.items()
+        if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
+
+
+def _one_of(value: Value, choices: tuple[str, ...]) -> None:
+    if value.value not in choices:
+        raise SettingsError(f"{value.source}: {value.value} is not one of {', '.join(choices)}")
 
 
 def complain(err: GradcheckError) -> None:
     """Tell a mistake in the options: two lines on stderr."""
     place = f" ({err.where})" if err.where else ""
-    typer.echo(escaped(f"gradcheck: {err.message}{place}"), err=True)
+    code = f"{err.code}: " if err.code else ""
+    typer.echo(escaped(f"gradcheck: {code}{err.message}{place}"), err=True)
     if err.hint:
         typer.echo(escaped(f"  hint: {err.hint}"), err=True)
 
 
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
 def check(
     targets: list[str],
-    settings: Settings,
-    look: Style,
-    *,
-    format: str | None,
-    color: str,
+    configuration: Configuration,
+    options: RunOptions,
     files: Sequence[Destination] = (),
+    *,
+    listed: bool = False,
 ) -> int:
-    """Run the checks and write the reports, to ``files`` and, with a format, to stdout; returns the exit code."""
+    """Run the checks and write the reports, or list the checks; returns the exit code."""
     # The command's process ends after this: a test's does not, and wants its stdout back.
     with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
-        from gradcheck.outputs import write_all
-        from gradcheck.runner import run
+        from gradcheck.discovery import discover
+        from gradcheck.outputs import studies_for
+        from gradcheck.runner import listing
 
         # Before the user's folder is first on the path.
-        load(format or "full")
+        load(options.format)
         for file in files:
             file.load()
-
-        with _Progress(enabled=_shows_progress(look)) as progress:
-            result = run(targets, settings, progress.update if progress.enabled else None)
-        unwritten = write_all(result, files, _style(look, None, color), stdout)
         try:
-            if format is not None:
-                stdout.write(render(format, result, _style(look, stdout, color)))
-        except OutputError as err:
-            unwritten.append(err)
-        for each in unwritten:
-            complain(each)
-        # A wrong derivative, or a bug, is still that.
-        return COULD_NOT_RUN if unwritten and result.exit_code not in (WRONG, BUG) else result.exit_code
+            plan = discover(targets, configuration).studied(studies_for(files, options.format))
+        except GradcheckError as err:
+            complain(err)
+            return COULD_NOT_RUN
+        _remarks(plan, options)
+        if listed:
+            stdout.write(listing(plan))
+            return _listed(plan, options)
+        result = _run(plan, targets, configuration, options)
+        unwritten = _write(result, options, files, stdout)
+        if result.interrupted:
+            typer.echo(escaped(f"gradcheck: {result.interrupted}"), err=True)
+        # A wrong derivative, a bug or an interrupt is still that.
+        return COULD_NOT_RUN if unwritten and result.exit_code not in (WRONG, BUG, INTERRUPTED) else result.exit_code
 
 
-def _style(look: Style, stdout: Output | None, color: str) -> Style:
+def _run(plan: Plan, targets: list[str], configuration: Configuration, options: RunOptions) -> Run:
+    """Carry out the plan, with a bar if it takes long."""
+    from gradcheck.progress import ProgressBar, wanted
+    from gradcheck.runner import run
+
+    with ProgressBar(color=wants_color(options.color, True, os.environ)) as bar:
+        show = bar.update if wanted(options.quiet) else None
+        jobs = options.jobs or os.cpu_count() or 1
+        if jobs > 1 and len(plan.items) > 1:
+            from gradcheck.jobs import run_in_processes
+
+            request = (targets, configuration)
+            return run_in_processes(plan, configuration.settings(), request, jobs, show, stays_alive)
+        return run(plan, configuration.settings(), show, allow_empty=options.allow_empty)
+
+
+def _write(result: Run, options: RunOptions, files: Sequence[Destination], stdout: Output) -> bool:
+    """Write all reports; whether one could not be written, which is told."""
+    from gradcheck.outputs import write_all
+
+    unwritten = write_all(result, files, _style(options, None), stdout)
+    try:
+        if options.output is None:
+            stdout.write(render(options.format, result, _style(options, stdout)))
+    except OutputError as err:
+        unwritten.append(err)
+    for each in unwritten:
+        complain(each)
+    return bool(unwritten)
+
+
+def _listed(plan: Plan, options: RunOptions) -> int:
+    """Tell the targets that cannot be listed; returns the exit code."""
+    from gradcheck.runner import problems_of
+
+    for problem in problems_of(plan):
+        place = f" ({problem.where})" if problem.where else ""
+        typer.echo(escaped(f"gradcheck: {problem.code}: {problem.message}{place}"), err=True)
+    if any(problem.bug for problem in problems_of(plan)):
+        return BUG
+    nothing = OK if options.allow_empty else NOTHING
+    return COULD_NOT_RUN if problems_of(plan) else OK if plan.items else nothing
+
+
+def _remarks(plan: Plan, options: RunOptions) -> None:
+    """Tell on stderr what is not in the report: files without checks, and that nothing is there at all."""
+    if options.quiet >= 2:
+        return
+    for remark in plan.remarks:
+        typer.echo(escaped(f"gradcheck: {remark}"), err=True)
+    if plan.nothing and not options.allow_empty:
+        complain(SettingsError(f"nothing was checked: {plan.nothing}", hint=plan.hint, code=""))
+
+
+def _style(options: RunOptions, stdout: Output | None) -> Style:
     """How the report looks at its destination; None is a file."""
     terminal = stdout is not None and stdout.is_terminal
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdigit() and int(columns) > 0 else stdout.columns if stdout else None
     return Style(
-        color=wants_color(color, terminal, os.environ if stdout else {}),
+        color=wants_color(options.color, terminal, os.environ if stdout else {}),
         width=(width or 80) if terminal else None,
         ascii=stdout is not None and not can_write("±×─", stdout.encoding),
-        verbose=look.verbose,
-        quiet=look.quiet,
-        traceback=look.traceback,
+        verbose=options.verbose,
+        quiet=options.quiet,
+        traceback=options.traceback,
     )
-
-
-def _shows_progress(look: Style) -> bool:
-    return not look.quiet and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
-class _Progress:
-    """A bar on stderr for checks that take more than a second; rich is loaded only then."""
-
-    def __init__(self, enabled: bool) -> None:
-        self.enabled = enabled
-        self._started = time.monotonic()
-        self._bar: Any = None
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def update(self, name: str, done: int, total: int) -> None:
-        if self._bar is None:
-            if time.monotonic() - self._started < 1.0:
-                return
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-            console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-            # The user's prints go their own way, not through rich.
-            self._bar = Progress(
-                *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            self._bar.start()
-        if name not in self._tasks:
-            for task in self._tasks.values():
-                self._bar.update(task, visible=False)
-            self._tasks[name] = self._bar.add_task(name, total=total)
-        self._bar.update(self._tasks[name], completed=done, total=max(total, done))
 
 
 # Set by __main__ in the process of the command: see check().
@@ -477,8 +542,6 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
     try:
         app(arguments, prog_name="gradcheck", standalone_mode=True)
     except SystemExit as end:
-        if end.code == INTERRUPTED and sys.stderr is not None:
-            sys.stderr.write(escaped(f"gradcheck: interrupted{_place_of(end)}") + "\n")
         return end.code if isinstance(end.code, int) else BUG if end.code else 0
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -492,16 +555,6 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
     except Exception as err:
         return _own_bug(err)
     return 0
-
-
-def _place_of(end: BaseException) -> str:
-    """`` in model.py:f at x=2.0 (model.py:3)``, where Ctrl-C came while the user's code ran."""
-    cause: BaseException | None = end
-    while cause is not None:
-        if isinstance(cause, Interrupted):
-            return f" in {cause}"
-        cause = cause.__cause__ or cause.__context__
-    return ""
 
 
 def _own_bug(err: Exception) -> int:

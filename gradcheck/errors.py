@@ -20,7 +20,7 @@ class Location:
         return f"{self.file}:{self.line}"
 
 
-class Interrupted(KeyboardInterrupt):
+class InterruptedCall(KeyboardInterrupt):
     """Ctrl-C while the user's code ran; its text says in which function, at which point."""
 
 

@@ -5,9 +5,11 @@ Floor of settings. Loads nothing heavy.
 
 from __future__ import annotations
 
+import difflib
 import textwrap
 
 from gradcheck.check.codes import CODES, Code
+from gradcheck.examples import HELP
 from gradcheck.settings import SettingsError
 
 # Mistakes in the request, found before any check runs.
@@ -56,11 +58,24 @@ REQUEST_CODES: dict[str, Code] = {
         "the argument named by --argnum cannot be checked",
         "The function has no such argument, or it holds no floats: an integer, a flag or text has no derivative.",
     ),
+    "GC008": Code(
+        "bad-configuration",
+        "a configuration cannot be understood",
+        "[tool.gradcheck] of a pyproject.toml, a gradcheck.toml, an environment variable GRADCHECK_* or a decorator"
+        " @gradcheck.case has an option that there is not, or a value that the option cannot have. Nothing is run on a"
+        " configuration that is only half understood.",
+    ),
 }
 
 
+TABLE: dict[str, Code] = {**REQUEST_CODES, **CODES}
+
+
 def explain(code: str) -> str:
-    """The explanation of a code as text of a few lines.
+    """The explanation of a code as text: what it is, why it comes about, an example, and what to do.
+
+    Args:
+        code: as it stands in a report, or its name.
 
     Raises:
         SettingsError: there is no such code.
@@ -68,9 +83,32 @@ def explain(code: str) -> str:
     >>> explain("gc005").splitlines()[0]
     'GC005 bad-point: the point given with --at or --shape cannot be read'
     """
-    table = {**REQUEST_CODES, **CODES}
     wanted = code.strip().upper()
-    if wanted not in table:
-        raise SettingsError(f"--explain: there is no code '{code}'", hint="the codes are " + ", ".join(sorted(table)))
-    row = table[wanted]
-    return f"{wanted} {row.kind}: {row.title}\n\n{textwrap.fill(row.explanation, 88)}\n"
+    wanted = next((known for known, row in TABLE.items() if row.kind.upper() == wanted), wanted)
+    if wanted not in TABLE:
+        raise SettingsError(f"--explain: there is no code '{code}'", hint=_hint(wanted))
+    row, more = TABLE[wanted], HELP[wanted]
+    example = textwrap.indent(more.example, "  ")
+    return "\n\n".join(
+        (
+            f"{wanted} {row.kind}: {row.title}",
+            textwrap.fill(row.explanation, 88),
+            f"Example:\n{example}",
+            textwrap.fill(f"What to do: {more.remedy}", 88) + "\n",
+        )
+    )
+
+
+def _hint(wanted: str) -> str:
+    """Codes that begin alike, or that are nearly the same; else how to see them all."""
+    alike = [code for code in TABLE if wanted and code.startswith(wanted)]
+    names = {row.kind.upper(): code for code, row in TABLE.items()}
+    near = difflib.get_close_matches(wanted, [*TABLE, *names], 3, cutoff=0.7)
+    found = alike or [names.get(name, name) for name in near]
+    listed = [f"{code} ({TABLE[code].kind})" for code in found[:12]]
+    return "did you mean " + ", ".join(listed) + "?" if listed else "the codes are listed by --explain all"
+
+
+def listed() -> str:
+    """All codes with their titles, a line each."""
+    return "".join(f"{code}  {TABLE[code].kind:<34} {TABLE[code].title}\n" for code in sorted(TABLE))

@@ -23,7 +23,7 @@ from gradcheck.settings import SettingsError
 from gradcheck.streams import Output, OutputError
 
 if TYPE_CHECKING:
-    from gradcheck.runner import Run
+    from gradcheck.outcomes import Run
 
 #: Names of standard output, which is not where these lead while the user's code runs.
 STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")

@@ -60,7 +60,7 @@ _NO_DERIVATIVE = frozenset(
         *("numeric", "numerical", "num", "approx", "fd"),
     )
 )
-_GENERAL = {
+GENERAL = {
     1: (
         *(
             "{f}_grad",
@@ -77,7 +77,7 @@ _GENERAL = {
     2: ("{f}_hess", "{f}_hessian", "hess_{f}", "hessian_{f}", "d2{f}", "d2_{f}", "{f}_der2"),
     PRODUCT: ("{f}_hess_prod", "{f}_hessp", "{f}_hvp", "hessp_{f}", "hvp_{f}", "{f}_hessian_product"),
 }
-_FOR_ARGUMENT = {
+FOR_ARGUMENT = {
     1: (
         "{f}_grad_{x}",
         "grad_{f}_{x}",
@@ -92,7 +92,7 @@ _FOR_ARGUMENT = {
     PRODUCT: ("{f}_hessp_{x}", "{f}_hvp_{x}"),
 }
 # `loss_fn` has its gradient in `loss_grad` as often as in `loss_fn_grad`.
-_STEMS = ("_fun", "_func", "_fn", "_value", "_objective")
+STEMS = ("_fun", "_func", "_fn", "_value", "_objective")
 
 
 @dataclass(frozen=True)
@@ -264,14 +264,14 @@ def _candidates(
     """Names to look for, best first; True where the name says the argument too."""
     name = "__call__" if owner is _original(target) else target.last_name
     stems = [name]
-    for suffix in _STEMS:
+    for suffix in STEMS:
         stem = name.removesuffix(suffix)
         if stem not in (name, "") and not callable(getattr(owner, stem, None)):
             stems.append(stem)
     for stem in stems:
-        yield from ((pattern.format(f=stem, x=argument), True) for pattern in _FOR_ARGUMENT[order])
+        yield from ((pattern.format(f=stem, x=argument), True) for pattern in FOR_ARGUMENT[order])
     for stem in stems:
-        yield from ((pattern.format(f=stem), False) for pattern in _GENERAL[order])
+        yield from ((pattern.format(f=stem), False) for pattern in GENERAL[order])
     yield from ((bare, False) for bare in _bare(owner, name, order, remarks))
 
 
@@ -357,12 +357,12 @@ def _belongs_to_another(owner: Any, name: str, function: str) -> bool:
     for other in dir(owner):
         if other in (name, function) or other.startswith("__") or not _is_defined(owner, other):
             continue
-        patterns = [*_GENERAL[1], *_GENERAL[2], *_GENERAL[PRODUCT], "{f}_backward", "backward_{f}"]
+        patterns = [*GENERAL[1], *GENERAL[2], *GENERAL[PRODUCT], "{f}_backward", "backward_{f}"]
         if any(name == pattern.format(f=other) for pattern in patterns):
             return True
         if any(
             name.startswith(pattern.format(f=other, x=""))
-            for pattern in (*_FOR_ARGUMENT[1], *_FOR_ARGUMENT[2])
+            for pattern in (*FOR_ARGUMENT[1], *FOR_ARGUMENT[2])
             if pattern.endswith("{x}")
         ):
             return True

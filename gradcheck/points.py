@@ -74,14 +74,34 @@ def read_at(text: str, target: Target, seed: int, pythonpath: Sequence[str] = ()
         made = maker.function()
     except (Exception, SystemExit) as err:
         raise PointError(f"--at {text}: it raised {describe(err)}", where=user_location(err)) from err
+    return values_of(made, target, f"--at {text}: it returned", call=False)
+
+
+def values_of(made: Any, target: Target, label: str, *, call: bool = True) -> dict[str, Any]:
+    """Values by parameter name from Python values: a mapping, a tuple in order, or one for the first parameter.
+
+    Args:
+        made: these values, or a function that returns them.
+        label: begins the messages.
+        call: whether a function is to be called for them.
+
+    Raises:
+        PointError: they do not fit the parameters, or the function raises.
+    """
+    if call and callable(made):
+        try:
+            made = made()
+        except (Exception, SystemExit) as err:
+            raise PointError(f"{label} raised {describe(err)}", where=user_location(err)) from err
+    names = [p.name for p in parameters_of(target, at_least=12)]
     if isinstance(made, Mapping):
         unknown = [name for name in made if name not in names]
         if unknown:
-            raise PointError(f"--at {text}: it returned a value for '{unknown[0]}', which {target.name} does not take")
+            raise PointError(f"{label} a value for '{unknown[0]}', which {target.name} does not take")
         return {name: as_array(value) if isinstance(value, list) else value for name, value in made.items()}
     values = made if isinstance(made, tuple) else (made,)
     if len(values) > len(names):
-        raise PointError(f"--at {text}: it returned {len(values)} values, {target.name} takes {len(names)}")
+        raise PointError(f"{label} {len(values)} values, {target.name} takes {len(names)}")
     arrays = [as_array(value) if isinstance(value, list) else value for value in values]
     return dict(zip(names, arrays, strict=False))
 
@@ -308,7 +328,7 @@ def _given_points(request: Request, parameters: Sequence[Parameter], fixed: dict
     args = tuple(fixed[p.name] for p in parameters)
     if request.known:
         defaulted = [p.name for p in parameters if p.name not in request.known]
-        how = "given with --at" + (f", default {', '.join(defaulted)}" if defaulted else "")
+        how = request.how + (f", default {', '.join(defaulted)}" if defaulted else "")
         return [Point(args, how, None, write_point(request, parameters, args))]
     points = [Point(args, "defaults of the parameters", None, write_point(request, parameters, args))]
     varied = [at for at, p in enumerate(parameters) if at != request.argnum and varies(request, p)]

@@ -37,6 +37,7 @@ class Request:
             for all.
         seconds: how long one call may take at most, or None for what others take.
         notes: where remarks go that the report is to show.
+        how: who has given the known values, for the report.
     """
 
     target: Target
@@ -55,6 +56,7 @@ class Request:
     seconds: float | None = None
     notes: list[str] = field(default_factory=list, compare=False)
     bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    how: str = "given with --at"
 
     def confined(self, name: str, value: Any, rng: Any) -> Any:
         """A value that was made up for a parameter, moved into its bounds."""

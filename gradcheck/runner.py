@@ -11,18 +11,21 @@ import contextlib
 import copy
 import io
 import re
-import shlex
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.check.budget import Budget
-from gradcheck.check.result import Point, Result, Verdict
-from gradcheck.errors import GradcheckError, Location
+from gradcheck.check.codes import kind
+from gradcheck.check.result import Finding, Point, Result, Verdict
+from gradcheck.discovery import Check, Failed, Plan
+from gradcheck.errors import GradcheckError, InterruptedCall, Location
 from gradcheck.frames import relative, user_traceback
+from gradcheck.ignores import Comment, comments_of, matches, sort_out, unused
+from gradcheck.outcomes import Interrupted, Outcome, Problem, Run, Status
 from gradcheck.partners import PRODUCT, Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
     are_inside,
@@ -34,113 +37,171 @@ from gradcheck.points import (
     parse_bounds,
     parse_shapes,
     read_at,
+    values_of,
 )
+from gradcheck.reproduce import reproduce
 from gradcheck.request import Request, write_point
 from gradcheck.returned import PAIR_HINT, has_auxiliary, may_return_derivative, returns_gradient
 from gradcheck.settings import Settings
 from gradcheck.targets import Target, resolve
 
-# done and total evaluations of the check that is running, under its name
-Progress = Callable[[str, int, int], None]
-
-OK, WRONG, COULD_NOT_RUN, INCONCLUSIVE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+__all__ = ["Outcome", "Problem", "Progress", "Run", "Running", "Status", "Step", "run"]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why a check could not be carried out.
+class Step:
+    """How far a run is.
 
     Attributes:
-        code: stable code, GC0xx.
-        message: what happened.
-        where: the user's file and line, if known.
-        hint: what to do about it.
-        details: further lines, one for each attempt.
-        traceback: of the user's frames (of all, for a bug), shown with ``--traceback``.
-        bug: gradcheck itself is at fault.
+        finished: outcomes so far; checks: at least so many in all.
+        name: of the check that is running; done and total: its evaluations.
     """
 
-    code: str
-    message: str
-    where: Location | None = None
-    hint: str | None = None
-    details: tuple[str, ...] = ()
-    traceback: str = ""
-    bug: bool = False
+    finished: int
+    checks: int
+    name: str
+    done: int = 0
+    total: int = 0
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one check: a result or a problem, never both.
-
-    Attributes:
-        target: as the user wrote it.
-        argument: name of the argument, or what ``--argnum`` said where that could not be resolved.
-        result: of the check.
-        problem: why there is none.
-        notes: remarks on how the check was set up (derivatives that were seen but not used).
-        reproduce: a command line that repeats this check at its worst point; "" where there is none.
-    """
-
-    target: str
-    argument: str
-    result: Result | None = None
-    problem: Problem | None = None
-    notes: tuple[str, ...] = ()
-    reproduce: str = ""
+Progress = Callable[[Step], None]
 
 
-@dataclass(frozen=True)
-class Run:
-    """All outcomes of a run, in the order of the targets and arguments.
+def run(plan: Plan, settings: Settings, progress: Progress | None = None, *, allow_empty: bool = False) -> Run:
+    """Carry out a plan: every check with every argument that it asks for.
 
-    >>> Run((), Settings()).exit_code
-    5
-    """
-
-    outcomes: tuple[Outcome, ...]
-    settings: Settings
-    seconds: float = 0.0
-
-    def count(self, verdict: Verdict) -> int:
-        return sum(1 for outcome in self.outcomes if outcome.result and outcome.result.verdict is verdict)
-
-    @property
-    def problems(self) -> int:
-        return sum(1 for outcome in self.outcomes if outcome.problem)
-
-    @property
-    def exit_code(self) -> int:
-        """0 verified, 1 wrong, 2 could not run, 3 inconclusive, 4 a bug, 5 nothing; 1 before 4, 2, 3."""
-        if not self.outcomes:
-            return NOTHING
-        if self.count(Verdict.FAIL):
-            return WRONG
-        if any(outcome.problem and outcome.problem.bug for outcome in self.outcomes):
-            return BUG
-        if self.problems:
-            return COULD_NOT_RUN
-        if self.count(Verdict.INCONCLUSIVE) and not self.settings.allow_inconclusive:
-            return INCONCLUSIVE
-        return OK
-
-
-def run(specs: Sequence[str], settings: Settings, progress: Progress | None = None) -> Run:
-    """Check every target with every argument asked for.
-
-    Nothing but KeyboardInterrupt is raised; everything else is in the outcomes.
+    Nothing is raised, KeyboardInterrupt included; everything is in the run.
     """
     started = time.monotonic()
-    outcomes: list[Outcome] = []
-    for spec in specs:
+    running = Running(plan, progress)
+    interrupted = None
+    try:
+        for item in plan.items:
+            running.item(item)
+    except KeyboardInterrupt as err:
+        place = str(err) if isinstance(err, InterruptedCall) else ""
+        interrupted = Interrupted(len(running.outcomes), running.expected, running.name, place)
+    outcomes = running.with_unused_ignores() if interrupted is None else running.outcomes
+    return Run(tuple(outcomes), settings, time.monotonic() - started, allow_empty, interrupted)
+
+
+def listing(plan: Plan) -> str:
+    """What a plan would check, a line for each: target, arguments, where it was asked for."""
+    rows = []
+    for item in plan.items:
+        if isinstance(item, Check):
+            order = " order 2" if item.settings.order == 2 else ""
+            expected = f" expect {item.expect}" if item.expect != "pass" else ""
+            name = f" ({item.name})" if item.name else ""
+            rows.append((item.target, f"argnum {','.join(item.settings.argnum)}{order}", item.source + expected + name))
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    return "".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}\n" for a, b, c in rows)
+
+
+def problems_of(plan: Plan) -> list[Problem]:
+    """The problems of the targets that could not be turned into checks."""
+    return [problem_of(item.error) for item in plan.items if isinstance(item, Failed)]
+
+
+class Running:
+    """Carries out the items of a plan, one after the other."""
+
+    def __init__(self, plan: Plan, progress: Progress | None) -> None:
+        self.outcomes: list[Outcome] = []
+        self.progress = progress
+        self.expected = len(plan.items)
+        self.name = ""
+        # Of each comment that ignores a code: whether it did, and the last outcome of its function.
+        self.comments: dict[Comment, tuple[bool, int]] = {}
+
+    def item(self, item: Check | Failed) -> None:
+        if isinstance(item, Failed):
+            problem = problem_of(item.error)
+            self.outcomes.append(Outcome(item.target, item.argument, problem=problem, source=item.source))
+            return
+        self.name = item.target
+        self.tell(item.target)
+        settings = item.settings
         try:
-            target = resolve(spec, settings.pythonpath)
-            arguments = _arguments(target, settings)
+            target = resolve(item.target, settings.pythonpath)
+            arguments = _arguments(target, item)
         except Exception as err:
-            outcomes.append(Outcome(spec, ", ".join(settings.argnum), problem=problem_of(err)))
-            continue
-        outcomes += [_outcome(target, argument, settings, progress) for argument in arguments]
-    return Run(tuple(outcomes), settings, time.monotonic() - started)
+            failed = Outcome(item.target, ", ".join(settings.argnum), problem=problem_of(err))
+            self.outcomes.append(_declared(failed, item))
+            return
+        comments = comments_of(target.function)
+        self.expected += len(arguments) - 1
+        for argument in arguments:
+            outcome = _outcome(target, argument, item, self.tell if self.progress else None)
+            self.outcomes.append(self.judged(outcome, item, comments))
+
+    def take(self, outcomes: Sequence[Outcome], comments: Mapping[Comment, tuple[bool, int]]) -> None:
+        """Add what another one has carried out."""
+        for comment, (hit, at) in comments.items():
+            used, _ = self.comments.get(comment, (False, 0))
+            self.comments[comment] = (used or hit, len(self.outcomes) + at)
+        self.outcomes += outcomes
+
+    def tell(self, name: str, done: int = 0, total: int = 0) -> None:
+        if self.progress:
+            self.progress(Step(len(self.outcomes), self.expected, name, done, total))
+
+    def judged(self, outcome: Outcome, check: Check, comments: tuple[Comment, ...]) -> Outcome:
+        """The outcome with what is ignored aside, and with what was expected told."""
+        outcome = _declared(outcome, check)
+        if outcome.result is None:
+            return outcome
+        usable = [comment for comment in comments if not comment.problem]
+        patterns = [*check.settings.ignore, *(comment.code for comment in usable)]
+        result, ignored = sort_out(outcome.result, patterns)
+        for comment in comments:
+            used, _ = self.comments.get(comment, (False, 0))
+            hit = any(matches(finding.code, [comment.code]) for finding in ignored) and not comment.problem
+            self.comments[comment] = (used or hit, len(self.outcomes))
+        extra = [
+            unused(f'ignore = ["{code}"] of {check.source} ignores nothing', None)
+            for code in check.ignore
+            if not any(matches(finding.code, [code]) for finding in ignored)
+        ]
+        outcome = replace(outcome, result=replace(result, findings=(*result.findings, *extra)), ignored=ignored)
+        return _with_expectation(outcome)
+
+    def with_unused_ignores(self) -> list[Outcome]:
+        """All outcomes, with a warning for every comment that none of the checks of its function needed."""
+        for comment, (used, at) in self.comments.items():
+            result = self.outcomes[at].result
+            if used or result is None:
+                continue
+            text = f"`# gradcheck: ignore[{comment.code}]`" if comment.code else "`# gradcheck: ignore`"
+            why = comment.problem or "no check of the function found that"
+            warning = unused(f"{text} ignores nothing: {why}", comment.where)
+            changed = replace(result, findings=(*result.findings, warning))
+            self.outcomes[at] = replace(self.outcomes[at], result=changed)
+        return self.outcomes
+
+
+def _declared(outcome: Outcome, check: Check) -> Outcome:
+    return replace(
+        outcome,
+        name=check.name,
+        source=check.source,
+        expect=check.expect,
+        allow_inconclusive=check.settings.allow_inconclusive,
+    )
+
+
+def _with_expectation(outcome: Outcome) -> Outcome:
+    """The outcome with a finding if the check passed, or was inconclusive, and should not have."""
+    if outcome.status is not Status.UNEXPECTED or outcome.result is None:
+        return outcome
+    was = {Verdict.PASS: "passed", Verdict.INCONCLUSIVE: "is inconclusive"}[outcome.result.verdict]
+    finding = Finding(
+        "GC150",
+        kind("GC150"),
+        f'the check {was}, but {outcome.source} says expect = "{outcome.expect}"',
+        hint="if the mistake is mended, take the expectation out",
+    )
+    return replace(outcome, result=replace(outcome.result, findings=(*outcome.result.findings, finding)))
 
 
 def problem_of(err: Exception) -> Problem:
@@ -171,19 +232,19 @@ def problem_of(err: Exception) -> Problem:
     )
 
 
-def _arguments(target: Target, settings: Settings) -> list[int]:
+def _arguments(target: Target, check: Check) -> list[int]:
     """Positions of the arguments to check; ``all`` stands for those that hold floats where f is checked."""
     positions: list[int] = []
-    for text in settings.argnum:
+    for text in check.settings.argnum:
         if text == "all":
-            positions += _real_arguments(target, settings)
+            positions += _real_arguments(target, check)
         else:
             positions.append(argument_position(text, target))
     return list(dict.fromkeys(positions))
 
 
-def _real_arguments(target: Target, settings: Settings) -> list[int]:
-    point = _points(target, 0, settings, None, every=True)[0]
+def _real_arguments(target: Target, check: Check) -> list[int]:
+    point = _points(target, 0, check, None, every=True)[0]
     found = [at for at, value in enumerate(point.args) if is_differentiable(value)]
     if not found:
         raise GradcheckError(f"{target.name} has no argument that holds floats", where=target.where, code="GC007")
@@ -193,7 +254,7 @@ def _real_arguments(target: Target, settings: Settings) -> list[int]:
 def _points(
     target: Target,
     argnum: int,
-    settings: Settings,
+    check: Check,
     partner: Partner | None,
     *,
     every: bool = False,
@@ -204,14 +265,23 @@ def _points(
 
     Defaults are varied that all derivatives take, the ``also`` ones, too.
     """
-    base = _request(target, argnum, settings, partner, every=every, also=also, notes=notes)
-    if not settings.at:
-        return find(base)
+    base = _request(target, argnum, check.settings, partner, every=every, also=also, notes=notes)
+    settings = check.settings
     found: list[Point] = []
-    for text in settings.at:
-        known = read_at(text, target, settings.seed, settings.pythonpath)
-        found += find(base.at(known, text))
-    return found
+    for value in check.points or settings.at:
+        known = _known(value, target, check)
+        if isinstance(value, str):
+            found += find(base.at(known, value))
+        else:
+            found += find(replace(base, known=known, count=1, how=f"given by {check.source}"))
+    return found or find(base)
+
+
+def _known(value: Any, target: Target, check: Check) -> dict[str, Any]:
+    """Values by name of one point: text of ``--at``, or Python values from a decorator."""
+    if isinstance(value, str):
+        return read_at(value, target, check.settings.seed, check.settings.pythonpath)
+    return values_of(value, target, f"at= of {check.source}:")
 
 
 def _request(
@@ -250,16 +320,19 @@ def _may_have_auxiliary(settings: Settings, partner: Partner | None) -> bool:
     return settings.grad == "none" or (settings.grad != "returned" and partner is not None)
 
 
-def _outcome(target: Target, argnum: int, settings: Settings, progress: Progress | None) -> Outcome:
+Told = Callable[[str, int, int], None]
+
+
+def _outcome(target: Target, argnum: int, check: Check, tell: Told | None) -> Outcome:
     """One check, its errors caught."""
     parameters = parameters_of(target, argnum + 1)
     argument = parameters[argnum].name
     notes: list[str] = []
     try:
-        result = _check(target, argnum, argument, settings, progress, notes)
+        result = _check(target, argnum, argument, check, tell, notes)
     except Exception as err:
         return Outcome(target.spec, argument, problem=problem_of(err), notes=tuple(notes))
-    command = reproduce(result, argument if argument in {p.name for p in target.parameters} else str(argnum), settings)
+    command = reproduce(result, argument if argument in {p.name for p in target.parameters} else str(argnum), check)
     return Outcome(target.spec, argument, result=result, notes=tuple(notes), reproduce=command)
 
 
@@ -267,13 +340,14 @@ def _check(
     target: Target,
     argnum: int,
     argument: str,
-    settings: Settings,
-    progress: Progress | None,
+    check: Check,
+    tell: Told | None,
     notes: list[str],
 ) -> Result:
     # The check floor loads NumPy and SciPy, which --help must not wait for.
     from gradcheck.check import check_points
 
+    settings = check.settings
     partner: Partner | None = None
     if settings.grad == "auto":
         partner, remarks = find_partner(target, argument, settings.order)
@@ -281,11 +355,11 @@ def _check(
     elif settings.grad not in ("none", "returned"):
         partner = given_partner(settings.grad, target, settings.pythonpath)
     product, jac = _second(target, argument, settings, notes)
-    points = _points(target, argnum, settings, partner, also=[p for p in (product, jac) if p is not None], notes=notes)
+    points = _points(target, argnum, check, partner, also=[p for p in (product, jac) if p is not None], notes=notes)
     grad: Any = "returned" if settings.grad == "returned" else None
     derivative, how = (target.last_name, "returned by f") if grad else ("", "")
     if settings.grad != "returned" and (partner or settings.grad == "auto"):
-        grad, remark = _derivative(target, partner, points[0], argnum, settings)
+        grad, remark = _derivative(target, partner, points[0], argnum, check)
         notes += [remark] if remark else []
         if grad == "returned":
             derivative, how = target.last_name, "returned by f"
@@ -316,7 +390,7 @@ def _check(
         derivative=derivative,
         derivative_how=how,
         where=target.where,
-        progress=(lambda done, total: progress(label, done, total)) if progress else None,
+        progress=(lambda done, total: tell(label, done, total)) if tell else None,
         strict=settings.strict,
         autodiff=not settings.no_autodiff,
         budget=settings.budget,
@@ -328,20 +402,21 @@ def _check(
         shrink=settings.shrink,
         allowed=lambda args: are_inside(args, target, settings.bounds),
         has_aux=has_aux,
-        studies=settings.studies,
+        studies=check.studies,
     )
     result = _with_doubt(result) if grad == "returned" and settings.grad == "auto" else result
-    return _with_text(result, target, argnum, settings)
+    return _with_text(result, target, argnum, check)
 
 
-def _with_text(result: Result, target: Target, argnum: int, settings: Settings) -> Result:
+def _with_text(result: Result, target: Target, argnum: int, check: Check) -> Result:
     """The simpler point, if there is one, in the notation of ``--at``."""
+    settings = check.settings
     if result.simpler is None:
         return result
     request = _request(target, argnum, settings, None)
-    if settings.at:
-        given = settings.at[result.worst_point]
-        request = request.at(read_at(given, target, settings.seed, settings.pythonpath), "")
+    if check.points or settings.at:
+        given = (check.points or settings.at)[result.worst_point]
+        request = request.at(_known(given, target, check), "")
     args = result.simpler.args
     text = write_point(request, parameters_of(target, len(args))[: len(args)], args)
     return replace(result, simpler=replace(result.simpler, text=text) if text else None)
@@ -374,13 +449,12 @@ def _with_doubt(result: Result) -> Result:
     return replace(result, findings=tuple(findings))
 
 
-def _derivative(
-    target: Target, partner: Partner | None, point: Point, argnum: int, settings: Settings
-) -> tuple[Any, str]:
+def _derivative(target: Target, partner: Partner | None, point: Point, argnum: int, check: Check) -> tuple[Any, str]:
     """What goes to the check as ``grad``: the part that is for this argument, and a remark if none is.
 
     One call of f and one of the derivative decide it. Where one of them raises, the check will say so.
     """
+    settings = check.settings
     value = _quietly(target.function, point)
     if _may_have_auxiliary(settings, partner) and has_auxiliary(value):
         if settings.grad == "auto" and settings.order == 1 and returns_gradient(value, point.args[argnum]):
@@ -404,7 +478,7 @@ def _derivative(
     names = [p.name for p in parameters_of(target, len(point.args))]
     # Arguments that are at the point only because their defaults are varied are no candidates.
     last = max(at for at, p in enumerate(parameters_of(target, len(names))) if p.required or at in (0, argnum))
-    given = point.args if settings.at else point.args[: last + 1]
+    given = point.args if settings.at or check.points else point.args[: last + 1]
     part, remark = part_for(partner, returned, value, given, names, argnum, settings.order)
     if part is None:
         return None, remark
@@ -426,35 +500,3 @@ def _quietly(function: Callable[..., Any], point: Point) -> Any:
 
             name = str(getattr(function, "__qualname__", type(function).__name__))
             raise UserFunction(function, name).interrupted(err, point.args) from err
-
-
-def reproduce(result: Result, argument: str, settings: Settings) -> str:
-    """The command line that repeats a check at its worst point, or a simpler one, quoted for a POSIX shell."""
-    words = ["gradcheck", result.target, "--argnum", argument]
-    if settings.grad != "auto":
-        words += ["--grad", settings.grad]
-    if result.order != 1:
-        words += ["--order", str(result.order)]
-    words += ["--hessp", settings.hessp] if settings.hessp != "auto" else []
-    worst = result.worst_point
-    point = result.simpler or result.points[worst]
-    if settings.at:
-        # One --at makes one point, in the order given.
-        words += ["--at", (result.simpler and result.simpler.text) or settings.at[worst]]
-        words += [f"--shape={shape}" for shape in settings.shape]
-    elif point.seed is not None and point.text is not None:
-        words += ["--at", point.text]
-    elif point.seed is not None:
-        words += [f"--shape={shape}" for shape in settings.shape]
-        words += ["--points", str(len(result.points))]
-    words += [word for text in settings.bounds for word in ("--bounds", text)]
-    if settings.seed or (point.seed is not None and point.text is None):
-        words += ["--seed", str(settings.seed)]
-    for name, tolerance in (("--rtol", settings.rtol), ("--atol", settings.atol)):
-        words += [name, repr(tolerance)] if tolerance is not None else []
-    words += ["--vectorized"] if settings.vectorized else []
-    words += ["--no-autodiff"] if settings.no_autodiff else []
-    words += ["--budget", settings.budget] if settings.budget is not None else []
-    for folder in settings.pythonpath:
-        words += ["--pythonpath", folder]
-    return shlex.join(words)

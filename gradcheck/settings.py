@@ -1,15 +1,18 @@
 """What a run of gradcheck was asked to do: the options of the command with their defaults, frozen.
 
-Floor of targets and points. The command line fills it in (configuration files will, too), the runner reads
-it. It loads nothing, so that ``gradcheck --help`` stays fast.
+Floor of targets and points. ``configuration.py`` fills it in from command line, environment and files, each of
+which learns the options from the fields here: a field is an option everywhere. The runner reads it. It loads
+nothing heavy, so that ``gradcheck --help`` stays fast.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 from dataclasses import dataclass
 
 from gradcheck.check.budget import Budget
+from gradcheck.check.codes import CODES
 from gradcheck.errors import GradcheckError
 
 
@@ -41,8 +44,7 @@ class Settings:
         shrink: after a failure look for a simpler point; None: where the point was found, not given.
         budget: what a check may cost, evaluations or time, or None.
         pythonpath: folders that come first on ``sys.path``.
-        studies: of how many of the worst entries of a check the result tells how they depend on the step; some formats
-            need that for their pictures.
+        ignore: codes of findings that do not count, or beginnings of codes (``GC3``).
 
     Raises:
         SettingsError: from the constructor, for a value that makes no sense.
@@ -69,7 +71,7 @@ class Settings:
     budget: str | None = None
     shrink: bool | None = None
     pythonpath: tuple[str, ...] = ()
-    studies: int = 0
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2):
@@ -98,3 +100,62 @@ class Settings:
                 "--grad returned does not go with --order 2: f returns its gradient, not its Hessian",
                 hint="name a function that returns the Hessian",
             )
+        for code in self.ignore:
+            refuse_unignorable(code)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run as a whole, beside those of each check; fields are options here, too.
+
+    Attributes:
+        no_partners: in files and folders only declared checks are run, not derivatives that are found by name.
+        allow_empty: that nothing was there to check is no error.
+        jobs: how many checks at a time; 0 for one on each processor.
+        format: of the report.
+        output: file for the report, or None for stdout.
+        report: further reports, as ``junit=report.xml``.
+        plot: file for a picture of the worst entry, or None.
+        color: ``auto``, ``always`` or ``never``.
+        quiet: 0; 1 for findings only; 2 for nothing but the exit code.
+        verbose: 0; 1 for all partial derivatives; 2 for however many.
+        traceback: of errors in the user's code, whole.
+
+    Raises:
+        SettingsError: from the constructor, for a value that makes no sense.
+    """
+
+    no_partners: bool = False
+    allow_empty: bool = False
+    jobs: int = 1
+    format: str = "full"
+    output: str | None = None
+    report: tuple[str, ...] = ()
+    plot: str | None = None
+    color: str = "auto"
+    quiet: int = 0
+    verbose: int = 0
+    traceback: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("jobs", "quiet", "verbose"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"--{name} {getattr(self, name)}: not negative")
+
+
+def refuse_unignorable(code: str) -> None:
+    """Refuse what cannot be ignored: no code, or one that says that nothing was checked.
+
+    Raises:
+        SettingsError: with the reason.
+
+    >>> refuse_unignorable("GC3"), refuse_unignorable("GC201")
+    (None, None)
+    """
+    if not code.startswith("GC") or not any(known.startswith(code) for known in CODES):
+        close = difflib.get_close_matches(code.upper(), CODES, 1)
+        hint = f"did you mean {close[0]}?" if close else "a code such as GC201, or the beginning of codes, GC3"
+        raise SettingsError(f"--ignore {code}: there is no such code", hint=hint)
+    if code.startswith("GC0") or code == "GC":
+        hint = "GC1xx, GC2xx and GC3xx can be ignored"
+        raise SettingsError(f"--ignore {code}: GC0xx says that nothing was checked, which cannot be ignored", hint=hint)

@@ -148,9 +148,13 @@ def discard_stdout() -> None:
 
 
 def wants_color(choice: str, is_terminal: bool, environment: Mapping[str, str]) -> bool:
-    """Whether to colour: ``--color`` first, then NO_COLOR, FORCE_COLOR and TERM (https://no-color.org).
+    """Whether to colour: ``--color`` first, then NO_COLOR, FORCE_COLOR or CLICOLOR_FORCE, CLICOLOR and TERM.
+
+    See https://no-color.org, https://force-color.org and https://bixense.com/clicolors.
 
     >>> wants_color("auto", True, {"NO_COLOR": "1"}), wants_color("auto", False, {"FORCE_COLOR": "1"})
+    (False, True)
+    >>> wants_color("auto", True, {"CLICOLOR": "0"}), wants_color("auto", False, {"CLICOLOR_FORCE": "1"})
     (False, True)
     >>> wants_color("always", False, {"NO_COLOR": "1"}), wants_color("auto", True, {"TERM": "dumb"})
     (True, False)
@@ -159,9 +163,9 @@ def wants_color(choice: str, is_terminal: bool, environment: Mapping[str, str]) 
         return choice == "always"
     if environment.get("NO_COLOR"):
         return False
-    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
+    if any(environment.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True
-    return is_terminal and environment.get("TERM") != "dumb"
+    return is_terminal and environment.get("TERM") != "dumb" and environment.get("CLICOLOR") != "0"
 
 
 def can_write(text: str, encoding: str) -> bool:

@@ -312,8 +312,8 @@ def by_keyword(function: Callable[..., Any], taken: Sequence[inspect.Parameter])
 _DEFINES = re.compile(r"\s*(async\s+)?(def|class)\b|.*\blambda\b")
 
 
-def definition(function: Any) -> Location | None:
-    """File and line of the ``def`` of a function or the ``class`` of a class; None for compiled code."""
+def source_of(function: Any) -> tuple[str, list[str], int]:
+    """File, lines and first line of a function or class, decorators included; ("", [], 0) for compiled code."""
     function = function.func if isinstance(function, functools.partial) else function
     function = inspect.unwrap(function)
     if not (inspect.isroutine(function) or inspect.isclass(function)):
@@ -322,8 +322,14 @@ def definition(function: Any) -> Location | None:
         file = inspect.getsourcefile(function)
         lines, first = inspect.getsourcelines(function)
     except (TypeError, OSError):
-        return None
-    if file is None:
+        return "", [], 0
+    return (file, lines, first) if file is not None else ("", [], 0)
+
+
+def definition(function: Any) -> Location | None:
+    """File and line of the ``def`` of a function or the ``class`` of a class; None for compiled code."""
+    file, lines, first = source_of(function)
+    if not file:
         return None
     # The first line may be a decorator.
     skipped = next((i for i, line in enumerate(lines) if _DEFINES.match(line)), 0)

@@ -25,11 +25,26 @@ FLOORS = {
     **dict.fromkeys(
         ["frames", "loading", "targets", "partners", "trials", "values", "returned", "request", "search", "points"], 4
     ),
-    **dict.fromkeys(["settings", "explain", "alarm"], 4),
-    "runner": 5,
+    **dict.fromkeys(
+        [
+            "settings",
+            "explain",
+            "examples",
+            "options",
+            "configuration",
+            "declared",
+            "scan",
+            "discovery",
+            "ignores",
+            "alarm",
+        ],
+        4,
+    ),
+    "alarm": 4,
+    **dict.fromkeys(["runner", "outcomes", "reproduce", "jobs"], 5),
     "report": 6,
-    "integrations": 7,
-    **dict.fromkeys(["streams", "outputs", "cli", "__main__"], 8),
+    **dict.fromkeys(["integrations", "schema"], 7),
+    **dict.fromkeys(["streams", "outputs", "progress", "help", "cli", "__main__"], 8),
     # What the user imports: the lazy public API, the drop-in namespaces, and autograd's modules by name.
     **dict.fromkeys(["__init__", "numpy", "scipy", "misc", "extend", "builtins", "tracer", "core"], 9),
     **dict.fromkeys(["differential_operators", "test_util", "util", "wrap_util"], 9),

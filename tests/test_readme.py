@@ -102,6 +102,13 @@ def test_the_entry_shown_as_json_is_in_the_report() -> None:
             assert entry[key] == value
 
 
+def test_the_project_shown_is_the_fixture() -> None:
+    folder = ROOT / "fixtures" / "project"
+    for language, file in (("toml", "pyproject.toml"), ("python", "model.py")):
+        (block,) = blocks(language)
+        assert block in (folder / file).read_text(encoding="utf-8")
+
+
 def test_python_session() -> None:
     (block,) = blocks("pycon")
     test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)

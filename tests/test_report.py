@@ -336,6 +336,9 @@ def test_json_has_everything() -> None:
         "wrong": 1,
         "inconclusive": 0,
         "could_not_run": 1,
+        "expected": 0,
+        "unexpected": 0,
+        "ignored": 0,
     }
     wrong, passed, broken = document["checks"]
     assert [check["verdict"] for check in document["checks"]] == ["fail", "pass", "error"]

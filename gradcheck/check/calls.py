@@ -26,7 +26,7 @@ import numpy as np
 from gradcheck.check.budget import Budget
 from gradcheck.check.notation import write_values
 from gradcheck.check.result import CheckError
-from gradcheck.errors import Interrupted, Location
+from gradcheck.errors import InterruptedCall, Location
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -244,12 +244,12 @@ class UserFunction:
         # A copy: a function may return the same buffer each time, filled anew.
         return copied(value)
 
-    def interrupted(self, error: KeyboardInterrupt, args: Sequence[Any], doing: str = "") -> Interrupted:
+    def interrupted(self, error: KeyboardInterrupt, args: Sequence[Any], doing: str = "") -> InterruptedCall:
         """What the user is told when Ctrl-C came while f ran: where, and with which arguments."""
         point = write_values(dict(zip(parameter_names(self.f, len(args)), args, strict=True)))
         where = user_location(error.__traceback__) or self.where
         at = f" at {point}" if point else ""
-        return Interrupted(f"{self.name}{doing}{at}" + (f" ({where})" if where else ""))
+        return InterruptedCall(f"{self.name}{doing}{at}" + (f" ({where})" if where else ""))
 
     def error(self, error: BaseException) -> CheckError:
         """What the user is told when f raised."""

@@ -202,6 +202,10 @@ CODES: dict[str, Code] = {
                   "The function goes through a primitive with a rule of the user's own (defvjp, defjvp). At one of the "
                   "calls that the function makes the rule differs from the finite differences of that "
                   "primitive alone. The first such call is named."),
+    "GC150": Code("unexpected-verdict", "the check has another verdict than it was declared with",
+                  "The check is declared with expect = \"fail\" (or \"inconclusive\") and does not. The mistake that "
+                  "it stood for has been mended, perhaps, or is no longer reached by the points of the check. Take the "
+                  "expectation out of the declaration, or look at why the check no longer shows it."),
     "GC201": Code("kink", "the function has a kink at the point",
                   "The slopes on the two sides of the point differ, so there is no derivative to compare "
                   "with. Check beside the kink."),
@@ -312,6 +316,10 @@ CODES: dict[str, Code] = {
                   "Autodiff cannot follow the function, so the second derivative was measured by differences "
                   "of the hand-written gradient, which values of the function confirm along random directions. Where "
                   "it fails, one of the two is wrong: check the gradient with --order 1 first."),
+    "GC330": Code("unused-ignore", "an ignore ignores nothing",
+                  "A comment `# gradcheck: ignore[...]` or the ignore of a declared check names a code that none of "
+                  "the checks has found in this run, that there is not, or that cannot be ignored. What ignores "
+                  "nothing today hides something tomorrow: take it out."),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The formats of a report: one module each, a function from a frozen :class:`~gradcheck.runner.Run` to text.
+"""The formats of a report: one module each, a function from a frozen :class:`~gradcheck.outcomes.Run` to text.
 
 Above the runner, below the command line. Nothing here computes or writes anything; a renderer gets the run
 and a :class:`~gradcheck.report.style.Style` and returns the whole report. A further format is one file with a
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gradcheck.report.style import Style
 
 if TYPE_CHECKING:
-    from gradcheck.runner import Run
+    from gradcheck.outcomes import Run
 
 # Name for --format, and the module that holds its `render(run, style) -> str`; loaded when it is used.
 FORMATS = {

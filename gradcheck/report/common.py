@@ -14,8 +14,8 @@ from gradcheck.check.result import Calls, Entry, Finding, Point, Result, StepStu
 from gradcheck.errors import Location
 from gradcheck.explain import REQUEST_CODES
 from gradcheck.frames import relative
+from gradcheck.outcomes import Outcome, Run, Status
 from gradcheck.report import numbers
-from gradcheck.runner import Outcome, Run
 
 #: Rows of a table of wrong entries, and of a table of values, where not all are asked for.
 WRONG_ROWS, VALUE_ROWS = 10, 60
@@ -139,6 +139,9 @@ def counts(run: Run) -> list[tuple[int, str]]:
         (run.count(Verdict.FAIL), "wrong"),
         (run.count(Verdict.INCONCLUSIVE), "inconclusive"),
         (run.problems, "could not run"),
+        (run.counted(Status.UNEXPECTED), "not as expected"),
+        (run.counted(Status.IGNORED), "ignored"),
+        (run.counted(Status.EXPECTED), "as expected"),
         (run.count(Verdict.PASS), "passed"),
     ]
     return [(count, name) for count, name in found if count]

@@ -5,9 +5,9 @@ Editors and terminals make such lines clickable. What passed has no line; the la
 
 from __future__ import annotations
 
+from gradcheck.outcomes import Outcome, Run
 from gradcheck.report.common import Issue, Level, issues, summary, title
 from gradcheck.report.style import Style
-from gradcheck.runner import Outcome, Run
 
 
 def render(run: Run, style: Style) -> str:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from gradcheck.check.result import Finding, Point, Result, Verdict
 from gradcheck.frames import relative as relative_path
+from gradcheck.outcomes import Outcome, Problem, Run, Status
 from gradcheck.report import numbers
 from gradcheck.report.common import (
     NAMES,
@@ -39,7 +40,6 @@ from gradcheck.report.common import (
     worst_first,
 )
 from gradcheck.report.style import Style
-from gradcheck.runner import Outcome, Problem, Run
 from gradcheck.settings import Settings
 
 # No width at all: lines are neither wrapped nor cut. Tables and paddings here never expand to it.
@@ -54,6 +54,9 @@ _COUNT_COLORS = {
     "wrong": "bold red",
     "inconclusive": "bold yellow",
     "could not run": "bold red",
+    "not as expected": "bold red",
+    "ignored": "bold yellow",
+    "as expected": "cyan",
     "passed": "bold green",
 }
 _LINES = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
@@ -130,11 +133,14 @@ class _Report:
 
     def outcome(self, outcome: Outcome) -> None:
         result = outcome.result
+        if self.style.quiet and (outcome.status is Status.EXPECTED or _is_clean(outcome)):
+            return
         if outcome.problem is not None:
             self.problem(outcome, outcome.problem)
+        elif result is not None and outcome.status in (Status.EXPECTED, Status.IGNORED):
+            self.set_aside(outcome, result)
+            return
         elif result is not None and result.verdict is Verdict.PASS:
-            if self.style.quiet:
-                return
             self.passed(outcome, result)
         elif result is not None:
             self.not_passed(outcome, result)
@@ -152,13 +158,28 @@ class _Report:
     def problem(self, outcome: Outcome, problem: Problem) -> None:
         where = f" ({problem.where})" if problem.where else ""
         code = (f"ERROR {problem.code}", "bold red")
-        self.line(code, "  ", (outcome.target, "bold"), "  ", problem.message, where)
+        self.line(code, "  ", (outcome.target, "bold"), "  ", *_named(outcome), problem.message, where)
         for detail in problem.details:
             self.line(detail, indent=4)
         if problem.hint:
             self.line(("hint: ", "cyan"), problem.hint, indent=2)
         if problem.traceback and self.style.traceback:
             self.line(problem.traceback, indent=0, wrap=False)
+
+    def set_aside(self, outcome: Outcome, result: Result) -> None:
+        """A check that did not pass, and of which that was expected or is ignored: told in short, never as a pass."""
+        expected = outcome.status is Status.EXPECTED
+        head = ("EXPECTED", "bold cyan") if expected else ("IGNORED", "bold yellow")
+        reason = f"as declared at {outcome.source}" if expected else "ignored"
+        said = result.findings if expected else outcome.ignored
+        about = [finding for finding in said if finding.code.startswith(("GC1", "GC2"))]
+        codes = dict.fromkeys(f"{finding.code} {finding.kind}" for finding in about)
+        verdict = (NAMES[result.verdict], _COLORS[result.verdict])
+        place = (outcome.target, "bold"), "  ", (result.argname, "bold"), "  ", *_named(outcome)
+        self.line(head, "  ", *place, verdict, f", {reason}: ", ", ".join(codes))
+        if not expected:
+            self.line(("worst: ", "dim"), _worst(result), indent=2)
+        self.findings(finding for finding in result.findings if finding not in about)
 
     def passed(self, outcome: Outcome, result: Result) -> None:
         self.head(outcome, result, passed_text(result))
@@ -167,7 +188,10 @@ class _Report:
     def head(self, outcome: Outcome, result: Result, rest: str) -> None:
         hessian = " (second derivative)" if result.order == 2 else ""
         verdict = (NAMES[result.verdict], _COLORS[result.verdict])
-        self.line(verdict, "  ", (outcome.target, "bold"), "  ", (result.argname, "bold"), f"{hessian}  ", rest)
+        if outcome.status is Status.UNEXPECTED:
+            verdict = (f"UNEXPECTED {verdict[0]}", "bold red")
+        argument = (result.argname, "bold")
+        self.line(verdict, "  ", (outcome.target, "bold"), "  ", argument, f"{hessian}  ", *_named(outcome), rest)
 
     def not_passed(self, outcome: Outcome, result: Result) -> None:
         rows = worst_first(result.entries)
@@ -316,4 +340,30 @@ class _Report:
             parts += [", " if parts else "", (f"{count} {name}", _COUNT_COLORS[name])]
         checks = len(run.outcomes)
         head = f"{checks} check{'s' * (checks != 1)}: " if checks else "nothing was checked"
-        self.line(head, *parts, (f"  ({run.seconds:.2f} s)", "dim"))
+        hidden = _ignored_warnings(run)
+        aside = f"; {hidden} finding{'s' * (hidden != 1)} ignored" if hidden else ""
+        stopped = f"; {run.interrupted}" if run.interrupted else ""
+        self.line(head, *parts, aside, (stopped, "bold red"), (f"  ({run.seconds:.2f} s)", "dim"))
+
+
+def _is_clean(outcome: Outcome) -> bool:
+    """Passed, and there is nothing to say of it."""
+    return outcome.status is Status.PASSED and outcome.result is not None and not outcome.result.findings
+
+
+def _ignored_warnings(run: Run) -> int:
+    """How many findings are ignored of checks that do not count as ignored themselves."""
+    return sum(len(outcome.ignored) for outcome in run.outcomes if outcome.status is not Status.IGNORED)
+
+
+def _named(outcome: Outcome) -> list[str | tuple[str, str]]:
+    return [(f"({outcome.name})", "cyan"), "  "] if outcome.name else []
+
+
+def _worst(result: Result) -> str:
+    """``df/dx[0], off by 1.8``: the worst of what is not shown."""
+    row = worst_first(result.entries)[:1]
+    if not row:
+        return "nothing was compared"
+    off = f", relative difference {numbers.relative(row[0].entry.difference)}" if row[0].entry.difference else ""
+    return row[0].entry.label + off

@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from gradcheck.outcomes import Outcome, Run
 from gradcheck.report.common import Issue, Level, issues, summary, title, word
 from gradcheck.report.style import Style, escaped
-from gradcheck.runner import Outcome, Run
 
 _COMMANDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
 _ORDER = list(_COMMANDS)

@@ -14,6 +14,7 @@ from gradcheck._version import __version__
 from gradcheck.check.codes import CODES
 from gradcheck.check.result import Result, StepStudy
 from gradcheck.explain import REQUEST_CODES
+from gradcheck.outcomes import Outcome, Run
 from gradcheck.report import numbers
 from gradcheck.report.common import (
     NAMES,
@@ -39,7 +40,6 @@ from gradcheck.report.common import (
 from gradcheck.report.pictures import Picture, heat_picture, scatter_picture, steps_picture
 from gradcheck.report.style import Style
 from gradcheck.report.svg import tag, text_of
-from gradcheck.runner import Outcome, Run
 
 #: Rows of entries that did not pass, and checks that are written out; a file must open in a browser.
 MOST_ROWS, MOST_CHECKS = 200, 400

@@ -16,8 +16,8 @@ from gradcheck._version import __version__
 from gradcheck.check.result import Calls, Entry, Finding, Number, Point, Result, Verdict
 from gradcheck.errors import Location
 from gradcheck.frames import relative
+from gradcheck.outcomes import Outcome, Problem, Run, Status
 from gradcheck.report.style import Style
-from gradcheck.runner import Outcome, Problem, Run
 
 SCHEMA = 1
 
@@ -41,7 +41,11 @@ def document(run: Run) -> dict[str, Any]:
             "wrong": run.count(Verdict.FAIL),
             "inconclusive": run.count(Verdict.INCONCLUSIVE),
             "could_not_run": run.problems,
+            "expected": run.counted(Status.EXPECTED),
+            "unexpected": run.counted(Status.UNEXPECTED),
+            "ignored": run.counted(Status.IGNORED),
         },
+        "interrupted": asdict(run.interrupted) if run.interrupted else None,
         "checks": [_outcome(outcome) for outcome in run.outcomes],
     }
 
@@ -51,6 +55,11 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "target": outcome.target,
         "argument": outcome.argument,
         "verdict": outcome.result.verdict.value if outcome.result else "error",
+        "status": outcome.status.value,
+        "name": outcome.name or None,
+        "source": outcome.source,
+        "expect": outcome.expect,
+        "ignored": [_finding(finding) for finding in outcome.ignored],
     }
     body = _result(outcome.result) if outcome.result else {}
     return {

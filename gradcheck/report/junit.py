@@ -10,10 +10,10 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from gradcheck.check.result import Verdict
+from gradcheck.outcomes import Outcome, Run
 from gradcheck.report.common import headline, title
 from gradcheck.report.full import outcome_text
 from gradcheck.report.style import Style, escaped
-from gradcheck.runner import Outcome, Run
 
 PASSED, FAILURE, ERROR, SKIPPED = "passed", "failure", "error", "skipped"
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from gradcheck.check.result import Result
+from gradcheck.outcomes import Outcome, Run
 from gradcheck.report import numbers
 from gradcheck.report.common import (
     NAMES,
@@ -29,7 +30,6 @@ from gradcheck.report.common import (
     worst_first,
 )
 from gradcheck.report.style import Style, escaped
-from gradcheck.runner import Outcome, Run
 
 #: Checks in the table, and checks with details.
 MOST_CHECKS, MOST_DETAILS = 500, 50

@@ -10,11 +10,11 @@ from xml.sax.saxutils import escape
 
 from gradcheck.check.result import StepStudy
 from gradcheck.errors import GradcheckError
+from gradcheck.outcomes import Run
 from gradcheck.report import numbers
 from gradcheck.report.common import title, worst_study
 from gradcheck.report.html import picture_style
 from gradcheck.report.pictures import steps_caption, steps_picture
-from gradcheck.runner import Run
 
 
 def plot(run: Run, suffix: str) -> bytes:

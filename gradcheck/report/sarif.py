@@ -20,9 +20,9 @@ from gradcheck._version import __version__
 from gradcheck.check.codes import CODES
 from gradcheck.errors import Location
 from gradcheck.explain import REQUEST_CODES
+from gradcheck.outcomes import Outcome, Run
 from gradcheck.report.common import Issue, issues, near, sort_of, title
 from gradcheck.report.style import Style, escaped
-from gradcheck.runner import Outcome, Run
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 ROOT = "%SRCROOT%"
