@@ -382,6 +382,13 @@ HELP: dict[str, Help] = {
         "a Hessian-vector product of many inputs, of a function that autodiff cannot follow and without a gradient",
         "Write the gradient beside the function, f_grad.",
     ),
+    "GC211": Help(
+        "$ gradcheck model.py:f --at p=2.0\n"
+        "from scipy.integrate import solve_ivp\n\n"
+        "def f(p):\n    return solve_ivp(lambda t, y: p * y**2, (0, 2), [1.0]).y[0, -1]\n\n"
+        "def f_grad(p):\n    return 2 / (1 - 2 * p) ** 2",
+        "Check where the solver succeeds, or relax its options.",
+    ),
     "GC301": Help(
         "$ gradcheck model.py:f --at 'x=[1, 2]'\ndef f(x):\n    x *= 2\n    return np.sum(x**2)",
         "Work on a copy: x = 2 * x.",

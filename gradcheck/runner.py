@@ -79,7 +79,9 @@ def run(plan: Plan, settings: Settings, progress: Progress | None = None, *, all
         for item in plan.items:
             running.item(item)
     except KeyboardInterrupt as err:
-        place = str(err) if isinstance(err, InterruptedCall) else ""
+        place = ""
+        if isinstance(err, InterruptedCall):
+            place = str(err) + (f" ({relative(err.where.file)}:{err.where.line})" if err.where else "")
         interrupted = Interrupted(len(running.outcomes), running.expected, running.name, place)
     outcomes = running.with_unused_ignores() if interrupted is None else running.outcomes
     return Run(tuple(outcomes), settings, time.monotonic() - started, allow_empty, interrupted)
