@@ -272,7 +272,7 @@ def test_an_interrupt_tells_what_was_done(write: Write) -> None:
             document = json.loads(out)
             assert document["exit_code"] == 130
             place = "model.py:slow at x=[1.0, 2.0] (model.py:13)"
-                assert document["interrupted"] == {"done": 1, "checks": 3, "name": "model.py:slow", "place": place}
+            assert document["interrupted"] == {"done": 1, "checks": 3, "name": "model.py:slow", "place": place}
             assert [check["verdict"] for check in document["checks"]] == ["pass"]
         else:
             assert out.startswith("PASS  model.py:quick")
