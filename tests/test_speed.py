@@ -85,8 +85,8 @@ def test_peers_that_fail_are_named_with_the_reason(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(PEERS, "wrong", gradients.Peer("liar", "gradcheck", wrong))
     monkeypatch.setitem(PEERS, "broken", gradients.Peer("broken", "gradcheck", broken))
     peers = ["gradcheck", "missing", "wrong", "broken", "scipy"]
-    rows = list(gradients.rows([small("Rosenbrock n = 100")], peers, 0.001, 60.0))
-    (row,) = rows
+    row = gradients.row(small("Rosenbrock n = 100"), peers, 0.001, 60.0)
+    rows = [row]
     assert row.cells["gradcheck"].ratio is not None
     assert [row.cells[name].word for name in peers[1:]] == ["–", "WRONG", "fails", "–"]
     text = table.gradients(rows, peers, markdown=False)
@@ -103,8 +103,8 @@ def test_peers_that_fail_are_named_with_the_reason(monkeypatch: pytest.MonkeyPat
 
 
 def test_differences_stand_beside_jacobians() -> None:
-    rows = list(gradients.rows([small("Jacobian 100 x 100")], ["gradcheck", "scipy", "central"], 0.001, 60.0))
-    assert all(cell.ratio is not None and cell.ratio.median > 0.0 for cell in rows[0].cells.values())
+    row = gradients.row(small("Jacobian 100 x 100"), ["gradcheck", "scipy", "central"], 0.001, 60.0)
+    assert all(cell.ratio is not None and cell.ratio.median > 0.0 for cell in row.cells.values())
 
 
 def test_too_slow_a_peer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_too_slow_a_peer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
     monkeypatch.setitem(PEERS, "endless", gradients.Peer("endless", "gradcheck", endless))
-    (row,) = gradients.rows([small("Rosenbrock n = 100")], ["endless"], 0.001, 0.2)
+    row = gradients.row(small("Rosenbrock n = 100"), ["endless"], 0.001, 0.2)
     assert row.cells["endless"].word == "> 0.2 s"
 
 

@@ -57,8 +57,9 @@ def _whole(rows: list[gradients.Row], peers: list[str], markdown: bool) -> str:
 
 def _update_readme(rows: list[gradients.Row], peers: list[str], threads: str) -> None:
     """The rows of the README, where all of them have been measured with one thread."""
-    shown = [row for row in rows if README_ROWS in row.sets]
-    if threads == "1" and len(shown) == len(chosen([], README_ROWS)):
+    wanted = [workload.name for workload in chosen([], README_ROWS)]
+    shown = [row for row in rows if row.workload in wanted]
+    if threads == "1" and len(shown) == len(wanted):
         text = f"{table.gradients(shown, peers, markdown=True)}\n\n{table.environment(peers, gradients.threads())}"
         documents.update(documents.README, "speed", text)
 

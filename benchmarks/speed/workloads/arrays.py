@@ -35,6 +35,8 @@ def einsum(rng: numpy.random.Generator, batch: int, length: int, width: int) -> 
 
 def convolution(rng: numpy.random.Generator, size: int, kernel: int) -> Problem:
     """The kernel of a two-dimensional convolution, fitted to an image."""
+    from scipy import signal
+
     data = {"image": rng.normal(size=(size, size)), "target": rng.normal(size=(size - kernel + 1,) * 2)}
 
     def fitted(convolve: Callable[[Any, Any], Any]) -> Program:
@@ -44,9 +46,7 @@ def convolution(rng: numpy.random.Generator, size: int, kernel: int) -> Problem:
         return program
 
     def scipy(image: Any, w: Any) -> Any:
-        from scipy.signal import convolve2d
-
-        return convolve2d(image, w, mode="valid")
+        return signal.convolve2d(image, w, mode="valid")
 
     def autograd(image: Any, w: Any) -> Any:
         from autograd.scipy.signal import convolve
@@ -76,9 +76,9 @@ def convolution(rng: numpy.random.Generator, size: int, kernel: int) -> Problem:
 
 def sparse_product(rng: numpy.random.Generator, n: int, density: float) -> Problem:
     """A constant sparse matrix times x, squared and summed."""
-    from scipy.sparse import random_array
+    from scipy import sparse
 
-    A = random_array((n, n), density=density, format="csr", rng=rng, data_sampler=rng.normal)
+    A = sparse.random_array((n, n), density=density, format="csr", rng=rng, data_sampler=rng.normal)
 
     def program(np: Any, d: SimpleNamespace) -> Callable[[Any], Any]:
         return lambda x: np.sum((d.A @ x) ** 2)
@@ -94,13 +94,7 @@ def sparse_product(rng: numpy.random.Generator, n: int, density: float) -> Probl
         B = np.sparse_csr_tensor(*parts, size=d.A.shape)
         return lambda x: np.sum((B @ x) ** 2)
 
-    def advect(np: Any, d: SimpleNamespace) -> Callable[[Any], Any]:
-        from advect.scipy.sparse import csr_array
-
-        B = csr_array(d.A)
-        return lambda x: np.sum((B @ x) ** 2)
-
-    return Problem(program, rng.normal(size=n), {"A": A}, variants={"jax": jax, "torch": torch, "advect": advect})
+    return Problem(program, rng.normal(size=n), {"A": A}, variants={"jax": jax, "torch": torch})
 
 
 WORKLOADS = [

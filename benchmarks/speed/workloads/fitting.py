@@ -70,6 +70,8 @@ def logistic(rng: numpy.random.Generator, samples: int, features: int) -> Proble
 
 def gaussian_process(rng: numpy.random.Generator, n: int) -> Problem:
     """Minus the log marginal likelihood by a Cholesky factor; logs of length scale, signal and noise."""
+    from scipy import linalg
+
     at = numpy.sort(rng.uniform(0.0, 10.0, n))
     data = {
         "squared": (at[:, None] - at) ** 2,
@@ -93,9 +95,7 @@ def gaussian_process(rng: numpy.random.Generator, n: int) -> Problem:
         return program
 
     def scipy() -> Any:
-        from scipy.linalg import solve_triangular
-
-        return lambda L, y: solve_triangular(L, y, lower=True)
+        return lambda L, y: linalg.solve_triangular(L, y, lower=True)
 
     def autograd() -> Any:
         from autograd.scipy.linalg import solve_triangular

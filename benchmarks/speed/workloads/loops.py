@@ -141,14 +141,12 @@ def runge_kutta(rng: numpy.random.Generator, steps: int) -> Problem:
         k4 = rates(y + h * k3)
         return y + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
 
-    def program(np: Any, d: SimpleNamespace, join: str = "array") -> Callable[[Any], Any]:
-        joined = getattr(np, join)
-
+    def program(np: Any, d: SimpleNamespace) -> Callable[[Any], Any]:
         def f(theta: Any) -> Any:
             a, b, c, e = theta[0], theta[1], theta[2], theta[3]
 
             def rates(y: Any) -> Any:
-                return joined([a * y[0] - b * y[0] * y[1], c * y[0] * y[1] - e * y[1]])
+                return np.array([a * y[0] - b * y[0] * y[1], c * y[0] * y[1] - e * y[1]])
 
             y = d.start
             for _ in range(steps):
@@ -158,7 +156,20 @@ def runge_kutta(rng: numpy.random.Generator, steps: int) -> Problem:
         return f
 
     def stacked(np: Any, d: SimpleNamespace) -> Callable[[Any], Any]:
-        return program(np, d, "stack")
+        """Where ``array`` takes no list of traced numbers."""
+
+        def f(theta: Any) -> Any:
+            a, b, c, e = theta[0], theta[1], theta[2], theta[3]
+
+            def rates(y: Any) -> Any:
+                return np.stack([a * y[0] - b * y[0] * y[1], c * y[0] * y[1] - e * y[1]])
+
+            y = d.start
+            for _ in range(steps):
+                y = rk4(rates, y)
+            return np.sum((y - d.target) ** 2)
+
+        return f
 
     def compiled(np: Any, d: SimpleNamespace) -> Callable[[Any], Any]:
         from jax import lax

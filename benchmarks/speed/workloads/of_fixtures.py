@@ -59,16 +59,18 @@ def fixture(
 
 
 def _row(
-    name: str, function: str | Callable[[ModuleType], Any], x: Any, operation: str = "gradient", **more: Any
+    name: str,
+    called: str,
+    x: Any,
+    operation: str = "gradient",
+    take: Callable[[ModuleType], Any] | None = None,
+    **more: Any,
 ) -> Workload:
-    called = function if isinstance(function, str) else name
-
     def build(_: numpy.random.Generator) -> Problem:
-        take = operator.attrgetter(function) if isinstance(function, str) else function
-        return fixture(name, take, numpy.array(x) if isinstance(x, list) else x, operation, **more)
+        function = take or operator.attrgetter(called)
+        return fixture(name, function, numpy.array(x) if isinstance(x, list) else x, operation, **more)
 
-    title = f"fixtures/{name}.py" + (f":{called}" if called != name else "")
-    return Workload(title, build, build)
+    return Workload(f"fixtures/{name}.py:{called}", build, build)
 
 
 WORKLOADS = [
@@ -85,14 +87,15 @@ WORKLOADS = [
     _row("morse", "potential", 0.9),
     _row("pde", "misfit", "M0"),
     _row("pharmacokinetics", "misfit", "THETA0"),
-    _row("poisson", lambda module: module.make_model(module.DESIGN, module.COUNTS, 0.5)[0], [0.4, -0.7, 0.5]),
+    _row("poisson", "nll", [0.4, -0.7, 0.5], take=lambda m: m.make_model(m.DESIGN, m.COUNTS, 0.5)[0]),
     _row("quadrature", "f", [0.5, -0.3, 0.8, 1.1, 0.2]),
     _row(
         "ratings",
-        lambda module: lambda users: module.loss(users, module.ITEMS),
+        "loss",
         [[0.9, 0.4, -0.2], [0.1, 0.7, 0.8]],
+        take=lambda m: lambda users: m.loss(users, m.ITEMS),
         ITEMS=[[1.1, 0.3, 0.6], [-0.4, 0.8, 1.5]],
     ),
-    _row("rosenbrock_class", lambda module: module.Rosenbrock().fun, [0.8, 1.1, -0.4, 0.6, 1.3]),
+    _row("rosenbrock_class", "Rosenbrock.fun", [0.8, 1.1, -0.4, 0.6, 1.3], take=lambda m: m.Rosenbrock().fun),
     _row("softmax", "cross_entropy", [[0.5, -0.3, 0.2], [0.1, 0.4, -0.6]]),
 ]
