@@ -63,6 +63,16 @@ def _each(convert: Callable[[Any], Any], x: Any) -> Any:
     return [convert(part) for part in x] if isinstance(x, list) else convert(x)
 
 
+def _require(value: Any, kind: type) -> None:
+    """Say in plain words what otherwise ends in "'float' object has no attribute 'backward'".
+
+    Raises:
+        TypeError: f has made a plain number of what it was given.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"the derivative is lost: f returns a plain {type(value).__name__}")
+
+
 def _forward_is_cheaper(problem: Problem) -> bool:
     """Whether f has more outputs than inputs, which the user of a library with two kinds of Jacobians knows."""
     return bool(np.size(problem.plain(problem.x)) > np.size(problem.x))
@@ -103,6 +113,7 @@ def mygrad(problem: Problem) -> Ready:
     if problem.operation != "gradient":
         raise Unsupported("has gradients only")
     f = problem.built(mg, _same, "mygrad")
+    _require(f(_each(mg.tensor, problem.x)), mg.Tensor)
 
     def run() -> Any:
         x = _each(lambda part: mg.tensor(part, copy=False), problem.x)
@@ -138,6 +149,7 @@ def torch(problem: Problem) -> Ready:
 
     if problem.operation == "gradient":
         inputs = _each(lambda tensor: tensor.clone().requires_grad_(), x)
+        _require(f(inputs), t.Tensor)
         return Ready(lambda: t.autograd.grad(f(inputs), inputs), read)
     if problem.operation == "hvp":
         v = t.as_tensor(problem.vector)
