@@ -65,7 +65,7 @@ def once(name: str, inputs: int = INPUTS, seconds: float = EVALUATION) -> tuple[
 def measured() -> tuple[list[str], list[list[str]], str]:
     """Head, lines and what stands below the table; the checkers in turn, three rounds."""
     lines: dict[str, _Record] = {}
-    absent = []
+    absent: list[str] = []
     for name, checker in CHECKERS.items():
         if _fails(name, checker, absent):
             continue

@@ -175,8 +175,11 @@ def _jax(problem: Problem, *names: str) -> tuple[Callable[[], Callable[[Any], An
         if problem.operation == "hvp":
             return lambda x: j.jvp(j.grad(f), (x,), (vector,))[1]
         if problem.operation == "jacobian":
-            return (j.jacfwd if _forward_is_cheaper(problem) else j.jacrev)(f)  # type: ignore[no-any-return]
-        return {"gradient": j.grad, "hessian": j.hessian}[problem.operation](f)
+            transform = j.jacfwd if _forward_is_cheaper(problem) else j.jacrev
+        else:
+            transform = {"gradient": j.grad, "hessian": j.hessian}[problem.operation]
+        derived: Callable[[Any], Any] = transform(f)
+        return derived
 
     return derivative, x
 

@@ -57,12 +57,12 @@ def reasons(rows: list[Row], markdown: bool) -> str:
         for name, cell in row.cells.items():
             if cell.reason:
                 found.setdefault((name, f"{cell.word}: {cell.reason}"), []).append(row.workload)
-    bullet = "- " if markdown else ""
-    lines = []
+    together: dict[tuple[str, str], list[str]] = {}
     for (name, reason), workloads in found.items():
         where = "everywhere" if len(workloads) == len(rows) > 1 else "; ".join(workloads)
-        lines.append(f"{bullet}{PEERS[name].title}, {reason} ({where})")
-    return "\n".join(lines)
+        together.setdefault((reason, where), []).append(PEERS[name].title)
+    bullet = "- " if markdown else ""
+    return "\n".join(f"{bullet}{' / '.join(who)}, {why} ({where})" for (why, where), who in together.items())
 
 
 def environment(peers: list[str], threads: str) -> str:

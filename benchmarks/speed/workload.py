@@ -88,7 +88,7 @@ def family(
     def shrunk(rng: np.random.Generator) -> Problem:
         return build(rng, **small)
 
-    return [
-        Workload(name, lambda rng, size=size: build(rng, **size), shrunk, tuple(sets.split()))
-        for name, (size, sets) in rows.items()
-    ]
+    def of_size(size: Mapping[str, Any]) -> Callable[[np.random.Generator], Problem]:
+        return lambda rng: build(rng, **size)
+
+    return [Workload(name, of_size(size), shrunk, tuple(sets.split())) for name, (size, sets) in rows.items()]

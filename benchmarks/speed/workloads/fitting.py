@@ -15,7 +15,7 @@ from benchmarks.speed.workload import Problem, Program, family
 Dot = Callable[[Any, Any], Any]
 
 
-def _with_dot(program: Callable[[Any, SimpleNamespace, Dot], Any]) -> tuple[Program, dict[str, Program]]:
+def _with_dot(program: Callable[..., Callable[[Any], Any]]) -> tuple[Program, dict[str, Program]]:
     """The program with np.dot, and with ``@`` for MyGrad, which has no dot, and PyTorch, whose dot wants vectors."""
 
     def dotted(np: Any, d: SimpleNamespace) -> Any:

@@ -119,7 +119,7 @@ def kalman(rng: numpy.random.Generator, length: int) -> Problem:
             q, r = np.exp(theta[0]), np.exp(theta[1])
 
             def body(carry: Any, obs: Any) -> Any:
-                m, P, term = step(np, d, q, r, *carry, obs)
+                m, P, term = step(np, d, q, r, carry[0], carry[1], obs)
                 return (m, P), term
 
             return np.sum(lax.scan(body, (d.m, d.P), d.y)[1])
