@@ -18,7 +18,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--set", default="default", dest="chosen", choices=("default", "readme"), help="which rows")
     parser.add_argument("--large", action="store_true", help="the large sizes as well")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each workload and peer")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds for a peer's first call")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds for a peer's first call")
     parser.add_argument("--threads", choices=("1", "default"), default="1")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument(
