@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Step, StepStudy, Verdict
+from gradcheck.configuration import load
+from gradcheck.discovery import discover
 from gradcheck.errors import Location
 from gradcheck.runner import Outcome, Problem, Run, run
 from gradcheck.settings import Settings
@@ -80,12 +83,19 @@ def working_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def run_of(targets: Sequence[str], given: Mapping[str, Any]) -> Run:
+    """A run as the command makes it, from the options of its line, with what the pictures need."""
+    configuration = load(given, {}, isolated=True)
+    return run(discover(targets, configuration).studied(3), configuration.settings())
+
+
 def real_run(folder: Path) -> Run:
     """Right, wrong, undecided and impossible checks: gradients, Jacobians, Hessians, samples, complex values."""
     (folder / "odd.py").write_text(MODEL, encoding="utf-8")
     fixtures = str(ROOT / "fixtures")
     parts = []
-    for targets, settings in (
+    given: Mapping[str, Any]
+    for targets, given in (
         (
             [
                 f"{fixtures}/logistic_wrong.py:loss",
@@ -101,15 +111,15 @@ def real_run(folder: Path) -> Run:
                 "odd.py:infinite",
                 "odd.py:tridiagonal",
             ],
-            Settings(),
+            {},
         ),
-        (["odd.py:cubes"], Settings(order=2, points=1)),
-        (["odd.py:cubes"], Settings(order=2, points=1, no_autodiff=True)),
-        (["odd.py:many"], Settings(shape=("x=1000",), points=1)),
-        (["odd.py:many"], Settings(budget="8", shape=("x=1000",), points=1)),
+        (["odd.py:cubes"], {"order": 2, "points": 1}),
+        (["odd.py:cubes"], {"order": 2, "points": 1, "no_autodiff": True}),
+        (["odd.py:many"], {"shape": ("x=1000",), "points": 1}),
+        (["odd.py:many"], {"budget": "8", "shape": ("x=1000",), "points": 1}),
     ):
-        parts.append(run(targets, replace(settings, studies=3)))
-    return Run(tuple(o for part in parts for o in part.outcomes), Settings(studies=3), 1.25)
+        parts.append(run_of(targets, given))
+    return Run(tuple(o for part in parts for o in part.outcomes), Settings(), 1.25)
 
 
 def _nasty_result() -> Result:
@@ -142,7 +152,15 @@ def _nasty_result() -> Result:
         where=where,
         value=(NASTY,),
         calls=Calls(None, ((NASTY, where, 1),), 2, ((NASTY, None, 1e-3),)),
-        settings={"rtol": None, "atol": None, "autodiff": True, "strict": False, "budget": None},
+        settings={
+            "rtol": None,
+            "atol": None,
+            "autodiff": True,
+            "strict": False,
+            "budget": None,
+            "vectorized": False,
+            "bounds": None,
+        },
         studies=(study,),
     )
 

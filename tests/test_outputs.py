@@ -194,7 +194,7 @@ def test_a_report_that_cannot_be_written(folder: Path, target: str, code: int) -
     (folder / "file").write_text("", encoding="utf-8")
     done = process(folder, target, "--report=json=file/x.json", "--report=junit=fine.xml", "--format=concise")
     assert done.returncode == code
-    assert done.stderr == "gradcheck: --report json=file/x.json: cannot write the file: Not a directory\n"
+    assert done.stderr == "gradcheck: GC001: --report json=file/x.json: cannot write the file: Not a directory\n"
     assert (folder / "fine.xml").exists()
     assert done.stdout.splitlines()[-1].startswith("1 check: ")
 
@@ -244,7 +244,7 @@ def test_mistakes_are_told_before_the_run(folder: Path, arguments: list[str], te
 def test_a_picture_of_nothing(folder: Path) -> None:
     done = process(folder, "gone.py:f", "--plot", "a.svg", "-qq")
     assert done.returncode == 2
-    assert done.stderr == "gradcheck: --plot a.svg: there is nothing to draw: no entry was measured\n"
+    assert done.stderr == "gradcheck: GC001: --plot a.svg: there is nothing to draw: no entry was measured\n"
 
 
 def test_a_png_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
