@@ -13,6 +13,8 @@ from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Step, S
 from gradcheck.configuration import load
 from gradcheck.discovery import discover
 from gradcheck.errors import Location
+from gradcheck.ignores import Ignored, Reason
+from gradcheck.outcomes import Interrupted
 from gradcheck.runner import Outcome, Problem, Run, run
 from gradcheck.settings import Settings
 
@@ -76,6 +78,70 @@ def tridiagonal(x):
     return x[1:] * x[:-1]
 '''
 
+#: What becomes of a verdict: expected, not as expected, ignored in each of the ways.
+JUDGED = """
+import gradcheck
+import numpy as np
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="fail", name="known: a | b")
+def mistaken(x):
+    return np.sum(x**2)
+
+
+def mistaken_grad(x):
+    return -2 * x
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="fail")
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="pass", vectorized=True, bounds={"x": [0.5, 2.5]})
+def mended(x):
+    return np.sum(x**2, axis=-1)
+
+
+@gradcheck.case(at={"x": [0.0, 1.0]})
+@gradcheck.case(at={"x": [0.0, 1.0]}, expect="inconclusive")
+def hinge(x):  # gradcheck: ignore[GC201] - the kink is meant  # noqa: E501
+    return np.sum(np.abs(x))
+
+
+@gradcheck.case(at={"x": [0.0, 1.0]}, expect="inconclusive")
+@gradcheck.case(at={"x": [0.0, 1.0]}, allow_inconclusive=True, name="allowed")
+def relu(x):
+    return np.sum(np.maximum(x, 0.0))
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]}, ignore=["GC1"])
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="inconclusive")
+def accepted(x):
+    return np.sum(x**3)
+
+
+def accepted_grad(x):
+    return 6 * x**2
+
+
+def configured(x):
+    return np.sum(x**3)
+
+
+def configured_grad(x):
+    return 6 * x**2
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]})
+def careless(x):
+    x *= 2
+    return np.sum(x**2)
+"""
+JUDGED_TOML = """
+ignore = ["GC3"]
+
+[[check]]
+target = "judged.py:configured"
+ignore = ["GC101"]
+"""
+
 
 @contextlib.contextmanager
 def working_in(folder: Path) -> Iterator[None]:
@@ -120,6 +186,18 @@ def real_run(folder: Path) -> Run:
     ):
         parts.append(run_of(targets, given))
     return Run(tuple(o for part in parts for o in part.outcomes), Settings(), 1.25)
+
+
+def judged_run(folder: Path) -> Run:
+    """Checks of every status but an error, and an interrupt."""
+    (folder / "judged.py").write_text(JUDGED, encoding="utf-8")
+    (folder / "gradcheck.toml").write_text(JUDGED_TOML, encoding="utf-8")
+    configuration = load({}, {})
+    done = run(discover(["judged.py"], configuration).studied(1), configuration.settings())
+    stopped = Interrupted(
+        len(done.outcomes), len(done.outcomes) + 2, "judged.py:f", "judged.py:f at x=[1.0] (judged.py:3)"
+    )
+    return replace(done, interrupted=stopped)
 
 
 def _nasty_result() -> Result:
@@ -169,9 +247,14 @@ def _nasty_result() -> Result:
 def nasty_run() -> Run:
     """Every text that comes from the user is hostile."""
     problem = Problem("GC010", NASTY, Location("/abs/päth/x.py", 7), NASTY, (NASTY,), NASTY)
+    finding = Finding("GC101", "wrong-derivative", NASTY, problem.where, NASTY)
+    quiet = replace(_nasty_result(), findings=())
+    ignored = (Ignored(finding, Reason("GC1", NASTY, True, NASTY)),)
     outcomes = (
         Outcome(NASTY, NASTY, result=_nasty_result(), notes=(NASTY,), reproduce=NASTY),
         Outcome(NASTY, NASTY, problem=problem, notes=(NASTY,)),
         Outcome(NASTY, NASTY, problem=replace(problem, where=None, bug=True, code="GC000")),
+        Outcome(NASTY, NASTY, result=quiet, name=NASTY, source=NASTY, expect="fail"),
+        Outcome(NASTY, NASTY, result=quiet, name=NASTY, source=NASTY, ignored=ignored),
     )
-    return Run(outcomes, Settings(at=(NASTY,)), 0.5)
+    return Run(outcomes, Settings(at=(NASTY,)), 0.5, interrupted=Interrupted(5, 6, NASTY, NASTY))

@@ -265,8 +265,10 @@ def test_an_interrupt_tells_what_was_done(write: Write) -> None:
             child.send_signal(signal.SIGINT)
             out, err = child.stdout.read(), child.stderr.read()
             assert child.wait() == 130
-        place = f"slow at x=[1.0, 2.0] ({home / 'model.py'}:13)"
-        assert err.replace("SLOW\n", "") == f"gradcheck: interrupted: 1 of 3 checks done, in {place}\n"
+        told = re.fullmatch(r"gradcheck: interrupted: 1 of 3 checks done, in (.+)\n", err.replace("SLOW\n", ""))
+        assert told is not None
+        place = told[1]
+        assert re.fullmatch(r"model\.py:slow at x=\[1\.0, 2\.0\] \(.+model\.py:1[23]\)", place)
         if form == "json":
             document = json.loads(out)
             assert document["exit_code"] == 130

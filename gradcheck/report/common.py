@@ -126,7 +126,8 @@ def aside(outcome: Outcome) -> list[Issue]:
     if outcome.status is Status.EXPECTED:
         about = [issue for issue in _of_findings(result.findings, result) if is_verdict(issue.code)]
         reason = declared_reason("", f'expect = "{outcome.expect}"', outcome.source, result.where)
-        found += [replace(issue, reason=reason) for issue in _with_verdict(about, result)]
+        told = any(is_verdict(issue.code) for issue in found)
+        found += [replace(issue, reason=reason) for issue in (about if told else _with_verdict(about, result))]
     return found
 
 
@@ -208,7 +209,7 @@ def summary(run: Run) -> str:
     checks = len(run.outcomes)
     text = f"{checks} check{'s' * (checks != 1)}: " + ", ".join(f"{n} {name}" for n, name in counts(run))
     text = text + ignored_text(run) if checks else "nothing was checked"
-    return text + (f"; {run.interrupted}" if run.interrupted else "")
+    return text + ("; " + " ".join(str(run.interrupted).split()) if run.interrupted else "")
 
 
 def ignored_text(run: Run) -> str:

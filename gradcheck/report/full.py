@@ -173,7 +173,7 @@ class _Report:
         expected = outcome.status is Status.EXPECTED
         head = ("EXPECTED", "bold cyan") if expected else ("IGNORED", "bold yellow")
         reason = f"as declared at {outcome.source}" if expected else "ignored"
-        said = result.findings if expected else [each.finding for each in outcome.ignored]
+        said = [*(result.findings if expected else ()), *(each.finding for each in outcome.ignored)]
         about = [finding for finding in said if is_verdict(finding.code)]
         codes = dict.fromkeys(f"{finding.code} {finding.kind}" for finding in about)
         verdict = (NAMES[result.verdict], _COLORS[result.verdict])
