@@ -68,10 +68,9 @@ def test_the_judged_run_holds_every_status(judged: Run) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_tells_that_a_run_was_interrupted(name: str, judged: Run) -> None:
-    document = html_unescape(render(name, judged, Style())).replace("\\", "")
-    assert re.search(
-        r"interrupted: 11 of 13 checks done, in judged.py:f at x=.1.0. .judged.py:3|'place'", document
-    ) or (name == "json" and json.loads(document)["interrupted"]["done"] == 11)
+    text = html_unescape(render(name, judged, Style())).replace("\\", "")
+    assert "judged.py:f at x=[1.0] (judged.py:3)" in text
+    assert "interrupted" in text
     done = replace(judged, interrupted=None)
     assert "interrupted" not in render(name, done, Style()).replace('"interrupted": null', "")
 
@@ -455,10 +454,9 @@ def test_markdown_shows_tables_and_details(real: Run) -> None:
 
 def test_markdown_tells_what_does_not_count(judged: Run) -> None:
     page = _page(render("markdown", judged, Style()))
-    words = Counter(
-        (row.findtext("td") or "").split()[-1] for row in list(page.iter("tr")) if row.find("td") is not None
-    )
-    assert {"EXPECTED", "UNEXPECTED", "IGNORED"} <= set(words)
+    rows = next(page.iter("table")).iterfind("tbody/tr")
+    words = Counter((row.findtext("td") or "").split()[-1] for row in rows)
+    assert words == {"FAIL": 1, "UNEXPECTED": 1, "INCONCLUSIVE": 1, "IGNORED": 3, "EXPECTED": 3, "PASS": 2}
     details = {"".join(d.find("summary").itertext()): "".join(d.itertext()) for d in page.iter("details")}  # type: ignore[union-attr]
     told = next(text for name, text in details.items() if "IGNORED judged.py:hinge" in name)
     assert "does not count: GC201 kink" in told

@@ -183,7 +183,7 @@ def headline(outcome: Outcome) -> str:
         return outcome.problem.message if outcome.problem else ""
     text = passed_text(result) if result.verdict is Verdict.PASS else counts_text(result)
     if outcome.status is Status.UNEXPECTED:
-        return f'expect = "{outcome.expect}" at {outcome.source}, but the check came to {result.verdict}: {text}'
+        return next((f.message for f in result.findings if f.code == "GC150"), text)
     if outcome.status is Status.EXPECTED:
         return f"{text}; as declared at {outcome.source}"
     hidden = len(outcome.ignored)
