@@ -460,7 +460,7 @@ def test_markdown_tells_what_does_not_count(judged: Run) -> None:
     details = {"".join(d.find("summary").itertext()): "".join(d.itertext()) for d in page.iter("details")}  # type: ignore[union-attr]
     told = next(text for name, text in details.items() if "IGNORED judged.py:hinge" in name)
     assert "does not count: GC201 kink" in told
-    assert "by the comment at judged.py:23: the kink is meant" in told
+    assert "ignored by the comment at judged.py:23: the kink is meant" in told
     assert any("PASS judged.py:careless" in name for name in details)  # a warning of it is ignored
     assert "known: a | b" in next(text for name, text in details.items() if "EXPECTED judged.py:mistaken" in name)
 

@@ -138,7 +138,7 @@ def test_what_does_not_count_is_folded(judged: Run) -> None:
     words = [badge.get("class", "").split()[-1] for d in folded for badge in d.findall("summary/span")]
     assert Counter(words) == {"EXPECTED": 3, "IGNORED": 3}
     texts = ["".join(d.itertext()) for d in folded]
-    assert any("Does not count by the comment at judged.py:23: the kink is meant" in text for text in texts)
+    assert any("ignored by the comment at judged.py:23: the kink is meant" in text for text in texts)
     assert any('Asked for at judged.py:6; expect = "fail"' in text for text in texts)
     assert [s for s in page.iter("section") if "UNEXPECTED" in "".join(s.itertext())]
     careless = next(d for d in page.iter("details") if "judged.py:careless" in "".join(d.itertext()))

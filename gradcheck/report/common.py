@@ -131,6 +131,16 @@ def aside(outcome: Outcome) -> list[Issue]:
     return found
 
 
+def reason_text(reason: Reason) -> str:
+    """Why something does not count.
+
+    >>> reason_text(Reason("GC201", "the comment at model.py:7", True, "the kink is meant"))
+    'ignored by the comment at model.py:7: the kink is meant'
+    """
+    why = f": {reason.justification}" if reason.justification else ""
+    return ("ignored by " if reason.code else "as expected: ") + reason.said_by + why
+
+
 def is_verdict(code: str) -> bool:
     """Whether a finding says why a check did not pass; others are warnings."""
     return code.startswith(("GC1", "GC2"))

@@ -32,6 +32,7 @@ from gradcheck.report.common import (
     ordered,
     place,
     point_text,
+    reason_text,
     shown_point,
     sort_of,
     summary,
@@ -191,8 +192,7 @@ def _finding(issue: Issue) -> str:
         text_of(f": {issue.text}") + where,
     ]
     if issue.reason:
-        why = f": {issue.reason.justification}" if issue.reason.justification else ""
-        parts.append(tag("span", text_of(f"Does not count by {issue.reason.said_by}{why}"), class_="hint"))
+        parts.append(tag("span", text_of(reason_text(issue.reason)), class_="hint"))
     elif issue.hint:
         parts.append(tag("span", text_of(f"Hint: {issue.hint}"), class_="hint soft"))
     if row is not None:

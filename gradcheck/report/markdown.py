@@ -24,6 +24,7 @@ from gradcheck.report.common import (
     ordered,
     place,
     point_text,
+    reason_text,
     shown_point,
     sort_of,
     summary,
@@ -99,8 +100,7 @@ def _issue(issue: Issue) -> list[str]:
     sort = "does not count:" if issue.reason else sort_of(issue.code)[0]
     lines = [f"- {sort} **{issue.code}** {text(issue.kind)}: {text(issue.text)}{where}"]
     if issue.reason:
-        why = f": {text(issue.reason.justification)}" if issue.reason.justification else ""
-        return [*lines, f"  - by {text(issue.reason.said_by)}{why}"]
+        return [*lines, f"  - {text(reason_text(issue.reason))}"]
     return [*lines, f"  - hint: {text(issue.hint)}"] if issue.hint else lines
 
 
