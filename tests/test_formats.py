@@ -23,6 +23,7 @@ from gradcheck.check.result import Verdict
 from gradcheck.explain import REQUEST_CODES, explain
 from gradcheck.outcomes import Status
 from gradcheck.report import FORMATS, render
+from gradcheck.report.common import worst_study
 from gradcheck.report.style import Style
 from gradcheck.runner import Outcome, Problem, Run
 from gradcheck.settings import Settings
@@ -61,6 +62,14 @@ def test_the_runs_hold_what_they_are_to_hold(real: Run) -> None:
 def test_the_judged_run_holds_every_status(judged: Run) -> None:
     assert {outcome.status for outcome in judged.outcomes} == set(Status) - {Status.ERROR}
     assert judged.interrupted is not None
+
+
+def test_the_picture_is_of_what_counts(judged: Run) -> None:
+    found = worst_study(judged)
+    assert found is not None
+    # An ignored check before it is as far off.
+    assert (found[0].target, found[0].status) == ("judged.py:accepted", Status.WRONG)
+    assert worst_study(replace(judged, outcomes=judged.outcomes[:1])) is not None
 
 
 # all of them
