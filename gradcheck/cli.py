@@ -373,7 +373,8 @@ def gradcheck(
             typer.echo(shown_settings(configuration), nl=False)
             raise typer.Exit
         options = configuration.run_options()
-        files = destinations(options.report, _path(options.output), options.format, _path(options.plot))
+        sources = {name: values[name].source for name in ("report", "output", "plot")}
+        files = destinations(options.report, _path(options.output), options.format, _path(options.plot), sources)
         if not targets and not configuration.checks and not options.allow_empty:
             file = configuration.file
             configured = f"{file.name} configures no check" if file else NOT_CONFIGURED
