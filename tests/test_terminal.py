@@ -265,13 +265,11 @@ def test_an_interrupt_tells_what_was_done(write: Write) -> None:
             child.send_signal(signal.SIGINT)
             out, err = child.stdout.read(), child.stderr.read()
             assert child.wait() == 130
-        assert err.replace("SLOW\n", "") == (
-            "gradcheck: interrupted: 1 of 3 checks done, in model.py:slow at x=[1.0, 2.0] (model.py:13)\n"
-        )
+        place = "model.py:slow at x=[1.0, 2.0] (model.py:13)"
+        assert err.replace("SLOW\n", "") == f"gradcheck: interrupted: 1 of 3 checks done, in {place}\n"
         if form == "json":
             document = json.loads(out)
             assert document["exit_code"] == 130
-            place = "model.py:slow at x=[1.0, 2.0] (model.py:13)"
             assert document["interrupted"] == {"done": 1, "checks": 3, "name": "model.py:slow", "place": place}
             assert [check["verdict"] for check in document["checks"]] == ["pass"]
         else:
