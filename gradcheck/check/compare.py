@@ -30,6 +30,8 @@ ROUGH_LINES, ROUGH_REACH = 3, 0.1
 #: A function that amplifies rounding by this much may iterate (or compute in float32): then its slope is not
 #: known better than this part of its largest contribution, whatever the differences say.
 SLIGHT = 1e-7
+#: What yours and autodiff agree on is not overruled by a measurement that is off it by fewer error bars than that.
+VAGUE = 10.0
 AMPLIFIES = 300.0
 #: Two derivatives so close are the same up to what is lost in the rounding of f.
 ALIKE = 0.1
@@ -217,7 +219,7 @@ def _settle(
         add({i: rungs for i, (_, o) in enumerate(seen) if np.any(o.state == OPEN)})
         off = [i for i, (_, o) in enumerate(seen) if np.any((o.state == OPEN) & o.off)]
         add({i: _short_rungs(ladders[i], trials[i], *seen[i]) for i in off}, confirmed=True)
-    rest = [i for i, (e, o) in enumerate(seen) if np.any((o.state == OPEN) | _small_failures(trials[i], e, o))]
+    rest = [i for i, (e, o) in enumerate(seen) if np.any(_looked_at_twice(trials[i], e, o))]
     add({i: range(ladders[i].highest, ladders[i].lowest - 1, -1) for i in rest}, last=True, confirmed=True)
     return [
         Measured(ladder.line, trial, e, o.state.copy(), o)
@@ -237,6 +239,11 @@ def _short_rungs(ladder: Ladder, trial: Trial, e: Estimate, o: Opinion) -> list[
     taken = min(ladder.rungs())
     short = min(visible + (taken - visible) // 3, taken - 1)
     return [short, short + 1]
+
+
+def _looked_at_twice(trial: Trial, e: Estimate, o: Opinion) -> np.ndarray:
+    """What is open, small, or said by autodiff, too: long steps may all be whole periods of f."""
+    return np.asarray((o.state == OPEN) | _small_failures(trial, e, o) | ((o.state == FAIL) & trial.witness_agrees))
 
 
 def _small_failures(trial: Trial, e: Estimate, o: Opinion) -> np.ndarray:
@@ -262,10 +269,13 @@ def _discount_jumps(sampler: Sampler, measured: Sequence[Measured], noise: Array
 def doubt_slight(measured: Sequence[Measured]) -> None:
     """Turn slight failures of what autodiff agrees with into UNDECIDED, in place.
 
-    Two analytic derivatives are not wrong by the same little, but differences of rough functions are.
+    Two analytic derivatives are not wrong by the same little, but differences of rough functions are. Nor are they
+    overruled by a measurement that is hardly one: steps of whole periods see no slope at all.
     """
     for m in measured:
-        slight = _small_failures(m.trial, m.estimate, m.opinion) & (m.state == FAIL)
+        gap = np.abs(m.trial.claim - m.estimate.value)
+        slight = _small_failures(m.trial, m.estimate, m.opinion) | (gap < VAGUE * m.estimate.bar)
+        slight &= m.state == FAIL
         m.state[slight & m.trial.witness_agrees] = UNDECIDED
 
 

@@ -30,7 +30,7 @@ STEP, STEP_SHORT = 2.0**-70, 2.0**-30
 SAME = 1e-3
 #: What autodiff and the complex step share is the code of f, and with it cancellation: how they scatter at nearby
 #: points tells how much of that there is, and they must be closer together than what they say is off by so many times.
-NEARBY, SCATTER = (2.0**-30, -(2.0**-31), 3 * 2.0**-31), 10.0
+NEARBY, SCATTER, FURTHER = (2.0**-30, -(2.0**-31), 3 * 2.0**-31), 10.0, 2.0**-12
 #: So many undecided lines are asked of it.
 MOST = 64
 
@@ -111,4 +111,10 @@ def decide(scene: Scene, measured: Sequence[Measured]) -> None:
 def _scatter(scene: Scene, line: Line, seen: Array) -> Array:
     """How much a complex step varies at nearby points, (m,): what there is of rounding errors in f's derivative."""
     nearby = [complex_step(scene, line, aside) for aside in NEARBY]
-    return np.max([np.full_like(seen, np.inf) if s is None else np.abs(s - seen) for s in nearby], axis=0)  # type: ignore[no-any-return]
+    varies = [np.full_like(seen, np.inf) if s is None else np.abs(s - seen) for s in nearby]
+    # So near, what cancels may not move at all. Further away a smooth derivative changes, but hardly in the second order.
+    left, right = (complex_step(scene, line, aside) for aside in (-FURTHER, FURTHER))
+    if left is not None and right is not None:
+        bend = 0.5 * np.abs(left - 2.0 * seen + right)
+        varies.append(np.where(np.isfinite(bend), bend, 0.0))
+    return np.asarray(np.max(varies, axis=0))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.check.source import Operand, operand_of, values_in
+from gradcheck.check.source import Operand, line_of, operand_of, values_in
 from gradcheck.numeric.scale import Array
 
 if TYPE_CHECKING:
@@ -102,7 +102,10 @@ class Group:
     @functools.cached_property
     def operand(self) -> Operand:
         # In the first pass of a loop another operand may still be a constant; then it is not known which one this is.
-        return operand_of(max(self.edges, key=lambda edge: edge.operands))
+        most = max(self.edges, key=lambda edge: edge.operands)
+        if len({(edge.stack[0], edge.operand) for edge in self.edges if edge.operands == most.operands}) > 1:
+            return line_of(most)  # several operands of a line
+        return operand_of(most)
 
 
 @dataclass(frozen=True)

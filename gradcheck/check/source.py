@@ -66,13 +66,18 @@ def _node(place: Place) -> ast.expr | ast.stmt | None:
         return None
 
 
+def line_of(edge: Edge) -> Operand:
+    """The line on which an edge of a trace stands, as an operand."""
+    place = edge.stack[0]
+    line = linecache.getline(place.file, place.line).strip()
+    return Operand(place.line, quoted(line), quoted(line), False)
+
+
 def operand_of(edge: Edge) -> Operand:
     """The operand that an edge of a trace stands for, in the user's words."""
-    place = edge.stack[0]
-    node = _node(place)
+    node = _node(edge.stack[0])
     if node is None:
-        line = linecache.getline(place.file, place.line).strip()
-        return Operand(place.line, quoted(line), quoted(line), False)
+        return line_of(edge)
     parts: list[ast.expr] = []
     if isinstance(node, ast.BinOp):
         parts = [node.left, node.right]

@@ -198,10 +198,15 @@ def _difference(pool: Pool, shapes: list[tuple[str, Array]], code: str) -> Told 
     for weight, scale in weights:
         for shape, values in shapes:
             found = _multiple(pool, values * scale, len(shapes) * len(weights))
-            if found is not None:
+            if found is not None and (len(pool.points) > 1 or _is_round(found[1])):
                 times = "·".join(t for t in (weight, shape) if t)
                 return _told(pool, *found, times, weight, shape, code)
     return None
+
+
+def _is_round(c: float) -> bool:
+    """Whether somebody may have written that number: at a single point any number can come of chance, or geometry."""
+    return abs(c - float(f"{c:.2g}")) <= 1e-6 * abs(c)
 
 
 def _multiple(pool: Pool, shape: Array, tried: int) -> tuple[Array, float] | None:
