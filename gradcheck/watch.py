@@ -13,9 +13,10 @@ import hashlib
 import importlib.util
 import multiprocessing
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -96,6 +97,7 @@ def key(item: Check | Failed) -> Key:
 
 def _serve(connection: Connection, start: Start, narrowing: Narrowing) -> None:
     """What the process of a run does; it sends the sources of all checks."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which was ignored while Python started
     plans: list[tuple[Plan, Plan]] = []
 
     def narrow(plan: Plan) -> Plan:
@@ -148,7 +150,8 @@ class Watch:
             for file in self.files() - set(self.seen):
                 # Loaded for the first time, perhaps not as it is now.
                 self.seen[file] = None if _modified(file) >= began else _digest(file)
-            self.tell(f"watching {len(self.files())} files, Ctrl-C ends")
+            count = len(self.files())
+            self.tell(f"watching {count} file{'s' * (count != 1)}, Ctrl-C ends")
             changed = self.wait()
             if _is_terminal():
                 print(CLEAR, end="", file=sys.stderr, flush=True)
@@ -167,7 +170,8 @@ class Watch:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_serve, args=(theirs, self.start, Narrowing(self.sources, changed)))
-        process.start()
+        with _uninterrupted():
+            process.start()
         theirs.close()
         try:
             self.sources = ours.recv()
@@ -220,6 +224,16 @@ class Watch:
                             return changed
                         if self.folders() != folders:
                             break
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C here, and in a process that is started here until it does otherwise."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _events(folders: set[Path]) -> Generator[object, None, None]:
