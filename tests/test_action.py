@@ -296,13 +296,43 @@ def test_the_workflow_says_the_truth_of_the_fixtures(workspace: Path) -> None:
     assert wrong.annotations == []
 
 
-def test_zizmor_finds_nothing() -> None:
+def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
     name = "zizmor.exe" if os.name == "nt" else "zizmor"
     program = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if program is None:
         pytest.skip("zizmor is not installed")
-    command = [program, "--offline", "--no-progress", "--persona=pedantic", str(ROOT / ".github")]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    command = [program, "--offline", "--no-progress", "--persona=pedantic", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def test_zizmor_finds_nothing() -> None:
+    done = zizmor(ROOT / ".github")
     assert done.returncode == 0, done.stdout
     assert "action.yml" in done.stderr
     assert "ci.yml" in done.stderr
+
+
+GUIDE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+USES = "OWNER/gradcheck/.github/actions/gradcheck@REV"
+
+
+def test_the_workflow_of_the_guide(tmp_path: Path) -> None:
+    """What people copy has inputs and outputs that there are, and is clean once its placeholders are filled in."""
+    (example,) = (text for text in EXAMPLES if USES in text)
+    (step,) = (step for step in yaml.safe_load(example)["jobs"]["gradcheck"]["steps"] if step.get("uses") == USES)
+    assert set(step["with"]) <= set(DEFINITION["inputs"])
+    outputs = {name for text in EXAMPLES for name in re.findall(r"steps\.gradcheck\.outputs\.([\w-]+)", text)}
+    assert outputs == {"html", "sarif"} <= set(DEFINITION["outputs"])
+    file = tmp_path / ".github" / "workflows" / "derivatives.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(re.sub(r"@(v\d+|REV)", f"@{'0' * 40} #", example), encoding="utf-8")
+    done = zizmor(tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_guide_names_all_inputs_and_outputs() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", GUIDE.partition("| input | |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"`([\w-]+)`", row)] == list(DEFINITION["inputs"])
+    said = GUIDE.partition("Outputs are")[2].partition("\n\n")[0]
+    assert [name for name in DEFINITION["outputs"] if f"`{name}`" not in said] == []

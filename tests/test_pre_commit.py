@@ -8,12 +8,14 @@ pip into an environment of its own, which takes a package index and half a minut
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from .command import ROOT, Run, Write, run, write
 
@@ -147,3 +149,11 @@ def test_the_hint_where_the_hooks_environment_lacks_a_package(
     assert code == 2
     assert "model.py imports 'a_package_of_mine" in out
     assert ("additional_dependencies: [a_package_of_mine]" in out) is hinted
+
+
+def test_the_hooks_of_the_guide() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    guide = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    examples = map(yaml.safe_load, re.findall(r"^```yaml\n(repos:.*?)^```$", guide, re.MULTILINE | re.DOTALL))
+    shown = [hook["id"] for example in examples for repo in example["repos"] for hook in repo["hooks"]]
+    assert shown == [hook["id"] for hook in hooks]
