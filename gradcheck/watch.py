@@ -98,6 +98,9 @@ def key(item: Check | Failed) -> Key:
 def _serve(connection: Connection, start: Start, narrowing: Narrowing) -> None:
     """What the process of a run does; it sends the sources of all checks."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which was ignored while Python started
+    # Bytecode is known by second and size of its source: of two saves within a second it might be that of the first.
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # for processes that this one starts
     plans: list[tuple[Plan, Plan]] = []
 
     def narrow(plan: Plan) -> Plan:

@@ -56,8 +56,9 @@ class Watching:
 
 @contextlib.contextmanager
 def watching(*arguments: str, cwd: Path, log: Path) -> Iterator[Watching]:
-    env = {name: text for name, text in os.environ.items() if not name.startswith("GRADCHECK_")}
-    env |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    foreign = ("GRADCHECK_", "PYTHONDONTWRITEBYTECODE")
+    env = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
+    env |= {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", "gradcheck", "--watch", *arguments]
     with open(log, "wb") as file:
         child = subprocess.Popen(command, cwd=cwd, env=env, stdout=file, stderr=file, start_new_session=True)
@@ -215,6 +216,23 @@ def test_a_crash_is_told_and_is_not_the_end(write: Write, log: Path) -> None:
         text = watch.until(READY)
         assert text.count("changed") == 1
         assert "FAIL" in text
+        watch.interrupt()
+
+
+@posix
+@pytest.mark.parametrize("jobs", [[], ["-j2"]], ids=["alone", "in processes"])
+def test_two_saves_within_a_second(write: Write, log: Path, jobs: list[str]) -> None:
+    """Of the same size, so that Python would take the bytecode of the first for that of the second."""
+    home = write(model_py=RIGHT, other_py=RIGHT)
+    now = time.time()
+    os.utime(home / "model.py", (now, now))
+    with watching("model.py:f", "other.py:f", *jobs, cwd=home, log=log) as watch:
+        assert "2 checks: 2 passed" in watch.until(READY)
+        new = home / "new"
+        new.write_text(WRONG, encoding="utf-8")
+        os.utime(new, (now, now))
+        new.replace(home / "model.py")
+        assert "FAIL  model.py:f" in watch.until(READY)
         watch.interrupt()
 
 
