@@ -62,6 +62,7 @@ Examples:
   gradcheck model.py:loss -f json -o report.json
   gradcheck src        checks declared in a file or folder (@gradcheck.case)
   gradcheck            checks configured in pyproject.toml ([tool.gradcheck])
+  gradcheck --watch model.py   and again whenever a file is saved
 
 \b
 The hand-written derivative of f is found beside f by its name: f_grad,
@@ -376,7 +377,7 @@ def gradcheck(
             typer.echo(shown_settings(configuration), nl=False)
             raise typer.Exit
         options = configuration.run_options()
-        files = _files(options)
+        files = _files(configuration)
         if not targets and not configuration.checks and not options.allow_empty:
             file = configuration.file
             configured = f"{file.name} configures no check" if file else NOT_CONFIGURED
@@ -421,10 +422,13 @@ def _configured(given: dict[str, Any], file: str | None, isolated: bool) -> Conf
     return configuration
 
 
-def _files(options: RunOptions) -> Sequence[Destination]:
+def _files(configuration: Configuration) -> Sequence[Destination]:
+    """Where reports are to be written."""
     from gradcheck.outputs import destinations
 
-    return destinations(options.report, _path(options.output), options.format, _path(options.plot))
+    options, values = configuration.run_options(), configuration.values()
+    sources = {name: values[name].source for name in ("report", "output", "plot")}
+    return destinations(options.report, _path(options.output), options.format, _path(options.plot), sources)
 
 
 def _given(ctx: typer.Context) -> dict[str, Any]:
@@ -505,7 +509,7 @@ def _again(
     try:
         configuration = _configured(given, file, isolated)
         options = configuration.run_options()
-        check(targets, configuration, options, _files(options), narrow=narrow)
+        check(targets, configuration, options, _files(configuration), narrow=narrow)
     except GradcheckError as err:
         complain(err)
     except Exception as err:

@@ -23,6 +23,10 @@ class Location:
 class InterruptedCall(KeyboardInterrupt):
     """Ctrl-C while the user's code ran; its text says in which function, at which point."""
 
+    def __init__(self, message: str, where: Location | None = None) -> None:
+        super().__init__(message)
+        self.where = where
+
 
 class GradcheckError(Exception):
     """Something that the user can mend. Never used for a bug in gradcheck itself.

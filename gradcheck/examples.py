@@ -382,6 +382,14 @@ HELP: dict[str, Help] = {
         "a Hessian-vector product of many inputs, of a function that autodiff cannot follow and without a gradient",
         "Write the gradient beside the function, f_grad.",
     ),
+    "GC211": Help(
+        "$ gradcheck model.py:f --at x=[2.0]\n"
+        "from scipy.integrate import solve_ivp\n\n"
+        "def f(x):  # without an end at t = 1, if x is above 1\n"
+        "    return solve_ivp(lambda t, y: y**2, (0.0, 1.0), x).y[0, -1]\n\n"
+        "def f_grad(x):\n    return 1 / (1 - x) ** 2",
+        "Check where the solver succeeds, with --at, and raise an error in the function where it does not.",
+    ),
     "GC301": Help(
         "$ gradcheck model.py:f --at 'x=[1, 2]'\ndef f(x):\n    x *= 2\n    return np.sum(x**2)",
         "Work on a copy: x = 2 * x.",

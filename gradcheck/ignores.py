@@ -20,16 +20,63 @@ from gradcheck.frames import relative
 from gradcheck.settings import SettingsError, refuse_unignorable
 from gradcheck.targets import source_of
 
-_COMMENT = re.compile(r"#\s*gradcheck:\s*ignore(?:\[([^\]]*)\])?")
+# The codes, and what is written behind them, to the next comment on the line, which is for another tool.
+_COMMENT = re.compile(r"#\s*gradcheck:\s*ignore(?:\[([^\]]*)\]([^#]*))?")
 
 
 @dataclass(frozen=True)
 class Comment:
-    """One code of a ``# gradcheck: ignore[...]`` and the line that it stands on; problem: why it does nothing."""
+    """One code of a ``# gradcheck: ignore[...]`` and the line that it stands on.
+
+    Attributes:
+        code: or the beginning of codes. where: file and line.
+        problem: why it does nothing; "" if it does.
+        justification: what stands behind it.
+    """
 
     code: str
     where: Location
     problem: str = ""
+    justification: str = ""
+
+    @property
+    def reason(self) -> Reason:
+        return Reason(self.code, f"the comment at {self.where}", True, self.justification)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why findings do not count.
+
+    Attributes:
+        code: those of this code, or that begin with it.
+        said_by: what says so, as ``the comment at model.py:7``.
+        in_source: that stands in the source, not in an option or a configuration.
+        justification: what the user wrote beside it.
+    """
+
+    code: str
+    said_by: str
+    in_source: bool = False
+    justification: str = ""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A finding that does not count, and why."""
+
+    finding: Finding
+    reason: Reason
+
+
+def declared_reason(code: str, what: str, source: str, function: Location | None) -> Reason:
+    """The reason that a declaration gives; a decorator's stands in the file of the function.
+
+    >>> declared_reason("GC201", "the declaration", "model.py:8", Location("model.py", 9)).in_source
+    True
+    """
+    file = relative(function.file) if function is not None else ""
+    return Reason(code, f"{what} at {source}", source.rpartition(":")[0] == file)
 
 
 def comments_of(function: Callable[..., Any]) -> tuple[Comment, ...]:
@@ -47,7 +94,8 @@ def comments_of(function: Callable[..., Any]) -> tuple[Comment, ...]:
         codes = [code.strip() for code in (comment[1] or "").split(",") if code.strip()]
         if not codes:
             found.append(Comment("", where, "it names no code: write `# gradcheck: ignore[GC201]`"))
-        found += [Comment(code, where, _problem(code)) for code in codes]
+        why = (comment[2] or "").strip(" \t-–—:;,")
+        found += [Comment(code, where, _problem(code), why) for code in codes]
     return tuple(found)
 
 
@@ -91,19 +139,20 @@ def matches(code: str, patterns: Iterable[str]) -> bool:
     return any(code.startswith(pattern) for pattern in patterns)
 
 
-def sort_out(result: Result, patterns: Sequence[str]) -> tuple[Result, tuple[Finding, ...]]:
-    """The result without the findings that are ignored, and these.
+def sort_out(result: Result, reasons: Sequence[Reason]) -> tuple[Result, tuple[Ignored, ...]]:
+    """The result without the findings that are ignored, and these, each with the first of the reasons that holds.
 
     With a wrong derivative goes what is said of the kind and the line of the mistake.
     """
-    ignored = [finding for finding in result.findings if matches(finding.code, patterns)]
-    if result.verdict is Verdict.FAIL and ignored and not blocking(result, _without(result.findings, ignored)):
-        ignored = [f for f in result.findings if f in ignored or f.code.startswith("GC1")]
-    return replace(result, findings=tuple(_without(result.findings, ignored))), tuple(ignored)
-
-
-def _without(findings: Iterable[Finding], gone: Sequence[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding not in gone]
+    why = [next((r for r in reasons if matches(f.code, [r.code])), None) for f in result.findings]
+    kept = [finding for finding, reason in zip(result.findings, why, strict=True) if reason is None]
+    wrong = blocking(result, result.findings)
+    if result.verdict is Verdict.FAIL and wrong and not blocking(result, kept):
+        with_it = why[result.findings.index(wrong[0])]
+        why = [r or (with_it if f.code.startswith("GC1") else None) for f, r in zip(result.findings, why, strict=True)]
+    pairs = list(zip(result.findings, why, strict=True))
+    found = tuple(finding for finding, reason in pairs if reason is None)
+    return replace(result, findings=found), tuple(Ignored(f, reason) for f, reason in pairs if reason is not None)
 
 
 def blocking(result: Result, findings: Iterable[Finding]) -> list[Finding]:

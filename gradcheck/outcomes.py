@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gradcheck.check.result import Finding, Result, Verdict
+from gradcheck.check.result import Result, Verdict
 from gradcheck.errors import Location
-from gradcheck.ignores import blocking
+from gradcheck.ignores import Ignored, blocking
 from gradcheck.settings import Settings
 
 OK, WRONG, COULD_NOT_RUN, INCONCLUSIVE, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -70,7 +70,7 @@ class Outcome:
         notes: remarks on how the check was set up (derivatives that were seen but not used).
         reproduce: a command line that repeats this check at its worst point; "" where there is none.
         name: of a declared check; "" for none. source: where it was asked for. expect: the verdict that is right.
-        ignored: findings that do not count; ``result`` has the others.
+        ignored: findings that do not count, and why; ``result`` has the others.
         allow_inconclusive: the check may be inconclusive.
     """
 
@@ -83,7 +83,7 @@ class Outcome:
     name: str = ""
     source: str = "command line"
     expect: str = "pass"
-    ignored: tuple[Finding, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
     allow_inconclusive: bool = False
 
     @property
@@ -100,7 +100,8 @@ class Outcome:
             if verdict.value == self.expect:
                 return Status.EXPECTED
             return Status.WRONG if verdict is Verdict.FAIL else Status.UNEXPECTED
-        if blocking(self.result, self.ignored) and not blocking(self.result, self.result.findings):
+        ignored = [each.finding for each in self.ignored]
+        if blocking(self.result, ignored) and not blocking(self.result, self.result.findings):
             return Status.IGNORED
         return _STATUS[verdict]
 

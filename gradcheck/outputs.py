@@ -11,7 +11,7 @@ import contextlib
 import importlib.util
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,9 +67,17 @@ class Destination:
 
 
 def destinations(
-    reports: Sequence[str], output: Path | None, format: str, plot: Path | None
+    reports: Sequence[str],
+    output: Path | None,
+    format: str,
+    plot: Path | None,
+    sources: Mapping[str, str] | None = None,
 ) -> tuple[Destination, ...]:
     """All files that the options ask for.
+
+    Args:
+        reports: ``--report``. output: ``--output``, in this format. plot: ``--plot``.
+        sources: where the values of these options stand, for messages, if that is not the command line.
 
     Raises:
         SettingsError: an unknown format, a path that is missing, a folder, or asked for twice.
@@ -77,11 +85,12 @@ def destinations(
     >>> [d.format for d in destinations(["junit=out.xml"], None, "full", None)]
     ['junit']
     """
-    found = [_report(text) for text in reports]
+    said = {name: "" if source.startswith("--") else f" of {source}" for name, source in (sources or {}).items()}
+    found = [_report(text, f"--report {text}{said.get('report', '')}") for text in reports]
     if output is not None:
-        found.append(Destination(f"--output {output}", format, output))
+        found.append(Destination(f"--output {output}{said.get('output', '')}", format, output))
     if plot is not None:
-        found.append(_plot(plot))
+        found.append(_plot(plot, f"--plot {plot}{said.get('plot', '')}"))
     taken: dict[str, Destination] = {}
     for each in found:
         if each.path == Path() or each.path.is_dir():
@@ -101,22 +110,22 @@ def _is_step_summary(path: Path) -> bool:
     return bool(summary) and os.path.realpath(path) == os.path.realpath(summary or "")
 
 
-def _report(text: str) -> Destination:
+def _report(text: str, option: str) -> Destination:
     name, equals, path = text.partition("=")
     if name not in FORMATS or not equals:
         known = f"'{name}' is not one of {', '.join(FORMATS)}" if name not in FORMATS else "there is no path"
-        raise SettingsError(f"--report {text}: {known}", hint="write FORMAT=PATH, for instance junit=report.xml")
-    return Destination(f"--report {text}", name, Path(path))
+        raise SettingsError(f"{option}: {known}", hint="write FORMAT=PATH, for instance junit=report.xml")
+    return Destination(option, name, Path(path))
 
 
-def _plot(path: Path) -> Destination:
+def _plot(path: Path, option: str) -> Destination:
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
-        raise SettingsError(f"--plot {path}: a picture is an .svg or a .png file")
+        raise SettingsError(f"{option}: a picture is an .svg or a .png file")
     if suffix == ".png" and importlib.util.find_spec("matplotlib") is None:
         hint = "pip install 'gradcheck[plot]', or write an .svg, which needs nothing"
-        raise SettingsError(f"--plot {path}: a .png needs matplotlib, which is not installed", hint=hint)
-    return Destination(f"--plot {path}", "", path)
+        raise SettingsError(f"{option}: a .png needs matplotlib, which is not installed", hint=hint)
+    return Destination(option, "", path)
 
 
 def studies_for(files: Sequence[Destination], format: str) -> int:

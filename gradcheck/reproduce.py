@@ -15,7 +15,7 @@ from gradcheck.options import kebab
 from gradcheck.settings import Settings
 
 # Told by the words of the report, or of no use for one check at one point.
-_TOLD = ("argnum", "grad", "order", "at", "shape", "points", "seed", "allow_inconclusive", "ignore", "shrink")
+_TOLD = ("argnum", "grad", "order", "hessp", "at", "shape", "points", "seed", "allow_inconclusive", "ignore", "shrink")
 
 
 def reproduce(result: Result, argument: str, check: Check) -> str:
@@ -26,6 +26,8 @@ def reproduce(result: Result, argument: str, check: Check) -> str:
         words += ["--grad", settings.grad]
     if result.order != 1:
         words += ["--order", str(result.order)]
+    if settings.hessp != "auto":
+        words += ["--hessp", settings.hessp]
     worst = result.worst_point
     point = result.simpler or result.points[worst]
     if check.points and point.text is None:

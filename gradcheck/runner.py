@@ -24,7 +24,7 @@ from gradcheck.check.result import Finding, Point, Result, Verdict
 from gradcheck.discovery import Check, Failed, Plan
 from gradcheck.errors import GradcheckError, InterruptedCall, Location
 from gradcheck.frames import relative, user_traceback
-from gradcheck.ignores import Comment, comments_of, matches, sort_out, unused
+from gradcheck.ignores import Comment, Reason, comments_of, declared_reason, matches, sort_out, unused
 from gradcheck.outcomes import Interrupted, Outcome, Problem, Run, Status
 from gradcheck.partners import PRODUCT, Adapted, Partner, find_partner, given_partner, overlooked, part_for
 from gradcheck.points import (
@@ -79,7 +79,9 @@ def run(plan: Plan, settings: Settings, progress: Progress | None = None, *, all
         for item in plan.items:
             running.item(item)
     except KeyboardInterrupt as err:
-        place = str(err) if isinstance(err, InterruptedCall) else ""
+        place = ""
+        if isinstance(err, InterruptedCall):
+            place = str(err) + (f" ({relative(err.where.file)}:{err.where.line})" if err.where else "")
         interrupted = Interrupted(len(running.outcomes), running.expected, running.name, place)
     outcomes = running.with_unused_ignores() if interrupted is None else running.outcomes
     return Run(tuple(outcomes), settings, time.monotonic() - started, allow_empty, interrupted)
@@ -151,17 +153,20 @@ class Running:
         outcome = _declared(outcome, check)
         if outcome.result is None:
             return outcome
-        usable = [comment for comment in comments if not comment.problem]
-        patterns = [*check.settings.ignore, *(comment.code for comment in usable)]
-        result, ignored = sort_out(outcome.result, patterns)
+        reasons = [comment.reason for comment in comments if not comment.problem]
+        where = outcome.result.where
+        reasons += [declared_reason(code, "the declaration", check.source, where) for code in check.ignore]
+        reasons += [Reason(code, "the option ignore") for code in check.settings.ignore]
+        result, ignored = sort_out(outcome.result, reasons)
+        codes = [each.finding.code for each in ignored]
         for comment in comments:
             used, _ = self.comments.get(comment, (False, 0))
-            hit = any(matches(finding.code, [comment.code]) for finding in ignored) and not comment.problem
+            hit = any(matches(code, [comment.code]) for code in codes) and not comment.problem
             self.comments[comment] = (used or hit, len(self.outcomes))
         extra = [
             unused(f'ignore = ["{code}"] of {check.source} ignores nothing', None)
             for code in check.ignore
-            if not any(matches(finding.code, [code]) for finding in ignored)
+            if not any(matches(found, [code]) for found in codes)
         ]
         outcome = replace(outcome, result=replace(result, findings=(*result.findings, *extra)), ignored=ignored)
         return _with_expectation(outcome)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gradcheck.check.result import Calls, Entry, Finding, Point, Result, Step, StepStudy, Verdict
+from gradcheck.configuration import load
+from gradcheck.discovery import discover
 from gradcheck.errors import Location
+from gradcheck.ignores import Ignored, Reason
+from gradcheck.outcomes import Interrupted
 from gradcheck.runner import Outcome, Problem, Run, run
 from gradcheck.settings import Settings
 
@@ -73,6 +78,70 @@ def tridiagonal(x):
     return x[1:] * x[:-1]
 '''
 
+#: What becomes of a verdict: expected, not as expected, ignored in each of the ways.
+JUDGED = """
+import gradcheck
+import numpy as np
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="fail", name="known: a | b")
+def mistaken(x):
+    return np.sum(x**2)
+
+
+def mistaken_grad(x):
+    return -2 * x
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="fail")
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="pass", vectorized=True, bounds={"x": [0.5, 2.5]})
+def mended(x):
+    return np.sum(x**2, axis=-1)
+
+
+@gradcheck.case(at={"x": [0.0, 1.0]})
+@gradcheck.case(at={"x": [0.0, 1.0]}, expect="inconclusive")
+def hinge(x):  # gradcheck: ignore[GC201] - the kink is meant  # noqa: E501
+    return np.sum(np.abs(x))
+
+
+@gradcheck.case(at={"x": [0.0, 1.0]}, expect="inconclusive")
+@gradcheck.case(at={"x": [0.0, 1.0]}, allow_inconclusive=True, name="allowed")
+def relu(x):
+    return np.sum(np.maximum(x, 0.0))
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]}, ignore=["GC1"])
+@gradcheck.case(at={"x": [1.0, 2.0]}, expect="inconclusive")
+def accepted(x):
+    return np.sum(x**3)
+
+
+def accepted_grad(x):
+    return 6 * x**2
+
+
+def configured(x):
+    return np.sum(x**3)
+
+
+def configured_grad(x):
+    return 6 * x**2
+
+
+@gradcheck.case(at={"x": [1.0, 2.0]})
+def careless(x):
+    x *= 2
+    return np.sum(x**2)
+"""
+JUDGED_TOML = """
+ignore = ["GC3"]
+
+[[check]]
+target = "judged.py:configured"
+ignore = ["GC101"]
+"""
+
 
 @contextlib.contextmanager
 def working_in(folder: Path) -> Iterator[None]:
@@ -80,12 +149,19 @@ def working_in(folder: Path) -> Iterator[None]:
         yield
 
 
+def run_of(targets: Sequence[str], given: Mapping[str, Any]) -> Run:
+    """A run as the command makes it, from the options of its line, with what the pictures need."""
+    configuration = load(given, {}, isolated=True)
+    return run(discover(targets, configuration).studied(3), configuration.settings())
+
+
 def real_run(folder: Path) -> Run:
     """Right, wrong, undecided and impossible checks: gradients, Jacobians, Hessians, samples, complex values."""
     (folder / "odd.py").write_text(MODEL, encoding="utf-8")
     fixtures = str(ROOT / "fixtures")
     parts = []
-    for targets, settings in (
+    given: Mapping[str, Any]
+    for targets, given in (
         (
             [
                 f"{fixtures}/logistic_wrong.py:loss",
@@ -101,15 +177,27 @@ def real_run(folder: Path) -> Run:
                 "odd.py:infinite",
                 "odd.py:tridiagonal",
             ],
-            Settings(),
+            {},
         ),
-        (["odd.py:cubes"], Settings(order=2, points=1)),
-        (["odd.py:cubes"], Settings(order=2, points=1, no_autodiff=True)),
-        (["odd.py:many"], Settings(shape=("x=1000",), points=1)),
-        (["odd.py:many"], Settings(budget="8", shape=("x=1000",), points=1)),
+        (["odd.py:cubes"], {"order": 2, "points": 1}),
+        (["odd.py:cubes"], {"order": 2, "points": 1, "no_autodiff": True}),
+        (["odd.py:many"], {"shape": ("x=1000",), "points": 1}),
+        (["odd.py:many"], {"budget": "8", "shape": ("x=1000",), "points": 1}),
     ):
-        parts.append(run(targets, replace(settings, studies=3)))
-    return Run(tuple(o for part in parts for o in part.outcomes), Settings(studies=3), 1.25)
+        parts.append(run_of(targets, given))
+    return Run(tuple(o for part in parts for o in part.outcomes), Settings(), 1.25)
+
+
+def judged_run(folder: Path) -> Run:
+    """Checks of every status but an error, and an interrupt."""
+    (folder / "judged.py").write_text(JUDGED, encoding="utf-8")
+    (folder / "gradcheck.toml").write_text(JUDGED_TOML, encoding="utf-8")
+    configuration = load({}, {})
+    done = run(discover(["judged.py"], configuration).studied(1), configuration.settings())
+    stopped = Interrupted(
+        len(done.outcomes), len(done.outcomes) + 2, "judged.py:f", "judged.py:f at x=[1.0] (judged.py:3)"
+    )
+    return replace(done, interrupted=stopped)
 
 
 def _nasty_result() -> Result:
@@ -142,7 +230,15 @@ def _nasty_result() -> Result:
         where=where,
         value=(NASTY,),
         calls=Calls(None, ((NASTY, where, 1),), 2, ((NASTY, None, 1e-3),)),
-        settings={"rtol": None, "atol": None, "autodiff": True, "strict": False, "budget": None},
+        settings={
+            "rtol": None,
+            "atol": None,
+            "autodiff": True,
+            "strict": False,
+            "budget": None,
+            "vectorized": False,
+            "bounds": None,
+        },
         studies=(study,),
     )
 
@@ -151,9 +247,14 @@ def _nasty_result() -> Result:
 def nasty_run() -> Run:
     """Every text that comes from the user is hostile."""
     problem = Problem("GC010", NASTY, Location("/abs/päth/x.py", 7), NASTY, (NASTY,), NASTY)
+    finding = Finding("GC101", "wrong-derivative", NASTY, problem.where, NASTY)
+    quiet = replace(_nasty_result(), findings=())
+    ignored = (Ignored(finding, Reason("GC1", NASTY, True, NASTY)),)
     outcomes = (
         Outcome(NASTY, NASTY, result=_nasty_result(), notes=(NASTY,), reproduce=NASTY),
         Outcome(NASTY, NASTY, problem=problem, notes=(NASTY,)),
         Outcome(NASTY, NASTY, problem=replace(problem, where=None, bug=True, code="GC000")),
+        Outcome(NASTY, NASTY, result=quiet, name=NASTY, source=NASTY, expect="fail"),
+        Outcome(NASTY, NASTY, result=quiet, name=NASTY, source=NASTY, ignored=ignored),
     )
-    return Run(outcomes, Settings(at=(NASTY,)), 0.5)
+    return Run(outcomes, Settings(at=(NASTY,)), 0.5, interrupted=Interrupted(5, 6, NASTY, NASTY))

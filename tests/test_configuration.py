@@ -243,7 +243,7 @@ def test_points_as_text_and_as_toml(run: Run, write: Write, written: str, texts:
         ("seed = -1", "seed: -1: a seed is not negative", ""),
         ("strict = 1", "strict must be true or false, not 1", ""),
         ("color = 'red'", "color = 'red': not one of auto, always, never", ""),
-        ("format = 'xml'", "gradcheck.toml:1: xml is not one of full, json", ""),
+        ("format = 'xml'", "gradcheck.toml:1: xml is not one of full, concise, json", ""),
         ("budget = 'soon'", "budget", "a number of evaluations"),
         ("ignore = ['GC999']", "ignore: GC999: there is no such code", ""),
         ("ignore = ['GC0']", "cannot be ignored", "GC1xx, GC2xx and GC3xx"),

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from html import unescape as html_unescape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -20,11 +21,13 @@ from markdown_it import MarkdownIt
 from gradcheck.check.codes import CODES
 from gradcheck.check.result import Verdict
 from gradcheck.explain import REQUEST_CODES, explain
+from gradcheck.outcomes import Status
 from gradcheck.report import FORMATS, render
+from gradcheck.report.common import worst_study
 from gradcheck.report.style import Style
 from gradcheck.runner import Outcome, Problem, Run
 from gradcheck.settings import Settings
-from tests.report_runs import NASTY, nasty_run, real_run, working_in
+from tests.report_runs import NASTY, judged_run, nasty_run, real_run, working_in
 
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
 EMPTY = Run((), Settings())
@@ -37,9 +40,16 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
         return real_run(folder)
 
 
-@pytest.fixture(params=["real", "nasty", "empty"])
-def any_run(request: pytest.FixtureRequest, real: Run) -> Run:
-    return {"real": real, "nasty": nasty_run(), "empty": EMPTY}[request.param]
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("judged")
+    with working_in(folder):
+        return judged_run(folder)
+
+
+@pytest.fixture(params=["real", "judged", "nasty", "empty"])
+def any_run(request: pytest.FixtureRequest, real: Run, judged: Run) -> Run:
+    return {"real": real, "judged": judged, "nasty": nasty_run(), "empty": EMPTY}[request.param]
 
 
 def test_the_runs_hold_what_they_are_to_hold(real: Run) -> None:
@@ -49,7 +59,29 @@ def test_the_runs_hold_what_they_are_to_hold(real: Run) -> None:
     assert any(e.direction for o in real.outcomes if o.result for e in o.result.entries)
 
 
+def test_the_judged_run_holds_every_status(judged: Run) -> None:
+    assert {outcome.status for outcome in judged.outcomes} == set(Status) - {Status.ERROR}
+    assert judged.interrupted is not None
+
+
+def test_the_picture_is_of_what_counts(judged: Run) -> None:
+    found = worst_study(judged)
+    assert found is not None
+    # An ignored check before it is as far off.
+    assert (found[0].target, found[0].status) == ("judged.py:accepted", Status.WRONG)
+    assert worst_study(replace(judged, outcomes=judged.outcomes[:1])) is not None
+
+
 # all of them
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_tells_that_a_run_was_interrupted(name: str, judged: Run) -> None:
+    text = html_unescape(render(name, judged, Style())).replace("\\", "")
+    assert "judged.py:f at x=[1.0] (judged.py:3)" in text
+    assert "interrupted" in text
+    done = replace(judged, interrupted=None)
+    assert "interrupted" not in render(name, done, Style()).replace('"interrupted": null', "")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -102,6 +134,14 @@ def test_concise_quiet_leaves_out_warnings(real: Run) -> None:
 
 def test_concise_is_one_line_a_finding() -> None:
     assert len(render("concise", nasty_run(), Style()).splitlines()) == 5
+
+
+def test_concise_counts_what_is_set_aside(judged: Run) -> None:
+    *lines, last = render("concise", judged, Style()).splitlines()
+    assert [line.split()[1] for line in lines] == ["GC150", "GC201", "GC101", "GC112"]
+    assert lines[1].endswith("[judged.py:relu by x (allowed)]")
+    counts = "1 wrong, 1 inconclusive, 1 not as expected, 3 ignored, 3 as expected, 2 passed; 2 findings ignored"
+    assert last.startswith(f"11 checks: {counts}; interrupted: 11 of 13 checks done, in judged.py:f")
 
 
 # json
@@ -172,6 +212,38 @@ def test_json_numbers_that_json_does_not_have(schema: dict[str, Any]) -> None:
     assert first["entries"][1]["label"] == NASTY
 
 
+def test_json_says_why_findings_do_not_count(judged: Run) -> None:
+    document = _strict(render("json", judged, Style()))
+    assert document["settings"]["ignore"] == ["GC3"]
+    checks = {(check["target"], check["status"]): check for check in document["checks"]}
+    reasons = {key: check["ignored"][0]["reason"] for key, check in checks.items() if check["ignored"]}
+    assert reasons["judged.py:hinge", "ignored"] == {
+        "code": "GC201",
+        "said_by": "the comment at judged.py:23",
+        "in_source": True,
+        "justification": "the kink is meant",
+    }
+    assert reasons["judged.py:configured", "ignored"]["said_by"] == "the declaration at gradcheck.toml:4"
+    assert not reasons["judged.py:configured", "ignored"]["in_source"]
+    assert reasons["judged.py:accepted", "ignored"]["in_source"]
+    assert reasons["judged.py:careless", "passed"]["said_by"] == "the option ignore"
+    mistaken = checks["judged.py:mistaken", "expected"]
+    assert (mistaken["name"], mistaken["source"], mistaken["expect"]) == ("known: a | b", "judged.py:6", "fail")
+    stacked = checks["judged.py:mended", "passed"]
+    assert stacked["stacked"] == "leading"
+    assert 0 < stacked["f_calls"] < stacked["evaluations"]
+    assert stacked["settings"]["bounds"] == [0.5, 2.5]
+    status = Counter(check["status"] for check in document["checks"])
+    assert {name: document["summary"][name] for name in status} == status
+
+
+def test_json_tells_the_simpler_point(real: Run) -> None:
+    checks = _strict(render("json", real, Style()))["checks"]
+    simpler = [check["simpler"] for check in checks if check.get("simpler")]
+    assert simpler
+    assert all(point["at"].startswith(("x=", "w=")) and point["evaluations"] > 0 for point in simpler)
+
+
 # junit
 
 
@@ -180,7 +252,7 @@ def test_junit_is_what_ci_servers_read(any_run: Run) -> None:
     xmlschema.XMLSchema(SCHEMAS / "junit-10.xsd").validate(text)
     suites = ET.fromstring(text)
     (suite,) = suites
-    assert int(suite.get("tests", "")) == len(suite) == len(any_run.outcomes)
+    assert int(suite.get("tests", "")) == len(suite) == len(any_run.outcomes) + (any_run.interrupted is not None)
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert int(suite.get(name, "")) == len(suite.findall(f"testcase/{tag}"))
 
@@ -209,6 +281,30 @@ def test_junit_skips_what_is_allowed(real: Run) -> None:
     assert int(strict.get("failures", "")) == int(allowed.get("failures", "")) + undecided
 
 
+def test_junit_skips_what_is_expected_or_ignored(judged: Run) -> None:
+    cases = list(ET.fromstring(render("junit", judged, Style())).iter("testcase"))
+    found = {}
+    for case, outcome in zip(cases[:-1], judged.outcomes, strict=True):
+        kind = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+        found[outcome.target, outcome.status] = kind if kind is None else (kind.tag, kind.get("type"))
+        if outcome.status is Status.IGNORED and "hinge" in outcome.target:
+            assert kind is not None
+            message = "1 finding ignored by the comment at judged.py:23 (the kink is meant)"
+            assert (kind.get("message") or "").endswith(message)
+    assert set(found.values()) == {
+        None,
+        ("failure", "fail"),
+        ("failure", "unexpected"),
+        ("skipped", "expected"),
+        ("skipped", "ignored"),
+        ("skipped", "inconclusive"),  # the declaration allows it
+    }
+    for (_, status), kind in found.items():
+        assert (kind is None) == (status is Status.PASSED)
+    assert cases[1].get("name") == "mistaken by x (known: a | b)"
+    assert [child.tag for child in cases[-1]] == ["error"]
+
+
 # sarif
 
 
@@ -229,6 +325,7 @@ def test_sarif_is_sarif(any_run: Run, sarif_schema: dict[str, Any]) -> None:
         artifact = location["physicalLocation"]["artifactLocation"]
         assert artifact.get("uriBaseId") == "%SRCROOT%" or artifact["uri"].startswith("file:///")
         assert not re.search(r"[ \\]|^/", artifact["uri"])
+    assert run["invocations"][0]["executionSuccessful"] == (any_run.interrupted is None and not any_run.problems)
     told = len(run["results"]) + len(run["invocations"][0]["toolExecutionNotifications"])
     assert told >= len([o for o in any_run.outcomes if not (o.result and o.result.verdict is Verdict.PASS)])
 
@@ -264,7 +361,42 @@ def test_sarif_fingerprints_outlive_numbers_and_lines(real: Run) -> None:
     assert _fingerprints(replace(real, outcomes=tuple(moved(o) for o in real.outcomes))) == first
 
 
+def test_sarif_suppresses_what_does_not_count(judged: Run) -> None:
+    (run,) = json.loads(render("sarif", judged, Style()))["runs"]
+    suppressed = [result for result in run["results"] if result.get("suppressions")]
+    for result in run["results"]:
+        aside = result["properties"]["status"] in ("expected", "ignored")
+        assert not aside or result["suppressions"][0]["status"] == "accepted"
+        assert result["level"] == "note" or not result.get("suppressions")
+    said = {(r["properties"]["target"], r["ruleId"]): r["suppressions"] for r in suppressed}
+    comment = "the comment at judged.py:23: the kink is meant"
+    kinds = {key: (value[0]["kind"], value[0]["justification"]) for key, value in said.items()}
+    assert kinds == {
+        ("judged.py:configured", "GC101"): ("external", "the declaration at gradcheck.toml:4"),
+        ("judged.py:configured", "GC112"): ("external", "the declaration at gradcheck.toml:4"),
+        ("judged.py:mistaken", "GC101"): ("inSource", 'expect = "fail" at judged.py:6'),
+        ("judged.py:mistaken", "GC111"): ("inSource", 'expect = "fail" at judged.py:6'),
+        ("judged.py:hinge", "GC201"): ("inSource", comment),
+        ("judged.py:relu", "GC201"): ("inSource", 'expect = "inconclusive" at judged.py:27'),
+        ("judged.py:accepted", "GC101"): ("inSource", "the declaration at judged.py:33"),
+        ("judged.py:accepted", "GC112"): ("inSource", "the declaration at judged.py:33"),
+        ("judged.py:careless", "GC301"): ("external", "the option ignore"),
+    }
+    errors = {result["ruleId"] for result in run["results"] if result["level"] == "error"}
+    assert errors == {"GC150", "GC101", "GC112"}  # as expected no longer, and expected to be inconclusive
+
+
 # github
+
+
+def test_github_annotates_only_what_counts(judged: Run) -> None:
+    commands = _commands(render("github", judged, Style()))
+    assert [(name, properties["title"]) for name, properties, _ in commands] == [
+        ("error", "gradcheck interrupted"),
+        ("error", "gradcheck UNEXPECTED: judged.py:mended by x"),
+        ("error", "gradcheck FAIL: judged.py:accepted by x"),
+        ("warning", "gradcheck INCONCLUSIVE: judged.py:relu by x (allowed)"),
+    ]
 
 
 def _commands(text: str) -> list[tuple[str, dict[str, str], str]]:
@@ -309,7 +441,8 @@ def test_github_text_cannot_leave_its_command() -> None:
         assert name in ("error", "warning", "notice")
         assert set(properties) <= {"file", "line", "title"}
         assert "::error::%0A% " in message
-    assert commands[0][1]["file"].endswith("dir with space/mödel,a:b.py")
+    assert commands[0][1]["title"] == "gradcheck interrupted"
+    assert commands[1][1]["file"].endswith("dir with space/mödel,a:b.py")
 
 
 # markdown
@@ -326,6 +459,19 @@ def test_markdown_shows_tables_and_details(real: Run) -> None:
     assert all(len(width) == 1 for width in widths)
     commands = [code.text.strip() for code in page.iterfind(".//pre/code")]
     assert commands == [o.reproduce for o in _in_order(bad) if o.reproduce]
+
+
+def test_markdown_tells_what_does_not_count(judged: Run) -> None:
+    page = _page(render("markdown", judged, Style()))
+    rows = next(page.iter("table")).iterfind("tbody/tr")
+    words = Counter((row.findtext("td") or "").split()[-1] for row in rows)
+    assert words == {"FAIL": 1, "UNEXPECTED": 1, "INCONCLUSIVE": 1, "IGNORED": 3, "EXPECTED": 3, "PASS": 2}
+    details = {"".join(d.find("summary").itertext()): "".join(d.itertext()) for d in page.iter("details")}  # type: ignore[union-attr]
+    told = next(text for name, text in details.items() if "IGNORED judged.py:hinge" in name)
+    assert "does not count: GC201 kink" in told
+    assert "ignored by the comment at judged.py:23: the kink is meant" in told
+    assert any("PASS judged.py:careless" in name for name in details)  # a warning of it is ignored
+    assert "known: a | b" in next(text for name, text in details.items() if "EXPECTED judged.py:mistaken" in name)
 
 
 def _in_order(outcomes: list[Outcome]) -> list[Outcome]:

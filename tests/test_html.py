@@ -20,7 +20,7 @@ from gradcheck.report.pictures import heat_picture, scatter_picture, steps_pictu
 from gradcheck.report.style import Style
 from gradcheck.runner import Run
 from gradcheck.settings import Settings
-from tests.report_runs import nasty_run, real_run, working_in
+from tests.report_runs import judged_run, nasty_run, real_run, working_in
 
 SVG = "{http://www.w3.org/2000/svg}"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -39,9 +39,16 @@ def parsed(text: str) -> ET.Element:
     return page
 
 
-@pytest.fixture(params=["real", "nasty", "empty"])
-def page(request: pytest.FixtureRequest, real: Run) -> ET.Element:
-    run = {"real": real, "nasty": nasty_run(), "empty": Run((), Settings())}[request.param]
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("judged")
+    with working_in(folder):
+        return judged_run(folder)
+
+
+@pytest.fixture(params=["real", "judged", "nasty", "empty"])
+def page(request: pytest.FixtureRequest, real: Run, judged: Run) -> ET.Element:
+    run = {"real": real, "judged": judged, "nasty": nasty_run(), "empty": Run((), Settings())}[request.param]
     return parsed(render("html", run, Style()))
 
 
@@ -123,6 +130,20 @@ def test_every_check_is_there(real: Run) -> None:
     assert {"FAIL", "INCONCLUSIVE", "ERROR"} <= set(words)
     commands = [e.text for e in page.iterfind(".//div[@class='copy']/pre/code")]
     assert len(commands) == sum(bool(o.reproduce) for o in real.outcomes)
+
+
+def test_what_does_not_count_is_folded(judged: Run) -> None:
+    page = parsed(render("html", judged, Style()))
+    folded = [d for d in page.iter("details") if d.get("class") == "aside"]
+    words = [badge.get("class", "").split()[-1] for d in folded for badge in d.findall("summary/span")]
+    assert Counter(words) == {"EXPECTED": 3, "IGNORED": 3}
+    texts = ["".join(d.itertext()) for d in folded]
+    assert any("ignored by the comment at judged.py:23: the kink is meant" in text for text in texts)
+    assert any('Asked for at judged.py:6; expect = "fail"' in text for text in texts)
+    assert [s for s in page.iter("section") if "UNEXPECTED" in "".join(s.itertext())]
+    careless = next(d for d in page.iter("details") if "judged.py:careless" in "".join(d.itertext()))
+    assert "1 finding ignored" in [s.text for s in careless.iterfind("details/summary")]
+    assert "This run was stopped" in "".join(page.itertext())
 
 
 def test_what_is_left_out_of_many_checks_is_said(real: Run, monkeypatch: pytest.MonkeyPatch) -> None:

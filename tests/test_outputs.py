@@ -194,7 +194,7 @@ def test_a_report_that_cannot_be_written(folder: Path, target: str, code: int) -
     (folder / "file").write_text("", encoding="utf-8")
     done = process(folder, target, "--report=json=file/x.json", "--report=junit=fine.xml", "--format=concise")
     assert done.returncode == code
-    assert done.stderr == "gradcheck: --report json=file/x.json: cannot write the file: Not a directory\n"
+    assert done.stderr == "gradcheck: GC001: --report json=file/x.json: cannot write the file: Not a directory\n"
     assert (folder / "fine.xml").exists()
     assert done.stdout.splitlines()[-1].startswith("1 check: ")
 
@@ -244,7 +244,7 @@ def test_mistakes_are_told_before_the_run(folder: Path, arguments: list[str], te
 def test_a_picture_of_nothing(folder: Path) -> None:
     done = process(folder, "gone.py:f", "--plot", "a.svg", "-qq")
     assert done.returncode == 2
-    assert done.stderr == "gradcheck: --plot a.svg: there is nothing to draw: no entry was measured\n"
+    assert done.stderr == "gradcheck: GC001: --plot a.svg: there is nothing to draw: no entry was measured\n"
 
 
 def test_a_png_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,3 +266,68 @@ def test_pictures_cost_evaluations_only_where_they_are_wanted(folder: Path) -> N
         process(folder, "model.py:good", f"--report={name}=a").stdout.partition("\n")[0] for name in ("junit", "html")
     )
     assert re.sub(r" and \d+ more for the picture$", "", drawn) == plain != drawn
+
+
+# where else the options may stand
+
+
+def shown(folder: Path, name: str, *arguments: str, **environment: str) -> list[str]:
+    """Value and source that --show-settings tells of an option."""
+    done = process(folder, "--show-settings", *arguments, **environment)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{name} ")]
+    return re.split(r"\s{2,}", line)[1:]
+
+
+def test_reports_and_a_picture_from_a_configuration(folder: Path) -> None:
+    text = 'report = ["junit=out/r.xml", "html=out/r.html"]\nplot = "out/p.svg"\n'
+    (folder / "gradcheck.toml").write_text(text, encoding="utf-8")
+    (folder / "sub").mkdir()
+    done = process(folder / "sub", "../model.py:bad", "-qq")
+    assert (done.returncode, done.stderr) == (1, "")
+    # Paths are those from the file that they stand in.
+    assert {path.name for path in (folder / "out").iterdir()} == {"r.xml", "r.html", "p.svg"}
+    assert "<svg" in (folder / "out/r.html").read_text(encoding="utf-8")
+    assert shown(folder, "report") == ['["junit=out/r.xml", "html=out/r.html"]', "gradcheck.toml:1"]
+    assert shown(folder, "plot") == ['"out/p.svg"', "gradcheck.toml:2"]
+    assert shown(folder, "report", "--report=json=a.json") == ['["json=a.json"]', "--report"]
+    assert shown(folder, "plot", "--isolated") == ["none", "default"]
+
+
+def test_reports_from_the_environment(folder: Path) -> None:
+    wanted = "json=e.json, junit=e.xml"
+    done = process(folder, "model.py:good", "-qq", GRADCHECK_REPORT=wanted, GRADCHECK_PLOT="e.svg")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in folder.glob("e.*")} == {"e.json", "e.xml", "e.svg"}
+    assert shown(folder, "report", GRADCHECK_REPORT=wanted) == ['["json=e.json", "junit=e.xml"]', "GRADCHECK_REPORT"]
+
+
+def test_isolated_takes_only_the_command_line(folder: Path) -> None:
+    (folder / "gradcheck.toml").write_text('report = "junit=r.xml"\nplot = "p.svg"\n', encoding="utf-8")
+    done = process(folder, "model.py:good", "--isolated", "--plot=i.svg", "-qq", GRADCHECK_REPORT="json=e.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in folder.iterdir()} - {"__pycache__"} == {"model.py", "gradcheck.toml", "i.svg"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('report = "xml=a"', "--report xml=a of gradcheck.toml:1: 'xml' is not one of full, concise"),
+        ('plot = "a.gif"', "--plot a.gif of gradcheck.toml:1: a picture is an .svg or a .png file"),
+        ('report = "junit=."', "--report junit=. of gradcheck.toml:1: that is no file"),
+    ],
+)
+def test_mistakes_in_a_configuration_name_it(folder: Path, text: str, message: str) -> None:
+    (folder / "gradcheck.toml").write_text(text, encoding="utf-8")
+    done = process(folder, "model.py:good")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_pictures_of_checks_in_processes(folder: Path) -> None:
+    one, two = (
+        process(folder, "model.py:bad", "model.py:good", "-qq", "--report=html=x.html", "--plot=p.svg", *jobs)
+        and (folder / "x.html").read_text(encoding="utf-8").count("<svg")
+        for jobs in ((), ("-j2",))
+    )
+    assert one == two > 2
+    assert "the step: df/dx[" in (folder / "p.svg").read_text(encoding="utf-8")

@@ -37,9 +37,7 @@ JSON_EXAMPLE = "gradcheck fixtures/logistic_wrong.py:loss -f json"
 
 
 def blocks(language: str, text: str = README) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert found, language
-    return found
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def consoles(text: str) -> list[str]:
@@ -140,6 +138,10 @@ def test_python_session() -> None:
     assert test.examples
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
     assert runner.run(test).failed == 0
+
+
+def test_examples_are_found() -> None:
+    assert {"README.md", "ci.md"} <= {name for name, _ in CONSOLES}
 
 
 def test_the_two_commands_are_one_line_each() -> None:

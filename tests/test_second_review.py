@@ -504,6 +504,6 @@ def test_an_interrupt_says_where(tmp_path: Path, arguments: list[str], place: st
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert process.returncode == 130
-    assert out == ""
+    assert out.startswith(f"nothing was checked; interrupted: 0 of 1 check done, in {place}")
     assert err.count("\n") == 1
-    assert err.replace(str(tmp_path) + os.sep, "").startswith(f"gradcheck: interrupted in {place}")
+    assert err.startswith(f"gradcheck: interrupted: 0 of 1 check done, in {place}")

@@ -265,15 +265,16 @@ def test_an_interrupt_tells_what_was_done(write: Write) -> None:
             child.send_signal(signal.SIGINT)
             out, err = child.stdout.read(), child.stderr.read()
             assert child.wait() == 130
-        assert err.replace("SLOW\n", "") == "gradcheck: interrupted: 1 of 3 checks done, in model.py:slow\n"
+        place = "model.py:slow at x=[1.0, 2.0] (model.py:13)"
+        assert err.replace("SLOW\n", "") == f"gradcheck: interrupted: 1 of 3 checks done, in {place}\n"
         if form == "json":
             document = json.loads(out)
             assert document["exit_code"] == 130
-            assert document["interrupted"] == {"done": 1, "checks": 3, "name": "model.py:slow"}
+            assert document["interrupted"] == {"done": 1, "checks": 3, "name": "model.py:slow", "place": place}
             assert [check["verdict"] for check in document["checks"]] == ["pass"]
         else:
             assert out.startswith("PASS  model.py:quick")
-            assert "1 check: 1 passed; interrupted: 1 of 3 checks done, in model.py:slow" in out
+            assert f"1 check: 1 passed; interrupted: 1 of 3 checks done, in {place}" in out
 
 
 def test_an_interrupt_while_a_file_is_loaded(run: Run, write: Write) -> None:

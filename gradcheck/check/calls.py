@@ -249,7 +249,7 @@ class UserFunction:
         point = write_values(dict(zip(parameter_names(self.f, len(args)), args, strict=True)))
         where = user_location(error.__traceback__) or self.where
         at = f" at {point}" if point else ""
-        return InterruptedCall(f"{self.name}{doing}{at}" + (f" ({where})" if where else ""))
+        return InterruptedCall(f"{self.name}{doing}{at}", where)
 
     def error(self, error: BaseException) -> CheckError:
         """What the user is told when f raised."""

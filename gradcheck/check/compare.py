@@ -22,6 +22,8 @@ from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two, rand
 #: Rungs added round after round while an entry stays open; after them everything between the shortest and
 #: the longest.
 ROUNDS = ((-1, 1), (-2, 2, 3))
+#: By how much more lines are taken at first sight each time.
+GROWTH = 16
 #: Where small jumps of f are looked for before a small difference is called an error: random lines, and how
 #: far.
 ROUGH_LINES, ROUGH_REACH = 3, 0.1
@@ -105,27 +107,34 @@ def _ladder(sampler: Sampler, line: Line, trial: Trial, noise: Array, second: bo
     return Ladder(line, base, noise, second, 0.0 if second else _bottom(trial, noise))
 
 
-def at_first_sight(sampler: Sampler, lines: Sequence[Line], trials: Sequence[Trial], noise: Array) -> list[Measured]:
+def at_first_sight(
+    sampler: Sampler, lines: Sequence[Line], trials: Sequence[Trial], noise: Array, *, sure: bool = False
+) -> list[Measured]:
     """The lines that pass after two evaluations, where the noise of f is thought to be the least possible.
 
     That is sound where autodiff agrees with what is on trial up to rounding: they are two, and a measurement that
     comes out the same by chance is none. The error bar covers what they agree on. The first line that does not pass
-    ends it: f may be noisy.
+    ends it: f may be noisy. ``sure``: other lines have passed before.
     """
-    passed = []
-    agreed = [(line, trial) for line, trial in zip(lines, trials, strict=True) if np.all(trial.witness_agrees)]
-    if sampler.many is not None:
-        climb(sampler, [_ladder(sampler, line, trial, noise) for line, trial in agreed], [[0]] * len(agreed))
-    for line, trial in agreed:
+    agreed = []
+    for line, trial in zip(lines, trials, strict=True):
         sampler.confine(line)
-        if line.side:  # one step on one side shows too little
-            continue
-        e = glance(sampler, line, trial, noise)
-        o = judge.opinion(trial, e, last=False, confirmed=False)
-        if not np.all(o.state == PASS):
-            break
-        e = replace(e, bar=np.fmax(e.bar, np.abs(trial.claim - e.value)))
-        passed.append(Measured(line, trial, e, o.state.copy(), o))
+        if np.all(trial.witness_agrees) and not line.side:  # one step on one side shows too little
+            agreed.append((line, trial))
+    passed: list[Measured] = []
+    # More and more at a time: SciPy takes as long for many lines as for one, but the first may be in vain.
+    count = len(agreed) if sure or sampler.many is not None else 1
+    while agreed:
+        now, agreed, count = agreed[:count], agreed[count:], count * GROWTH
+        ladders = [_ladder(sampler, line, trial, noise) for line, trial in now]
+        climb(sampler, ladders, [[0]] * len(now))
+        for ladder, (line, trial) in zip(ladders, now, strict=True):
+            e = estimate(sampler, ladder)
+            o = judge.opinion(trial, e, last=False, confirmed=False)
+            if not np.all(o.state == PASS):
+                return passed
+            e = replace(e, bar=np.fmax(e.bar, np.abs(trial.claim - e.value)))
+            passed.append(Measured(line, trial, e, o.state.copy(), o))
     return passed
 
 

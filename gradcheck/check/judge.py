@@ -136,7 +136,7 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         state = np.full(trial.claim.shape, OPEN, dtype=np.int8)
         state[passed] = PASS
         state[calm & alone & ~passed & ~off] = ALONE
-        limit = _at_the_limit(trial, e, last)
+        limit = _at_the_limit(trial, e, last) if confirmed or last else off
         if confirmed:  # a difference of few bars waits for the whole ladder
             plain = (difference > CLEAR * e.bar) & ~e.bent  # a bend may be a kink, which shorter steps will tell
             state[off & ~e.kink & (last | plain) & limit] = FAIL
@@ -199,7 +199,7 @@ def _at_the_limit(trial: Trial, e: Estimate, last: bool) -> Mask:
     # For a smooth f a plain difference is off by noise and by a 15th of its distance to the next longer step's.
     truncation = np.zeros_like(e.plain)
     truncation[:-1] = 0.15 * np.abs(np.diff(e.plain, axis=0))
-    room = BARS * e.bar + VISIBLE * e.plain_noise + np.nan_to_num(truncation) + 1e-3 * gap
+    room = BARS * e.bar + VISIBLE * e.plain_noise + np.fmax(truncation, 0.0) + 1e-3 * gap
     otherwise = np.any(visible & (np.abs(e.plain - e.value) > room), axis=0)
     # Two short ones that say what is claimed do so by no chance, however much noise they are thought to have.
     claimed = (np.abs(trial.claim - e.plain) < 1e-3 * gap) & (e.plain_rounding < 1e-3 * gap)

@@ -88,15 +88,23 @@ class Search:
         vectors = [line.direction for line in lines if line.direction is not None]
         if dense:
             vectors = vectors[:1]
-        directions = [self._direction(v, dense) for v in vectors]
+        directions = self._directions(vectors, dense)
         for m in directions:
             self._forgive(m)
         return [*directions, *(self.singles[column] for column in sorted(self.singles))]
 
     @property
     def wrong(self) -> list[int]:
-        against = (judge.FAIL, judge.NAN, judge.OUTSIDE)
-        return [column for column, m in self.singles.items() if np.any(np.isin(m.state, against))]
+        against = {judge.FAIL, judge.NAN, judge.OUTSIDE}
+        return [column for column, m in self.singles.items() if not against.isdisjoint(m.state.tolist())]
+
+    def _directions(self, vectors: Sequence[Array], dense: bool) -> list[Measured]:
+        """All directions: at once, where nothing is in doubt, the others one after the other."""
+        right = not any(np.any(m.state != judge.PASS) for m in self.singles.values())
+        lines = [along(self.x, v, self.dtype) for v in vectors] if right else []
+        passed = self.witnesses.at_first_sight(lines)
+        found = [passed.get(id(line)) for line in lines] or [None] * len(vectors)
+        return [self._direction(v, dense) if m is None else m for v, m in zip(vectors, found, strict=True)]
 
     def _direction(self, vector: Array, dense: bool) -> Measured:
         """One direction without the entries that are wrong, once all of those are found that it tells of."""

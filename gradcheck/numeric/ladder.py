@@ -253,7 +253,7 @@ def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
     lengths = np.array([ladder.step(k) for k in rungs])[:, None]
     with np.errstate(all="ignore"):
         seen = np.median((np.abs(np.diff(slopes, axis=0)) * lengths[:-1])[: len(rungs) // 2], axis=0)
-    return np.asarray(np.maximum(noise, np.clip(np.nan_to_num(seen), 0.0, UNDERRATED * noise)))
+    return np.asarray(np.maximum(noise, np.minimum(np.fmax(seen, 0.0), UNDERRATED * noise)))
 
 
 def _jumps(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:

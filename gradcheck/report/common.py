@@ -6,7 +6,7 @@ Part of the report floor. Plain text and plain data, without layout, colour or e
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gradcheck.check.codes import CODES
@@ -14,6 +14,7 @@ from gradcheck.check.result import Calls, Entry, Finding, Point, Result, StepStu
 from gradcheck.errors import Location
 from gradcheck.explain import REQUEST_CODES
 from gradcheck.frames import relative
+from gradcheck.ignores import Reason, declared_reason
 from gradcheck.outcomes import Outcome, Run, Status
 from gradcheck.report import numbers
 
@@ -21,6 +22,18 @@ from gradcheck.report import numbers
 WRONG_ROWS, VALUE_ROWS = 10, 60
 #: How a verdict, or that there is none, is written.
 NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
+#: How a status is written, in the order in which checks are to be looked at.
+WORDS = {
+    Status.WRONG: "FAIL",
+    Status.UNEXPECTED: "UNEXPECTED",
+    Status.ERROR: "ERROR",
+    Status.INCONCLUSIVE: "INCONCLUSIVE",
+    Status.IGNORED: "IGNORED",
+    Status.EXPECTED: "EXPECTED",
+    Status.PASSED: "PASS",
+}
+#: Did not pass, and that changes no exit code.
+SET_ASIDE = (Status.EXPECTED, Status.IGNORED)
 
 
 class Level(StrEnum):
@@ -59,6 +72,7 @@ class Issue:
         where: the user's file, relative to the working directory, and line.
         known: ``where`` is that of the finding, and not merely that of the function.
         more: how often the like was seen at the same place beside this.
+        reason: why it does not count; None if it does.
     """
 
     code: str
@@ -68,10 +82,11 @@ class Issue:
     known: bool
     hint: str | None = None
     more: int = 0
+    reason: Reason | None = None
 
     @property
     def level(self) -> Level:
-        return sort_of(self.code)[1]
+        return Level.NOTE if self.reason else sort_of(self.code)[1]
 
     @property
     def text(self) -> str:
@@ -80,7 +95,10 @@ class Issue:
 
 
 def issues(outcome: Outcome) -> list[Issue]:
-    """Everything there is to say of an outcome, in the order in which it was found; something, unless it passed."""
+    """What counts of what there is to say of an outcome, in the order in which it was found.
+
+    That is something, unless the check passed, is as expected or is ignored.
+    """
     problem, result = outcome.problem, outcome.result
     if problem is not None:
         row = (REQUEST_CODES | CODES).get(problem.code)
@@ -90,13 +108,56 @@ def issues(outcome: Outcome) -> list[Issue]:
         ]
     if result is None:
         return []
-    found = [
+    found = _of_findings(result.findings, result)
+    if outcome.status is Status.EXPECTED:
+        return [issue for issue in found if not is_verdict(issue.code)]
+    return found if outcome.status is Status.IGNORED else _with_verdict(found, result)
+
+
+def aside(outcome: Outcome) -> list[Issue]:
+    """What there is to say of an outcome and does not count: what is ignored, and what was expected."""
+    result = outcome.result
+    if result is None:
+        return []
+    found: list[Issue] = []
+    for reason in dict.fromkeys(each.reason for each in outcome.ignored):
+        ignored = [each.finding for each in outcome.ignored if each.reason == reason]
+        found += [replace(issue, reason=reason) for issue in _of_findings(ignored, result)]
+    if outcome.status is Status.EXPECTED:
+        about = [issue for issue in _of_findings(result.findings, result) if is_verdict(issue.code)]
+        reason = declared_reason("", f'expect = "{outcome.expect}"', outcome.source, result.where)
+        told = any(is_verdict(issue.code) for issue in found)
+        found += [replace(issue, reason=reason) for issue in (about if told else _with_verdict(about, result))]
+    return found
+
+
+def reason_text(reason: Reason) -> str:
+    """Why something does not count.
+
+    >>> reason_text(Reason("GC201", "the comment at model.py:7", True, "the kink is meant"))
+    'ignored by the comment at model.py:7: the kink is meant'
+    """
+    why = f": {reason.justification}" if reason.justification else ""
+    return ("ignored by " if reason.code else "as expected: ") + reason.said_by + why
+
+
+def is_verdict(code: str) -> bool:
+    """Whether a finding says why a check did not pass; others are warnings."""
+    return code.startswith(("GC1", "GC2"))
+
+
+def _of_findings(findings: Iterable[Finding], result: Result) -> list[Issue]:
+    return [
         Issue(f.code, f.kind, f.message, near(f.where or result.where), f.where is not None, f.hint, more)
-        for f, more in distinct(result.findings)
+        for f, more in distinct(findings)
     ]
+
+
+def _with_verdict(found: list[Issue], result: Result) -> list[Issue]:
+    """With the verdict itself, where no finding says it."""
     wanted = {Verdict.FAIL: "GC101", Verdict.INCONCLUSIVE: "GC202"}.get(result.verdict)
-    if wanted and not any(issue.code.startswith(("GC1", "GC2")) for issue in found):
-        found.insert(0, Issue(wanted, CODES[wanted].kind, counts_text(result), near(result.where), False))
+    if wanted and not any(is_verdict(issue.code) for issue in found):
+        return [Issue(wanted, CODES[wanted].kind, counts_text(result), near(result.where), False), *found]
     return found
 
 
@@ -114,15 +175,15 @@ def distinct(findings: Iterable[Finding]) -> list[tuple[Finding, int]]:
 
 
 def word(outcome: Outcome) -> str:
-    """``PASS``, ``FAIL``, ``INCONCLUSIVE``, or ``ERROR`` where there was no check."""
-    return NAMES[outcome.result.verdict] if outcome.result else "ERROR"
+    """What a check counts as: ``PASS``, ``FAIL``, ``ERROR`` where there was none, or another of ``WORDS``."""
+    return WORDS[outcome.status]
 
 
 def title(outcome: Outcome) -> str:
-    """``model.py:loss by w``: a check in a few words."""
+    """``model.py:loss by w``, with the name of a declared check: a check in a few words."""
     second = " (second derivative)" if outcome.result and outcome.result.order == 2 else ""
     argument = outcome.result.argname if outcome.result else outcome.argument
-    return f"{outcome.target} by {argument}{second}"
+    return f"{outcome.target} by {argument}{second}" + (f" ({outcome.name})" if outcome.name else "")
 
 
 def headline(outcome: Outcome) -> str:
@@ -130,7 +191,13 @@ def headline(outcome: Outcome) -> str:
     result = outcome.result
     if result is None:
         return outcome.problem.message if outcome.problem else ""
-    return passed_text(result) if result.verdict is Verdict.PASS else counts_text(result)
+    text = passed_text(result) if result.verdict is Verdict.PASS else counts_text(result)
+    if outcome.status is Status.UNEXPECTED:
+        return next((f.message for f in result.findings if f.code == "GC150"), text)
+    if outcome.status is Status.EXPECTED:
+        return f"{text}; as declared at {outcome.source}"
+    hidden = len(outcome.ignored)
+    return text + (f"; {hidden} finding{'s' * (hidden != 1)} ignored" if hidden else "")
 
 
 def counts(run: Run) -> list[tuple[int, str]]:
@@ -148,11 +215,17 @@ def counts(run: Run) -> list[tuple[int, str]]:
 
 
 def summary(run: Run) -> str:
-    """``3 checks: 1 wrong, 2 passed``, without the time."""
+    """``3 checks: 1 wrong, 2 passed``, without the time; where the run was interrupted, that."""
     checks = len(run.outcomes)
-    if not checks:
-        return "nothing was checked"
-    return f"{checks} check{'s' * (checks != 1)}: " + ", ".join(f"{n} {name}" for n, name in counts(run))
+    text = f"{checks} check{'s' * (checks != 1)}: " + ", ".join(f"{n} {name}" for n, name in counts(run))
+    text = text + ignored_text(run) if checks else "nothing was checked"
+    return text + ("; " + " ".join(str(run.interrupted).split()) if run.interrupted else "")
+
+
+def ignored_text(run: Run) -> str:
+    """``; 2 findings ignored``: those of checks that do not count as ignored themselves."""
+    hidden = sum(len(outcome.ignored) for outcome in run.outcomes if outcome.status is not Status.IGNORED)
+    return f"; {hidden} finding{'s' * (hidden != 1)} ignored" if hidden else ""
 
 
 def passed_text(result: Result) -> str:
@@ -207,8 +280,8 @@ def shown_point(result: Result) -> tuple[str, Point] | None:
 
 def ordered(run: Run) -> list[tuple[int, Outcome]]:
     """All checks with their numbers from 1, wrong ones first, passed ones last."""
-    rank = {"FAIL": 0, "ERROR": 1, "INCONCLUSIVE": 2, "PASS": 3}
-    return sorted(enumerate(run.outcomes, start=1), key=lambda pair: rank[word(pair[1])])
+    rank = list(WORDS)
+    return sorted(enumerate(run.outcomes, start=1), key=lambda pair: rank.index(pair[1].status))
 
 
 def entry_of(result: Result, study: StepStudy) -> Entry:
@@ -217,13 +290,13 @@ def entry_of(result: Result, study: StepStudy) -> Entry:
 
 
 def worst_study(run: Run) -> tuple[Outcome, StepStudy] | None:
-    """The study of the worst entry of all checks, and the check."""
+    """The study of the worst entry of all checks, and the check; one that counts, if there is one."""
     found = [(outcome, outcome.result) for outcome in run.outcomes if outcome.result and outcome.result.studies]
     ranked = []
     for at, (outcome, result) in enumerate(found):
         study = result.studies[0]
-        ranked.append((gravity(entry_of(result, study)), at, outcome, study))
-    return min(ranked, key=lambda row: row[:2])[2:] if ranked else None
+        ranked.append((outcome.status in SET_ASIDE, gravity(entry_of(result, study)), at, outcome, study))
+    return min(ranked, key=lambda row: row[:3])[3:] if ranked else None
 
 
 @dataclass(frozen=True)

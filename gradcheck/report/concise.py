@@ -1,6 +1,7 @@
 """The concise report: a line for each finding, ``path:line: CODE name message``, as linters write them.
 
-Editors and terminals make such lines clickable. What passed has no line; the last one counts.
+Editors and terminals make such lines clickable. What passed has no line, nor what is
+ignored or was expected; the last one counts.
 """
 
 from __future__ import annotations

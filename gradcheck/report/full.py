@@ -32,6 +32,8 @@ from gradcheck.report.common import (
     counts,
     counts_text,
     distinct,
+    ignored_text,
+    is_verdict,
     passed_text,
     place,
     point_text,
@@ -171,8 +173,8 @@ class _Report:
         expected = outcome.status is Status.EXPECTED
         head = ("EXPECTED", "bold cyan") if expected else ("IGNORED", "bold yellow")
         reason = f"as declared at {outcome.source}" if expected else "ignored"
-        said = result.findings if expected else outcome.ignored
-        about = [finding for finding in said if finding.code.startswith(("GC1", "GC2"))]
+        said = [*(result.findings if expected else ()), *(each.finding for each in outcome.ignored)]
+        about = [finding for finding in said if is_verdict(finding.code)]
         codes = dict.fromkeys(f"{finding.code} {finding.kind}" for finding in about)
         verdict = (NAMES[result.verdict], _COLORS[result.verdict])
         place = (outcome.target, "bold"), "  ", (result.argname, "bold"), "  ", *_named(outcome)
@@ -340,20 +342,13 @@ class _Report:
             parts += [", " if parts else "", (f"{count} {name}", _COUNT_COLORS[name])]
         checks = len(run.outcomes)
         head = f"{checks} check{'s' * (checks != 1)}: " if checks else "nothing was checked"
-        hidden = _ignored_warnings(run)
-        aside = f"; {hidden} finding{'s' * (hidden != 1)} ignored" if hidden else ""
         stopped = f"; {run.interrupted}" if run.interrupted else ""
-        self.line(head, *parts, aside, (stopped, "bold red"), (f"  ({run.seconds:.2f} s)", "dim"))
+        self.line(head, *parts, ignored_text(run), (stopped, "bold red"), (f"  ({run.seconds:.2f} s)", "dim"))
 
 
 def _is_clean(outcome: Outcome) -> bool:
     """Passed, and there is nothing to say of it."""
     return outcome.status is Status.PASSED and outcome.result is not None and not outcome.result.findings
-
-
-def _ignored_warnings(run: Run) -> int:
-    """How many findings are ignored of checks that do not count as ignored themselves."""
-    return sum(len(outcome.ignored) for outcome in run.outcomes if outcome.status is not Status.IGNORED)
 
 
 def _named(outcome: Outcome) -> list[str | tuple[str, str]]:

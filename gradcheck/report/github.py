@@ -26,8 +26,9 @@ def render(run: Run, style: Style) -> str:
         return ""
     found = [(outcome, group) for outcome in run.outcomes for group in _groups(issues(outcome))]
     found.sort(key=lambda pair: _ORDER.index(_level(pair[1])))
+    stopped = [f"::error title=gradcheck interrupted::{_data(str(run.interrupted))}"] if run.interrupted else []
     shown = [_command(*pair) for pair in found if not (style.quiet and _level(pair[1]) is Level.NOTE)]
-    return "".join(style.plain(line) + "\n" for line in [*shown, summary(run)])
+    return "".join(style.plain(line) + "\n" for line in [*stopped, *shown, summary(run)])
 
 
 def _groups(found: Sequence[Issue]) -> list[list[Issue]]:

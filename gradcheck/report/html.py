@@ -14,13 +14,15 @@ from gradcheck._version import __version__
 from gradcheck.check.codes import CODES
 from gradcheck.check.result import Result, StepStudy
 from gradcheck.explain import REQUEST_CODES
-from gradcheck.outcomes import Outcome, Run
+from gradcheck.outcomes import Outcome, Run, Status
 from gradcheck.report import numbers
 from gradcheck.report.common import (
     NAMES,
+    SET_ASIDE,
     VALUE_ROWS,
     Issue,
     Row,
+    aside,
     calls_text,
     compared,
     entry_of,
@@ -30,6 +32,7 @@ from gradcheck.report.common import (
     ordered,
     place,
     point_text,
+    reason_text,
     shown_point,
     sort_of,
     summary,
@@ -43,13 +46,23 @@ from gradcheck.report.svg import tag, text_of
 
 #: Rows of entries that did not pass, and checks that are written out; a file must open in a browser.
 MOST_ROWS, MOST_CHECKS = 200, 400
-_SIGNS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "ERROR": "!"}
+_SIGNS = {
+    "PASS": "✓",
+    "FAIL": "✗",
+    "INCONCLUSIVE": "?",
+    "ERROR": "!",
+    "UNEXPECTED": "≠",
+    "IGNORED": "–",
+    "EXPECTED": "=",
+}
 
 
 def render(run: Run, style: Style) -> str:
     """The whole run as a page; verbosity and width do not change it."""
     shown = ordered(run)[:MOST_CHECKS]
     head = tag("h1", "gradcheck report") + tag("button", "Dark colours", id="theme", type="button", hidden="hidden")
+    if run.interrupted:
+        head += tag("p", "This run was stopped: checks are missing below.", class_="total stopped")
     head += tag("p", text_of(summary(run)), tag("span", f" ({run.seconds:.1f} s)", class_="soft"), class_="total")
     body = [
         tag("a", "Skip to the checks", class_="skip", href="#checks"),
@@ -110,11 +123,11 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[str], label: str, 
 
 
 def _check(number: int, outcome: Outcome) -> str:
-    """One check: folded if it passed."""
+    """One check: folded if it passed, or did not and that is all right."""
     anchor = f"check-{number}"
     heading = tag("h2", text_of(title(outcome)))
     parts = [tag("p", text_of(headline(outcome))), *_context(outcome)]
-    parts += _findings(outcome)
+    parts += [*_findings(outcome), *_aside(outcome)]
     if outcome.result is not None:
         parts += _entries(outcome.result) + _point(outcome.result)
     if outcome.reproduce:
@@ -123,8 +136,9 @@ def _check(number: int, outcome: Outcome) -> str:
         parts.append(tag("div", tag("pre", tag("code", text_of(outcome.reproduce))), copy, class_="copy"))
     if outcome.result is not None:
         parts += _pictures(outcome.result, anchor)
-    if word(outcome) == "PASS":
-        return tag("details", tag("summary", _badge("PASS"), heading), *parts, id=anchor, class_="passed")
+    if outcome.status in (Status.PASSED, *SET_ASIDE):
+        kind = "passed" if outcome.status is Status.PASSED else "aside"
+        return tag("details", tag("summary", _badge(word(outcome)), heading), *parts, id=anchor, class_=kind)
     top = tag("div", _badge(word(outcome)), heading, class_="title")
     return tag("section", top, *parts, id=anchor)
 
@@ -138,6 +152,9 @@ def _context(outcome: Outcome) -> list[str]:
         parts.append(tag("p", text_of(what), tag("code", text_of(place(result))), text_of(spent), class_="soft"))
         if result.calls is not None:
             parts.append(tag("p", text_of(f"Autodiff: {calls_text(result.calls)}"), class_="soft"))
+    if outcome.name or outcome.source != "command line":
+        expected = f'; expect = "{outcome.expect}"' if outcome.expect != "pass" else ""
+        parts.append(tag("p", "Asked for at ", tag("code", text_of(outcome.source)), text_of(expected), class_="soft"))
     parts += [tag("p", text_of(f"Note: {note}")) for note in outcome.notes]
     return parts
 
@@ -156,6 +173,16 @@ def _findings(outcome: Outcome) -> list[str]:
     return parts
 
 
+def _aside(outcome: Outcome) -> list[str]:
+    """What does not count, folded."""
+    found = aside(outcome)
+    if not found:
+        return []
+    what = "as expected" if outcome.status is Status.EXPECTED else "ignored"
+    title = f"{len(found)} finding{'s' * (len(found) != 1)} {what}"
+    return [tag("details", tag("summary", title), tag("ul", *[_finding(issue) for issue in found], class_="findings"))]
+
+
 def _finding(issue: Issue) -> str:
     where = " (" + tag("code", text_of(str(issue.where))) + ")" if issue.where and issue.known else ""
     row = (REQUEST_CODES | CODES).get(issue.code)
@@ -164,7 +191,9 @@ def _finding(issue: Issue) -> str:
         tag("strong", text_of(f"{issue.code} {issue.kind}")),
         text_of(f": {issue.text}") + where,
     ]
-    if issue.hint:
+    if issue.reason:
+        parts.append(tag("span", text_of(reason_text(issue.reason)), class_="hint"))
+    elif issue.hint:
         parts.append(tag("span", text_of(f"Hint: {issue.hint}"), class_="hint soft"))
     if row is not None:
         meaning = tag("p", tag("strong", text_of(row.title)), text_of(f". {row.explanation}"))

@@ -59,7 +59,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.name or None,
         "source": outcome.source,
         "expect": outcome.expect,
-        "ignored": [_finding(finding) for finding in outcome.ignored],
+        "ignored": [{**_finding(each.finding), "reason": asdict(each.reason)} for each in outcome.ignored],
     }
     body = _result(outcome.result) if outcome.result else {}
     return {

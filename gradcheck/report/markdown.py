@@ -15,13 +15,16 @@ from gradcheck.report import numbers
 from gradcheck.report.common import (
     NAMES,
     WRONG_ROWS,
+    Issue,
     Row,
+    aside,
     compared,
     headline,
     issues,
     ordered,
     place,
     point_text,
+    reason_text,
     shown_point,
     sort_of,
     summary,
@@ -33,14 +36,22 @@ from gradcheck.report.style import Style, escaped
 
 #: Checks in the table, and checks with details.
 MOST_CHECKS, MOST_DETAILS = 500, 50
-_SIGNS = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "❔", "ERROR": "⚠️"}
+_SIGNS = {
+    "PASS": "✅",
+    "FAIL": "❌",
+    "INCONCLUSIVE": "❔",
+    "ERROR": "⚠️",
+    "UNEXPECTED": "❌",
+    "IGNORED": "🔕",
+    "EXPECTED": "☑️",
+}
 # What makes Markdown, and of GitHub's additions: formulas, @names, #numbers and addresses.
 _SPECIAL = re.compile(r"([\\`*_\[\]#!|~$@]|(?<=www)\.|:(?=//))")
 
 
 def render(run: Run, style: Style) -> str:
     """The whole run; with ``style.verbose`` the details hold all entries that did not pass."""
-    lines = [f"## gradcheck: {summary(run)}", ""]
+    lines = [f"## gradcheck: {text(summary(run))}", ""]
     if run.outcomes:
         lines += ["| | check | by | result |", "| --- | --- | --- | --- |"]
     # What did not pass first: it must not fall to the limit.
@@ -48,10 +59,11 @@ def render(run: Run, style: Style) -> str:
     for outcome in outcomes[:MOST_CHECKS]:
         verdict = word(outcome)
         argument = outcome.result.argname if outcome.result else outcome.argument
-        cells = (f"{_SIGNS[verdict]} {verdict}", code(outcome.target), code(argument), text(headline(outcome)))
+        named = f" {text(outcome.name)}" if outcome.name else ""
+        cells = (f"{_SIGNS[verdict]} {verdict}", code(outcome.target) + named, code(argument), text(headline(outcome)))
         lines.append("| " + " | ".join(cells) + " |")
     lines += _rest(len(outcomes) - MOST_CHECKS, "checks")
-    failing = [outcome for outcome in outcomes if word(outcome) != "PASS"]
+    failing = [outcome for outcome in outcomes if word(outcome) != "PASS" or outcome.ignored]
     for outcome in failing[:MOST_DETAILS]:
         lines += ["", *_details(outcome, style)]
     lines += _rest(len(failing) - MOST_DETAILS, "checks with details")
@@ -70,11 +82,8 @@ def _details(outcome: Outcome, style: Style) -> list[str]:
         rows = worst_first(result.entries)
         lines += _table(rows if style.verbose else rows[:WRONG_ROWS], result)
         lines += [*_rest(0 if style.verbose else len(rows) - WRONG_ROWS, "entries"), ""]
-    for issue in issues(outcome):
-        where = f" ({code(str(issue.where))})" if issue.where and issue.known else ""
-        lines.append(f"- {sort_of(issue.code)[0]} **{issue.code}** {text(issue.kind)}: {text(issue.text)}{where}")
-        if issue.hint:
-            lines.append(f"  - hint: {text(issue.hint)}")
+    for issue in [*issues(outcome), *aside(outcome)]:
+        lines += _issue(issue)
     details = outcome.problem.details if outcome.problem else ()
     lines += [f"  - {text(detail)}" for detail in details] + [f"- note: {text(note)}" for note in outcome.notes]
     at = shown_point(result) if result else None
@@ -84,6 +93,15 @@ def _details(outcome: Outcome, style: Style) -> list[str]:
     if outcome.reproduce:
         lines += ["", *fence(outcome.reproduce)]
     return [*lines, "", "</details>"]
+
+
+def _issue(issue: Issue) -> list[str]:
+    where = f" ({code(str(issue.where))})" if issue.where and issue.known else ""
+    sort = "does not count:" if issue.reason else sort_of(issue.code)[0]
+    lines = [f"- {sort} **{issue.code}** {text(issue.kind)}: {text(issue.text)}{where}"]
+    if issue.reason:
+        return [*lines, f"  - {text(reason_text(issue.reason))}"]
+    return [*lines, f"  - hint: {text(issue.hint)}"] if issue.hint else lines
 
 
 def _table(rows: Sequence[Row], result: Result) -> list[str]:

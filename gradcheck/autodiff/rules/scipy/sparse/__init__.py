@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sparse
 
-from gradcheck.autodiff.core import FOREIGN, FUNCTIONS, TRACED, UFUNCS, plain_tree, shape_of
+from gradcheck.autodiff.core import FOREIGN, FUNCTIONS, TRACED, UFUNCS, Primitive, is_array, plain_tree, shape_of
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.rules.scipy.linear import array
 from gradcheck.autodiff.rules.scipy.registry import construct, methods, original, plain, refuse, replace
@@ -82,6 +82,33 @@ def _as_traced(name: str) -> Callable[..., Any]:
     return lambda self, *args, **keywords: getattr(traced(self), name)(*args, **keywords)
 
 
+def _applied(x: Any, *, matrix: Any) -> Any:
+    if type(x) in TRACED:
+        return APPLIED(x, matrix=matrix)
+    return matrix @ x
+
+
+# A plain matrix times a traced vector or matrix.
+APPLIED: Primitive = Primitive(
+    _applied,
+    [lambda _y, _x, *, matrix: lambda g: APPLIED(g, matrix=matrix.T)],
+    "linear",
+    name="sparse @ array",
+)
+
+
+def _times_array(name: str) -> Callable[..., Any]:
+    """A product of a plain matrix of a format for arithmetic with a traced array."""
+    general = _as_traced(name)
+
+    def method(self: Any, other: Any) -> Any:
+        if type(other) in TRACED and self.format in ("csr", "csc", "bsr", "coo", "dia") and is_array(other):
+            return APPLIED(other, matrix=self.copy())  # its entries may be changed later
+        return general(self, other)
+
+    return method
+
+
 def _no_assignment(_self: Any, _key: Any, _value: Any) -> None:
     raise unsupported(
         "assigning a traced value to an entry of a sparse matrix",
@@ -97,6 +124,7 @@ for _cls in dict.fromkeys(c for cls in CLASSES.values() for c in cls.__mro__ if 
     _own = {name: _as_traced(name) for name in _METHODS if name in vars(_cls)}
     if "__setitem__" in vars(_cls):
         _own["__setitem__"] = _no_assignment
+    _own |= {name: _times_array(name) for name in ("__matmul__", "dot") if name in _own}
     if _own:
         methods(_cls, _own, eager=True)
 
