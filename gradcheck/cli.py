@@ -7,9 +7,10 @@ before a check runs. Built on typer; help is typer's plain one, with the options
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +62,7 @@ Examples:
   gradcheck model.py:loss -f json -o report.json
   gradcheck src        checks declared in a file or folder (@gradcheck.case)
   gradcheck            checks configured in pyproject.toml ([tool.gradcheck])
+  gradcheck --watch model.py   and again whenever a file is saved
 
 \b
 The hand-written derivative of f is found beside f by its name: f_grad,
@@ -326,6 +328,14 @@ def gradcheck(
         _option(OTHER, "--jobs", "-j", metavar="N", text="Run N checks at a time, in processes; 0: one a processor."),
     ] = None,
     list_checks: Annotated[bool, _option(OTHER, "--list", text="List the checks that would be run, and exit.")] = False,
+    watch: Annotated[
+        bool,
+        _option(
+            OTHER,
+            "--watch",
+            text="Repeat the checks of a file whenever it, or one that it imports, changes; Ctrl-C ends.",
+        ),
+    ] = False,
     config: Annotated[
         str | None,
         _option(OTHER, "--config", metavar="FILE", text="Configuration, in place of the pyproject.toml that is found."),
@@ -358,23 +368,16 @@ def gradcheck(
 
             typer.echo(listed() if explain.strip().lower() == "all" else explanation(explain), nl=False)
             raise typer.Exit
-        from gradcheck.configuration import load as load_configuration
         from gradcheck.configuration import shown_settings
-        from gradcheck.outputs import destinations
 
-        configuration = load_configuration(_given(ctx), os.environ, file=config, isolated=isolated)
+        configuration = _configured(_given(ctx), config, isolated)
         for remark in configuration.remarks:
             typer.echo(escaped(f"gradcheck: {remark}"), err=True)
-        values = configuration.values()
-        _one_of(values["format"], tuple(FORMATS))
-        _one_of(values["color"], ("auto", "always", "never"))
-        configuration.settings()
         if show_settings:
             typer.echo(shown_settings(configuration), nl=False)
             raise typer.Exit
         options = configuration.run_options()
-        sources = {name: values[name].source for name in ("report", "output", "plot")}
-        files = destinations(options.report, _path(options.output), options.format, _path(options.plot), sources)
+        files = _files(configuration)
         if not targets and not configuration.checks and not options.allow_empty:
             file = configuration.file
             configured = f"{file.name} configures no check" if file else NOT_CONFIGURED
@@ -383,16 +386,49 @@ def gradcheck(
                 raise SettingsError(f"no target is given, and {configured}", hint=hint)
             typer.echo("\n".join((ctx.get_usage(), "", f"No target is given, and {configured}.", *NO_TARGET)), err=True)
             raise typer.Exit(COULD_NOT_RUN)
+        if watch:
+            from gradcheck.watch import prepare
+
+            again = functools.partial(_again, targets or [], _given(ctx), config, isolated)
+            watching = prepare(again, targets or [], configuration, options.quiet, listed=list_checks)
     except GradcheckError as err:
         complain(err)
         raise typer.Exit(COULD_NOT_RUN) from None
     try:
-        code = check(targets or [], configuration, options, files, listed=list_checks)
+        code = watching.run() if watch else check(targets or [], configuration, options, files, listed=list_checks)
+    except GradcheckError as err:
+        complain(err)
+        code = COULD_NOT_RUN
     except KeyboardInterrupt:
         # Before or after the checks: run() keeps what was finished.
         typer.echo("gradcheck: interrupted", err=True)
         code = INTERRUPTED
     raise typer.Exit(code)
+
+
+def _configured(given: dict[str, Any], file: str | None, isolated: bool) -> Configuration:
+    """The layers of the run, whose values can be.
+
+    Raises:
+        GradcheckError: they cannot.
+    """
+    from gradcheck.configuration import load as load_configuration
+
+    configuration = load_configuration(given, os.environ, file=file, isolated=isolated)
+    values = configuration.values()
+    _one_of(values["format"], tuple(FORMATS))
+    _one_of(values["color"], ("auto", "always", "never"))
+    configuration.settings()
+    return configuration
+
+
+def _files(configuration: Configuration) -> Sequence[Destination]:
+    """Where reports are to be written."""
+    from gradcheck.outputs import destinations
+
+    options, values = configuration.run_options(), configuration.values()
+    sources = {name: values[name].source for name in ("report", "output", "plot")}
+    return destinations(options.report, _path(options.output), options.format, _path(options.plot), sources)
 
 
 def _given(ctx: typer.Context) -> dict[str, Any]:
@@ -429,8 +465,13 @@ def check(
     files: Sequence[Destination] = (),
     *,
     listed: bool = False,
+    narrow: Callable[[Plan], Plan] | None = None,
 ) -> int:
-    """Run the checks and write the reports, or list the checks; returns the exit code."""
+    """Run the checks and write the reports, or list the checks; returns the exit code.
+
+    Args:
+        narrow: makes another plan of the plan.
+    """
     # The command's process ends after this: a test's does not, and wants its stdout back.
     with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
         from gradcheck.discovery import discover
@@ -446,6 +487,7 @@ def check(
         except GradcheckError as err:
             complain(err)
             return COULD_NOT_RUN
+        plan = narrow(plan) if narrow else plan
         _remarks(plan, options)
         if listed:
             stdout.write(listing(plan))
@@ -456,6 +498,22 @@ def check(
             typer.echo(escaped(f"gradcheck: {result.interrupted}"), err=True)
         # A wrong derivative, a bug or an interrupt is still that.
         return COULD_NOT_RUN if unwritten and result.exit_code not in (WRONG, BUG, INTERRUPTED) else result.exit_code
+
+
+def _again(
+    targets: list[str], given: dict[str, Any], file: str | None, isolated: bool, narrow: Callable[[Plan], Plan]
+) -> None:
+    """One of the runs of a watch, in a process of its own, with the configuration as it is now."""
+    global _STANDALONE
+    _STANDALONE = True
+    try:
+        configuration = _configured(given, file, isolated)
+        options = configuration.run_options()
+        check(targets, configuration, options, _files(configuration), narrow=narrow)
+    except GradcheckError as err:
+        complain(err)
+    except Exception as err:
+        _own_bug(err)
 
 
 def _run(plan: Plan, targets: list[str], configuration: Configuration, options: RunOptions) -> Run:

@@ -113,7 +113,7 @@ class _Discovery:
         for text in targets:
             head, attributes = split_spec(text)
             if not attributes and Path(head).is_dir() and "::" not in text:
-                for file in _python_files(Path(head)):
+                for file in python_files(Path(head)):
                     self.file(file, lenient=True)
             elif not attributes and head.endswith(".py"):
                 self.file(Path(head), lenient=self.options.allow_empty)
@@ -357,7 +357,7 @@ def points_of(value: Any) -> tuple[Any, ...]:
     return tuple(value) if several and value else (value,)
 
 
-def _python_files(folder: Path) -> Iterator[Path]:
+def python_files(folder: Path) -> Iterator[Path]:
     """The Python files below a folder, sorted; not those of environments, caches and hidden folders."""
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_skipped(Path(root) / name))

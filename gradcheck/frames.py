@@ -30,6 +30,11 @@ def is_installed(file: str) -> bool:
     return file.startswith(_INSTALLED)
 
 
+def is_users(file: str) -> bool:
+    """Whether a source file is the user's own: neither of gradcheck, nor of Python, nor of an installed package."""
+    return not _is_ours(file) and not is_installed(file)
+
+
 def user_frames(err: BaseException) -> list[traceback.FrameSummary]:
     """The frames of the user's own code, outermost first; else those of installed packages."""
     return _users(traceback.extract_tb(err.__traceback__))

@@ -196,12 +196,24 @@ def _module_not_found(err: ModuleNotFoundError, name: str, shown: str) -> Target
         close = difflib.get_close_matches(missing.partition(".")[0], [*nearby, *sys.stdlib_module_names], 1)
         hint = f"did you mean '{close[0]}'?" if close else "a file is written with its path, or give --pythonpath DIR"
         return TargetError(f"there is no module '{missing}' for {sys.executable}, started in {os.getcwd()}", hint=hint)
+    hint = "install it into this environment, or run gradcheck from the environment that has it"
+    if missing and _made_by_pre_commit():
+        hint = (
+            f"the environment is the hook's own: add the package of '{missing.partition('.')[0]}' to the hook in"
+            f" .pre-commit-config.yaml, additional_dependencies: [{missing.partition('.')[0]}]; or use the hook"
+            " gradcheck, which runs in yours"
+        )
     return TargetError(
         f"{shown} imports '{missing or err}', which {sys.executable} does not have",
         where=user_location(err),
-        hint="install it into this environment, or run gradcheck from the environment that has it",
+        hint=hint,
         code="GC003",
     )
+
+
+def _made_by_pre_commit() -> bool:
+    """Whether this is a hook of pre-commit with ``language: python``: then the environment has gradcheck alone."""
+    return os.environ.get("PRE_COMMIT") == "1" and Path(sys.prefix).name.startswith("py_env")
 
 
 def _similar_file(path: Path) -> str | None:

@@ -2,7 +2,7 @@
 
 Part of the command line. A file is written whole or not at all: into a temporary file beside it, which takes its
 place when it is complete, so that nobody reads half a report, and an old one survives a full disk. Folders are made,
-as pytest does for ``--junitxml``.
+as pytest does for ``--junitxml``. Only the summary of a step on GitHub, to which others may have written, is added to.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ class Destination:
         option: as ``--report html=report.html``, for messages.
         format: a name of ``FORMATS``, or "" for a picture.
         path: the file.
+        shared: others write to it as well: the report is added at its end.
     """
 
     option: str
     format: str
     path: Path
+    shared: bool = False
 
     def load(self) -> None:
         """Import what writing it takes, before the user's folder is first on the path."""
@@ -96,8 +98,16 @@ def destinations(
         other = taken.setdefault(os.path.realpath(each.path), each)
         if other is not each and str(each.path) not in STDOUT and _is_plain(each.path):
             raise SettingsError(f"{each.option}: {other.option} writes to the same file")
-    # The user's code may change the working directory.
-    return tuple(replace(each, path=Path(os.path.abspath(each.path))) for each in found)
+    # The user's code may change the working directory, and the environment.
+    return tuple(
+        replace(each, path=Path(os.path.abspath(each.path)), shared=_is_step_summary(each.path)) for each in found
+    )
+
+
+def _is_step_summary(path: Path) -> bool:
+    """Whether that is what ``$GITHUB_STEP_SUMMARY`` names: everything in a step adds to that file."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    return bool(summary) and os.path.realpath(path) == os.path.realpath(summary or "")
 
 
 def _report(text: str, option: str) -> Destination:
@@ -151,6 +161,8 @@ def write_all(run: Run, files: Sequence[Destination], style: Style, stdout: Outp
             content = each.content(run, look)
             if str(each.path) in STDOUT and isinstance(content, str):
                 stdout.write(content)
+            elif each.shared:
+                add_to(each.path, content)
             else:
                 write_whole(each.path, content)
         except GradcheckError as err:
@@ -170,7 +182,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+    data = _encoded(content)
     try:
         target = path.resolve()
         if not _is_plain(path):
@@ -180,6 +192,23 @@ def write_whole(path: Path, content: str | bytes) -> None:
         _replace(target, data)
     except OSError as err:
         raise OutputError(f"cannot write the file: {err.strerror or err}") from None
+
+
+def add_to(path: Path, content: str | bytes) -> None:
+    """Write at the end of a file; text as UTF-8.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        with open(path, "ab") as file:
+            file.write(_encoded(content))
+    except OSError as err:
+        raise OutputError(f"cannot write the file: {err.strerror or err}") from None
+
+
+def _encoded(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
 
 
 def _is_plain(path: Path) -> bool:

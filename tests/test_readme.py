@@ -1,9 +1,11 @@
-"""The README shows what really happens: its console examples, its JSON and its Python session are run and compared.
+"""README and guides show what really happens: console examples, JSON and the Python session are run and compared.
 
 Timings may differ, and the digits of numbers that are rounding noise (error bars, differences of two derivatives that
 agree), since NumPy's and BLAS's rounding depends on the processor. Everything else must be as printed.
 
-    python -m tests.test_readme     writes what the examples print now into the README
+The examples run in a folder of their own, where there is a copy of the fixtures and files may be written.
+
+    python -m tests.test_readme     writes what the examples print now into README and guides
 """
 
 from __future__ import annotations
@@ -14,15 +16,19 @@ import math
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "architecture.md"]
+TEXTS = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *GUIDES)}
+README = TEXTS[ROOT / "README.md"]
 
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?|-?\d+e[+-]\d+")
 # Below this a number printed in the README is an error bar or a difference between equals.
@@ -30,10 +36,16 @@ NOISE = 1e-4
 JSON_EXAMPLE = "gradcheck fixtures/logistic_wrong.py:loss -f json"
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert found, language
-    return found
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def consoles(text: str) -> list[str]:
+    """The blocks of a text that show the command; those of pytest are run by its tests."""
+    return [block for block in blocks("console", text) if block.startswith("$ gradcheck ")]
+
+
+CONSOLES = [(path.name, block) for path, text in TEXTS.items() for block in consoles(text)]
 
 
 def sessions(block: str) -> list[tuple[str, str]]:
@@ -43,7 +55,18 @@ def sessions(block: str) -> list[tuple[str, str]]:
     return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
 
 
-def run(command: str, last: int) -> tuple[str, int]:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return furnished(tmp_path_factory.mktemp("examples"))
+
+
+def furnished(folder: Path) -> Path:
+    """A folder with what the examples name."""
+    shutil.copytree(ROOT / "fixtures", folder / "fixtures", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def run(command: str, last: int, folder: Path) -> tuple[str, int]:
     """What a command prints on stdout, and its exit code; ``last`` is that of the command before it."""
     if command == "echo $?":
         return f"{last}\n", 0
@@ -51,8 +74,8 @@ def run(command: str, last: int) -> tuple[str, int]:
     assert name == "gradcheck"
     done = subprocess.run(
         [sys.executable, "-m", "gradcheck", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -80,18 +103,18 @@ def assert_same_text(shown: str, got: str) -> None:
         assert_same_number(float(a), float(b))
 
 
-@pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.partition("\n")[0])
-def test_console_examples(block: str) -> None:
+@pytest.mark.parametrize(("name", "block"), CONSOLES, ids=[f"{n}: {b.partition(chr(10))[0]}" for n, b in CONSOLES])
+def test_console_examples(name: str, block: str, folder: Path) -> None:
     code = 0
     for command, shown in sessions(block):
-        got, code = run(command, code)
+        got, code = run(command, code, folder)
         assert_same_text(shown, got)
 
 
-def test_the_entry_shown_as_json_is_in_the_report() -> None:
+def test_the_entry_shown_as_json_is_in_the_report(folder: Path) -> None:
     (block,) = blocks("json")
     shown: dict[str, Any] = json.loads(block)
-    got, _ = run(JSON_EXAMPLE, 0)
+    got, _ = run(JSON_EXAMPLE, 0, folder)
     entries = json.loads(got)["checks"][0]["entries"]
     (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
     assert list(entry) == list(shown)
@@ -117,6 +140,10 @@ def test_python_session() -> None:
     assert runner.run(test).failed == 0
 
 
+def test_examples_are_found() -> None:
+    assert {"README.md", "ci.md"} <= {name for name, _ in CONSOLES}
+
+
 def test_the_two_commands_are_one_line_each() -> None:
     for name in ("run", "test"):
         (block,) = re.findall(rf"^<!-- ci: {name} -->\n```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -124,18 +151,20 @@ def test_the_two_commands_are_one_line_each() -> None:
         assert block.startswith("python3 -m venv .venv && ")
 
 
-def rewritten() -> str:
-    """The README with what its console and JSON examples print now."""
-    text = README
-    for block in blocks("console"):
+def rewritten(path: Path, folder: Path) -> str:
+    """A text with what its console examples, and the README's JSON, print now."""
+    text = TEXTS[path]
+    for block in consoles(text):
         code, new = 0, ""
         for command, _ in sessions(block):
-            got, code = run(command, code)
+            got, code = run(command, code, folder)
             new += f"$ {command}\n{got}"
         text = text.replace(f"```console\n{block}", f"```console\n{new}")
+    if path.name != "README.md":
+        return text
     (block,) = blocks("json")
     shown = json.loads(block)
-    entries = json.loads(run(JSON_EXAMPLE, 0)[0])["checks"][0]["entries"]
+    entries = json.loads(run(JSON_EXAMPLE, 0, folder)[0])["checks"][0]["entries"]
     (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
     new = json.dumps(entry, indent=2, ensure_ascii=False)
     new = re.sub(r"\[\s+([^]]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", new)
@@ -143,4 +172,7 @@ def rewritten() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "README.md").write_text(rewritten(), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        examples = furnished(Path(temporary))
+        for each in TEXTS:
+            each.write_text(rewritten(each, examples), encoding="utf-8")
