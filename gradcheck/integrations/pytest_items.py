@@ -236,7 +236,10 @@ class CheckGroup(pytest.Collector):
                 # Several checks of one function: at other points, with other derivatives.
                 number = f"#{seen[name]}" if seen[name] > 1 else ""
                 name = name[:-1] + number + "]" if number and name.endswith("]") else name + number
-                yield CheckItem.from_parent(self, name=name, check=check, where=where, project=project)
+                # Said in full: pytest takes the id apart at the bracket, which it would not do for a child's name.
+                nodeid: Any = f"{self.nodeid}::{name}"
+                more = {"check": check, "where": where, "project": project}
+                yield CheckItem.from_parent(self, name=name, nodeid=nodeid, **more)
 
 
 class CheckItem(pytest.Item):

@@ -137,13 +137,15 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable() -> Generator[None, Any, Any]:
     """A report that comes from another process has the texts, but not the object that shows them."""
+    report = yield
     if hasattr(report, "gradcheck"):
         from gradcheck.integrations.pytest_report import dress
 
         dress(report)
+    return report
 
 
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, config: pytest.Config) -> Any:

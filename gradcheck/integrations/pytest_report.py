@@ -58,9 +58,11 @@ class Failure:
 
     def toterminal(self, tw: Any) -> None:
         """Write it to pytest's terminal, or to the text file that it takes for one."""
-        if self.before is not None:
+        if hasattr(self.before, "toterminal"):
             self.before.toterminal(tw)
             tw.line()
+        elif self.before is not None:
+            tw.line(f"{self.before}\n")
         plain = self.data["colored"] and not tw.hasmarkup
         for line in self.data["plain" if plain else "shown"].split("\n"):
             tw.line(line)
