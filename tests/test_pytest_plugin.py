@@ -201,7 +201,7 @@ def test_v_shows_what_was_compared(report: str) -> None:
 
 
 def test_a_wrong_derivative_is_shown_as_by_the_command(report: str) -> None:
-    text = section(report, "twice[x]")
+    text = section(report, "gradcheck twice[x]")
     assert text.startswith("FAIL  extra.py:twice  x  1 of 2 entries wrong\n")
     assert re.search(r"^  df/dx\[1\]  2\.5\S* +2\.0\S* .*FAIL$", text, re.MULTILINE)
     assert "reproduce: gradcheck extra.py:twice --argnum x --grad twice_grad" in text
@@ -210,19 +210,19 @@ def test_a_wrong_derivative_is_shown_as_by_the_command(report: str) -> None:
 
 
 def test_what_could_not_be_decided_is_a_failure(report: str) -> None:
-    text = section(report, "kink[x]")
+    text = section(report, "gradcheck kink[x]")
     assert text.startswith("INCONCLUSIVE  extra.py:kink")
     assert "GC201" in text
     assert "printed by kink" in text  # captured, as of any test
 
 
 def test_what_could_not_run_is_a_failure_of_one_paragraph(report: str) -> None:
-    text = section(report, "broken[x]")
+    text = section(report, "gradcheck broken[x]")
     assert text.startswith("ERROR GC010  extra.py:broken  extra.py:broken raised ValueError: no luck (extra.py:24)")
 
 
 def test_an_expectation_is_strict(report: str) -> None:
-    assert "UNEXPECTED PASS  extra.py:mended" in section(report, "mended[x]")
+    assert "UNEXPECTED PASS  extra.py:mended" in section(report, "gradcheck mended[x]")
     assert re.search(
         r'^XFAIL .*until ticket 42 is mended\] - expect = "fail" at pyproject.toml:12: GC101', report, re.M
     )
@@ -362,12 +362,12 @@ def test_a_broken_configuration_is_a_usage_error_of_one_line(tmp_path: Path, tab
 def test_one_broken_check_or_module_does_not_stop_the_others(tmp_path: Path) -> None:
     checks = "".join(
         f'[[check]]\ntarget = "{target}"\nat = "x=2"\n'
-        for target in ("a.py:f", "a.py:missing", "b.py:f", "missing.py:f", "math:sin")
+        for target in ("a.py:f", "a.py:Model.fun", "a.py:missing", "b.py:f", "missing.py:f", "math:sin")
     )
     folder = make_project(
         tmp_path,
         gradcheck_toml=checks + '[[check]]\ntarget = "a.py:f"\norder = 2\ngrad = "returned"\n',
-        a_py="def f(x):\n    return x**2\n",
+        a_py="def f(x):\n    return x**2\nclass Model:\n    def fun(self, x):\n        return x**2\n",
         b_py="import not_there\ndef f(x):\n    return x\n",
         c_py="import gradcheck\nraise RuntimeError('at import')\n@gradcheck.case\ndef f(x):\n    return x\n",
         d_py="import gradcheck\n@gradcheck.case\ndef f(x:\n",
@@ -376,6 +376,7 @@ def test_one_broken_check_or_module_does_not_stop_the_others(tmp_path: Path) -> 
     found = dict(re.findall(r"^(\S+::gradcheck::\S+) (PASSED|FAILED)", out, re.MULTILINE))
     assert found == {
         "a.py::gradcheck::f[x]": "PASSED",
+        "a.py::gradcheck::Model.fun[x]": "PASSED",
         "a.py::gradcheck::missing[0]": "FAILED",
         "a.py::gradcheck::f": "FAILED",
         "b.py::gradcheck::f[0]": "FAILED",
@@ -384,8 +385,8 @@ def test_one_broken_check_or_module_does_not_stop_the_others(tmp_path: Path) -> 
         "gradcheck.toml::gradcheck::missing.py:f[0]": "FAILED",
         "gradcheck.toml::gradcheck::math:sin[x]": "PASSED",
     }
-    assert "b.py imports 'not_there'" in section(out, "f[0]")
-    assert "--grad returned does not go with --order 2" in section(out, "f")
+    assert "b.py imports 'not_there'" in section(out, "gradcheck f[0]")
+    assert "--grad returned does not go with --order 2" in section(out, "gradcheck f")
     assert "at import" in out
     again = run_pytest(folder, "--gradcheck", "-v", "gradcheck.toml::gradcheck::math:sin[x]", code=0)
     assert "gradcheck.toml::gradcheck::math:sin[x] PASSED" in again

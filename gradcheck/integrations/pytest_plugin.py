@@ -159,6 +159,8 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, c
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """``gradcheck: 3 checks, 1 wrong, 2 passed``."""
+    if PROJECT not in config.stash and "gradcheck.errors" not in sys.modules:
+        return
     from gradcheck.integrations.pytest_report import summary_lines
 
     for line in summary_lines(terminalreporter, config.stash.get(PROJECT, None)):
