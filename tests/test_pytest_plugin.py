@@ -470,6 +470,11 @@ def test_the_entry_point_and_how_it_is_switched_off(tmp_path: Path) -> None:
     folder = make_project(tmp_path / "project", test_a_py="def test_a(gradcheck):\n    gradcheck(abs, 1.0)\n")
     site = str(installed.parent)
     run_pytest(folder, "--gradcheck", autoload=True, PYTHONPATH=site, code=0)
+    # Imported before pytest, as in a notebook: pytest must not warn that it cannot rewrite the package.
+    (installed / "RECORD").write_text("gradcheck/__init__.py,,\n")
+    program = f"import sys; sys.path[:0] = [{site!r}, {str(ROOT)!r}]; import gradcheck, pytest; sys.exit(pytest.main())"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "fixture 'gradcheck' not found" in run_pytest(
         folder, "-p", "no:gradcheck", autoload=True, PYTHONPATH=site, code=1
     )
