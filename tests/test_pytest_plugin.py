@@ -54,6 +54,10 @@ def mended(x):
 @gradcheck.case(at={"a": 2.0, "b": 3.0}, order=2, name="curved")
 def product(a, b):
     return a**2 * b
+
+@gradcheck.case(at={"a": 2.0, "b": 3.0}, argnum="all")
+def whole(a, b):
+    return a * b
 """
 
 TESTS = """
@@ -105,7 +109,12 @@ def test_raises(gradcheck):
 
 
 def run_pytest(
-    folder: Path, *arguments: str, code: int | None = None, autoload: bool = False, **environment: str
+    folder: Path,
+    *arguments: str,
+    code: int | None = None,
+    autoload: bool = False,
+    start: tuple[str, ...] = ("-m", "pytest"),
+    **environment: str,
 ) -> str:
     """Run pytest in a folder; what it printed, errors included."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("GRADCHECK_", "PYTEST_", "COLUMNS"))}
@@ -117,7 +126,7 @@ def run_pytest(
     if not autoload:
         variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, *arguments],
+        [sys.executable, *start, *plugins, *arguments],
         cwd=folder,
         env=variables,
         stdout=subprocess.PIPE,
@@ -168,6 +177,7 @@ IDS = {
     "extra.py::gradcheck::product[a#2]": "PASSED",
     "extra.py::gradcheck::product[b]": "PASSED",
     "extra.py::gradcheck::product[a-order2-curved]": "PASSED",
+    "extra.py::gradcheck::whole[all]": "PASSED",
     "test_model.py::test_right": "PASSED",
     "test_model.py::test_wrong": "FAILED",
     "test_model.py::test_plain": "FAILED",
@@ -263,7 +273,7 @@ def test_an_inconclusive_test_says_so(report: str) -> None:
 def test_the_summary_counts_checks(report: str) -> None:
     (line,) = re.findall(r"^gradcheck: (\d+ checks, .*)$", report, re.MULTILINE)
     assert line == (
-        "23 checks, 3 wrong, 6 inconclusive, 2 could not run, 1 not as expected, 2 ignored, 1 as expected, 8 passed"
+        "25 checks, 3 wrong, 6 inconclusive, 2 could not run, 1 not as expected, 2 ignored, 1 as expected, 10 passed"
     )
 
 
@@ -278,7 +288,7 @@ def test_junit_has_cases_and_properties(project: Path, report: str) -> None:
     assert properties == {"verdict": "pass", "evaluations": "7"}
     failure = cases["twice[x]"].find("failure")
     assert failure is not None
-    assert failure.get("message") == "extra.py:twice by x: 1 of 2 entries wrong"
+    assert failure.get("message") == "1 of 2 entries wrong"
     assert "FAIL  extra.py:twice  x" in str(failure.text)
     plain = cases["test_plain"].find("failure")
     assert plain is not None
@@ -293,13 +303,12 @@ def test_xdist_runs_and_shows_the_same(project: Path) -> None:
     assert names == {node.rpartition("::")[2] for node in IDS}
     assert "\x1b[1;31mFAIL\x1b[0m  \x1b[1mextra.py:twice\x1b[0m" in report
     assert "\x1b[1;31mFAIL\x1b[0m  \x1b[1mold_cost\x1b[0m" in report
-    assert "gradcheck: 23 checks, 3 wrong" in report
+    assert "gradcheck: 25 checks, 3 wrong" in report
     assert "FAIL  old_cost  w" in junit
     assert "[1;31m" not in junit.partition("old_cost  w")[2].partition("</failure>")[0]
 
 
 def test_a_node_id_runs_one_check_and_does_not_import_for_tests(tmp_path: Path) -> None:
-    # A class that pytest would collect, and an import that pytest would report as an error of its own.
     folder = make_project(tmp_path, model_py=EXTRA)
     out = run_pytest(folder, "--gradcheck", "-v", "model.py::gradcheck::product[a#2]", code=0)
     assert told(out) == {"model.py::gradcheck::product[a#2]": "PASSED"}
@@ -310,6 +319,11 @@ def test_a_node_id_runs_one_check_and_does_not_import_for_tests(tmp_path: Path) 
     out = run_pytest(folder, "--gradcheck", "-v", "--lf", code=1)
     assert set(told(out)) == {"model.py::gradcheck::twice[x]", "model.py::gradcheck::mended[x]"}
     assert "rerun previous 2 failures" in out
+    # pytest itself would import it, and stop.
+    (folder / "bad.py").write_text("import not_there, gradcheck\n@gradcheck.case\ndef f(x):\n    return x\n")
+    out = run_pytest(folder, "--gradcheck", "bad.py::gradcheck", code=1)
+    assert "bad.py imports 'not_there'" in out
+    assert "error" not in out.rstrip().split("\n")[-1]
 
 
 def test_without_the_option_nothing_is_collected(project: Path) -> None:
@@ -322,24 +336,16 @@ def test_nothing_heavy_is_loaded_where_nothing_is_checked(tmp_path: Path) -> Non
     make_project(tmp_path, test_a_py="def test_a():\n    assert True\n", other_py="# gradcheck is not used here\n")
     program = (
         "import sys, pytest\n"
-        f"code = pytest.main(['-p', '{PLUGIN}', *sys.argv[1:]])\n"
+        "code = pytest.main(sys.argv[1:])\n"
         "heavy = {'numpy', 'scipy', 'typer', 'rich', 'click'} & {name.partition('.')[0] for name in sys.modules}\n"
         "ours = sorted(name for name in sys.modules if name.partition('.')[0] == 'gradcheck')\n"
         "print('CODE', int(code), sorted(heavy), ours)\n"
     )
     light = "['gradcheck', 'gradcheck._version', 'gradcheck.integrations', 'gradcheck.integrations.pytest_plugin']"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     for arguments, loaded in ((["--collect-only"], light), ([], light), (["--gradcheck", "--collect-only"], None)):
-        done = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        last = done.stdout.rstrip().split("\n")[-1]
-        assert last.startswith("CODE 0 [] "), done.stdout
+        out = run_pytest(tmp_path, *arguments, start=("-c", program), code=0)
+        last = out.rstrip().split("\n")[-1]
+        assert last.startswith("CODE 0 [] "), out
         assert loaded is None or last == f"CODE 0 [] {loaded}"
 
 
@@ -408,6 +414,7 @@ def test_modules_and_files_outside_have_ids_by_their_file(tmp_path: Path) -> Non
     out = run_pytest(folder, "--gradcheck", "-v", code=0)
     wanted = {"pkg/mod.py::gradcheck::f[x]", "../other/far.py::gradcheck::g[x]", "tests/test_a.py::test_a"}
     assert set(told(out)) == wanted
+    assert "far.py" not in run_pytest(folder, "--gradcheck", "-v", "--ignore=../other", code=0)
     # In a folder that is named only what belongs there; from another folder of the project the same ids.
     assert set(told(run_pytest(folder, "--gradcheck", "-v", "pkg", code=0))) == {"pkg/mod.py::gradcheck::f[x]"}
     out = run_pytest(folder / "pkg", "--gradcheck", "-v", "mod.py::gradcheck::f[x]", code=0)
@@ -472,9 +479,9 @@ def test_the_entry_point_and_how_it_is_switched_off(tmp_path: Path) -> None:
     run_pytest(folder, "--gradcheck", autoload=True, PYTHONPATH=site, code=0)
     # Imported before pytest, as in a notebook: pytest must not warn that it cannot rewrite the package.
     (installed / "RECORD").write_text("gradcheck/__init__.py,,\n")
-    program = f"import sys; sys.path[:0] = [{site!r}, {str(ROOT)!r}]; import gradcheck, pytest; sys.exit(pytest.main())"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    (installed.parent / "gradcheck").symlink_to(ROOT / "gradcheck")
+    early = "import sys, gradcheck, pytest; sys.exit(pytest.main(['-W', 'error']))"
+    run_pytest(folder, start=("-c", early), autoload=True, PYTHONPATH=site, code=0)
     assert "fixture 'gradcheck' not found" in run_pytest(
         folder, "-p", "no:gradcheck", autoload=True, PYTHONPATH=site, code=1
     )

@@ -134,9 +134,11 @@ class Project:
         return found is not None and (found.cases or (self.partners and bool(found.pairs)))
 
     def file(self, path: Path, parent: pytest.Collector) -> CheckFile:
-        root = self.config.rootpath
-        outside: Any = {} if path.is_relative_to(root) else {"nodeid": Path(os.path.relpath(path, root)).as_posix()}
-        made: CheckFile = CheckFile.from_parent(parent, path=path, project=self, **outside)
+        more: Any = {}
+        if not path.is_relative_to(self.config.rootpath):
+            # pytest has no id for these that would lead back to them.
+            more["nodeid"] = Path(os.path.relpath(path, self.config.rootpath)).as_posix()
+        made: CheckFile = CheckFile.from_parent(parent, path=path, project=self, **more)
         return made
 
     def stand_in(self, path: Path, parent: pytest.Collector) -> pytest.Module | None:
@@ -153,10 +155,18 @@ class Project:
 
     def complete(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the configured checks of files that pytest has not come across, unless it was told where to look."""
-        if self.config.args_source is not pytest.Config.ArgsSource.ARGS:
-            for path in [path for path in self.homes if path not in self.seen]:
-                self.seen.add(path)
+        if self.config.args_source is pytest.Config.ArgsSource.ARGS:
+            return
+        for path in [path for path in self.homes if path not in self.seen]:
+            self.seen.add(path)
+            if not self.is_ignored(path, session):
                 items += session.genitems(self.file(path, session))
+
+    def is_ignored(self, path: Path, session: pytest.Session) -> bool:
+        """Whether the user has told pytest to ignore a file; the folders that it passes over by itself do not count."""
+        folders = [(self.config.invocation_params.dir / name).resolve() for name in self.config.option.ignore or ()]
+        hook = session.gethookproxy(path).pytest_ignore_collect
+        return any(map(path.is_relative_to, folders)) or bool(hook(collection_path=path, config=self.config))
 
     # what there is
 

@@ -97,7 +97,7 @@ def message_of(outcomes: Sequence[Outcome]) -> str:
     return "; ".join(f"{title(outcome)}: {headline(outcome)}" for outcome in outcomes)
 
 
-def texts(outcomes: Sequence[Outcome], config: pytest.Config, where: Location) -> dict[str, Any]:
+def texts(outcomes: Sequence[Outcome], config: pytest.Config, where: Location, message: str) -> dict[str, Any]:
     """What a report has to show of checks that did not pass: for files and for the terminal."""
     from gradcheck.report.full import outcome_text
 
@@ -105,7 +105,7 @@ def texts(outcomes: Sequence[Outcome], config: pytest.Config, where: Location) -
     terminal = Style(**terminal_of(config), traceback=bug or config.option.fulltrace)
     plain = replace(terminal, color=False, width=None, ascii=False)
     return {
-        "message": message_of(outcomes),
+        "message": message,
         "colored": terminal.color,
         "shown": "\n".join(outcome_text(outcome, terminal).strip("\n") for outcome in outcomes),
         "plain": "\n".join(outcome_text(outcome, plain).strip("\n") for outcome in outcomes),
@@ -191,8 +191,10 @@ def after_report(
     path, line, _ = item.reportinfo()
     where = Location(os.fspath(path), (line or 0) + 1)
     if failed:
-        data |= texts(failed, item.config, where)
+        # The id of an item names the function already; that of a test does not.
         data["bare"] = isinstance(error, CheckFailed)
+        message = headline(failed[0]) if data["bare"] and len(failed) == 1 else message_of(failed)
+        data |= texts(failed, item.config, where, message)
     elif call.when == "call" and outcomes:
         data["detail"] = _detail(outcomes)
         data["details"] = "; ".join(map(headline, outcomes))
