@@ -2,23 +2,24 @@
 
 The environment of the tests need not have gradcheck's entry point, so plugins are named with ``-p``; what the entry
 point itself does is tested with metadata that a folder on the path provides.
+
+    python -m tests.test_pytest_plugin     writes what the examples of docs/pytest.md print now into it
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PLUGIN = "gradcheck.integrations.pytest_plugin"
+from tests.pytest_runs import PLUGIN, ROOT, copy_of_sample, make_project, run_pytest, shown
+from tests.test_readme import assert_same_text, blocks, sessions
+
+GUIDE = ROOT / "docs" / "pytest.md"
 
 EXTRA = """
 import numpy as np
@@ -108,52 +109,9 @@ def test_raises(gradcheck):
 """
 
 
-def run_pytest(
-    folder: Path,
-    *arguments: str,
-    code: int | None = None,
-    autoload: bool = False,
-    start: tuple[str, ...] = ("-m", "pytest"),
-    **environment: str,
-) -> str:
-    """Run pytest in a folder; what it printed, errors included."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith(("GRADCHECK_", "PYTEST_", "COLUMNS"))}
-    for name in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "CI", "BUILD_NUMBER"):
-        variables.pop(name, None)
-    path = os.pathsep.join([str(ROOT), *filter(None, [environment.pop("PYTHONPATH", "")])])
-    variables |= {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1", **environment}
-    plugins = [] if autoload else ["-p", PLUGIN]
-    if not autoload:
-        variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    done = subprocess.run(
-        [sys.executable, *start, *plugins, *arguments],
-        cwd=folder,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-    assert code is None or done.returncode == code, done.stdout
-    return done.stdout
-
-
-def make_project(folder: Path, **files: str) -> Path:
-    """A folder with these files (``a_py``), with pytest's rootdir there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in {"pytest_ini": "[pytest]\n", **files}.items():
-        path = folder / re.sub("_(?=py$|toml$|ini$)", ".", name.replace("__", "/"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample") / "project"
-    shutil.copytree(ROOT / "fixtures" / "project", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return make_project(folder, extra_py=EXTRA, test_model_py=TESTS)
+    return copy_of_sample(tmp_path_factory.mktemp("sample") / "project", extra_py=EXTRA, test_model_py=TESTS)
 
 
 @pytest.fixture(scope="module")
@@ -492,3 +450,32 @@ def test_a_narrow_terminal_and_one_of_ascii(tmp_path: Path) -> None:
     out = run_pytest(folder, "--gradcheck", "-k", "twice", PYTHONIOENCODING="ascii", code=1)
     assert "measured +/- error" in out
     assert "±" not in out
+
+
+def guide_runs() -> list[tuple[str, str]]:
+    """The commands of the guide with what is shown below them."""
+    return [pair for block in blocks("console", GUIDE) for pair in sessions(block)]
+
+
+def from_guide(command: str) -> str:
+    name, *arguments = command.split()
+    assert name == "pytest"
+    (test,) = blocks("python", GUIDE)
+    return shown(arguments, test_model_py=test)
+
+
+@pytest.mark.parametrize(("command", "shown_there"), guide_runs(), ids=lambda text: text.partition("\n")[0])
+def test_the_guide_shows_what_happens(command: str, shown_there: str) -> None:
+    assert_same_text(shown_there, from_guide(command))
+
+
+def rewritten() -> str:
+    """The guide with what its examples print now."""
+    text = GUIDE.read_text(encoding="utf-8")
+    for command, old in guide_runs():
+        text = text.replace(f"$ {command}\n{old}", f"$ {command}\n{from_guide(command)}")
+    return text
+
+
+if __name__ == "__main__":
+    GUIDE.write_text(rewritten(), encoding="utf-8")

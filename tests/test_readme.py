@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.pytest_runs import shown
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -30,8 +32,9 @@ NOISE = 1e-4
 JSON_EXAMPLE = "gradcheck fixtures/logistic_wrong.py:loss -f json"
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: Path = ROOT / "README.md") -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert found, language
     return found
 
@@ -48,6 +51,8 @@ def run(command: str, last: int) -> tuple[str, int]:
     if command == "echo $?":
         return f"{last}\n", 0
     name, *arguments = shlex.split(command)
+    if name == "pytest":
+        return shown(arguments), 0
     assert name == "gradcheck"
     done = subprocess.run(
         [sys.executable, "-m", "gradcheck", *arguments],
@@ -62,16 +67,16 @@ def run(command: str, last: int) -> tuple[str, int]:
     return done.stdout, done.returncode
 
 
-def assert_same_number(shown: float, got: float) -> None:
-    if abs(shown) < NOISE:
-        assert abs(got) < NOISE, (shown, got)
+def assert_same_number(expected: float, got: float) -> None:
+    if abs(expected) < NOISE:
+        assert abs(got) < NOISE, (expected, got)
     else:
-        assert math.isclose(shown, got, rel_tol=1e-6), (shown, got)
+        assert math.isclose(expected, got, rel_tol=1e-6), (expected, got)
 
 
-def assert_same_text(shown: str, got: str) -> None:
+def assert_same_text(expected: str, got: str) -> None:
     """Line by line the same words, blanks aside (columns are as wide as their numbers), and the same numbers."""
-    texts = [re.sub(r"\(\d+\.\d\d s\)", "(... s)", text).rstrip() for text in (shown, got)]
+    texts = [re.sub(r"\(\d+\.\d\d s\)", "(... s)", text).rstrip() for text in (expected, got)]
     words = [
         [" ".join(NUMBER.sub("#", re.sub("─+", "─", line)).split()) for line in text.split("\n")] for text in texts
     ]
@@ -83,19 +88,19 @@ def assert_same_text(shown: str, got: str) -> None:
 @pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.partition("\n")[0])
 def test_console_examples(block: str) -> None:
     code = 0
-    for command, shown in sessions(block):
+    for command, printed in sessions(block):
         got, code = run(command, code)
-        assert_same_text(shown, got)
+        assert_same_text(printed, got)
 
 
 def test_the_entry_shown_as_json_is_in_the_report() -> None:
     (block,) = blocks("json")
-    shown: dict[str, Any] = json.loads(block)
+    expected: dict[str, Any] = json.loads(block)
     got, _ = run(JSON_EXAMPLE, 0)
     entries = json.loads(got)["checks"][0]["entries"]
-    (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
-    assert list(entry) == list(shown)
-    for key, value in shown.items():
+    (entry,) = (e for e in entries if e["label"] == expected["label"] and e["point"] == expected["point"])
+    assert list(entry) == list(expected)
+    for key, value in expected.items():
         if isinstance(value, float):
             assert_same_number(value, entry[key])
         else:
@@ -134,9 +139,9 @@ def rewritten() -> str:
             new += f"$ {command}\n{got}"
         text = text.replace(f"```console\n{block}", f"```console\n{new}")
     (block,) = blocks("json")
-    shown = json.loads(block)
+    old = json.loads(block)
     entries = json.loads(run(JSON_EXAMPLE, 0)[0])["checks"][0]["entries"]
-    (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
+    (entry,) = (e for e in entries if e["label"] == old["label"] and e["point"] == old["point"])
     new = json.dumps(entry, indent=2, ensure_ascii=False)
     new = re.sub(r"\[\s+([^]]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", new)
     return text.replace(block, new + "\n")

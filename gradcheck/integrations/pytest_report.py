@@ -21,7 +21,7 @@ from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import is_ours
 from gradcheck.outcomes import Outcome, Status
 from gradcheck.report.common import difference_text, entries_text, headline, tally, title
-from gradcheck.report.style import Style
+from gradcheck.report.style import Style, escaped
 from gradcheck.streams import can_write
 
 if TYPE_CHECKING:
@@ -77,10 +77,12 @@ class Failure:
 
 def terminal_of(config: pytest.Config) -> dict[str, Any]:
     """What the terminal can show, as plain data: the arguments of a Style."""
+    if hasattr(config, "workerinput"):  # of pytest-xdist: it writes to no terminal
+        told: dict[str, Any] = config.workerinput.get("gradcheck", {})
+        return told
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
-        told: dict[str, Any] = getattr(config, "workerinput", {}).get("gradcheck", {})
-        return told
+        return {}
     tw = config.get_terminal_writer()
     # Off a terminal nothing is wrapped or cut, as with the command.
     width = tw.fullwidth if reporter.isatty else None
@@ -94,7 +96,7 @@ def terminal_of(config: pytest.Config) -> dict[str, Any]:
 
 def message_of(outcomes: Sequence[Outcome]) -> str:
     """``loss by w: 2 of 3 entries wrong``."""
-    return "; ".join(f"{title(outcome)}: {headline(outcome)}" for outcome in outcomes)
+    return escaped("; ".join(f"{title(outcome)}: {headline(outcome)}" for outcome in outcomes))
 
 
 def texts(outcomes: Sequence[Outcome], config: pytest.Config, where: Location, message: str) -> dict[str, Any]:
@@ -193,7 +195,7 @@ def after_report(
     if failed:
         # The id of an item names the function already; that of a test does not.
         data["bare"] = isinstance(error, CheckFailed)
-        message = headline(failed[0]) if data["bare"] and len(failed) == 1 else message_of(failed)
+        message = escaped(headline(failed[0])) if data["bare"] and len(failed) == 1 else message_of(failed)
         data |= texts(failed, item.config, where, message)
     elif call.when == "call" and outcomes:
         data["detail"] = _detail(outcomes)
