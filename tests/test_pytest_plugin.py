@@ -192,7 +192,7 @@ def test_what_could_not_run_is_a_failure_of_one_paragraph(report: str) -> None:
 def test_an_expectation_is_strict(report: str) -> None:
     assert "UNEXPECTED PASS  extra.py:mended" in section(report, "gradcheck mended[x]")
     assert re.search(
-        r'^XFAIL .*until ticket 42 is mended\] - expect = "fail" at pyproject.toml:12: GC101', report, re.M
+        r'^XFAIL .*until ticket 42 is mended\] - (reason: )?expect = "fail" at pyproject.toml:12: GC101', report, re.M
     )
 
 
@@ -392,6 +392,10 @@ def test_derivatives_found_by_name_are_asked_for(tmp_path: Path) -> None:
 def test_runxfail_shows_what_was_expected_to_fail(project: Path) -> None:
     out = run_pytest(project, "--gradcheck", "--runxfail", "model.py", code=1)
     assert "EXPECTED  model.py:old_cost" in out
+    traceback = ["--xfail-tb"] if pytest.version_tuple >= (8, 1) else []
+    out = run_pytest(project, "--gradcheck", "-rx", *traceback, "model.py", code=0)
+    assert "EXPECTED  model.py:old_cost" in out
+    assert "pytest_items" not in out
 
 
 def test_a_fixture_of_the_users_own_wins(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from gradcheck.discovery import Check, Failed, Plan, discover, module_names
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative
 from gradcheck.integrations.pytest_plugin import CHECKED
-from gradcheck.integrations.pytest_report import CheckFailed, accepted, aside, properties
+from gradcheck.integrations.pytest_report import CheckFailed, accepted, aside, properties, text_of
 from gradcheck.loading import is_file_spec
 from gradcheck.outcomes import Outcome, Status
 from gradcheck.points import argument_position, parameters_of
@@ -260,6 +260,7 @@ class CheckItem(pytest.Item):
         self.check = check
         self.where = where
         self.project = project
+        self.outcomes: list[Outcome] = []
         self.add_marker("gradcheck")
 
     def runtest(self) -> None:
@@ -271,8 +272,7 @@ class CheckItem(pytest.Item):
         running = Running(Plan((self.check,)), None)
         with self.project.at_home():
             running.item(self.check)
-        outcomes = running.outcomes
-        self.stash[CHECKED] = outcomes
+        self.outcomes = self.stash[CHECKED] = outcomes = running.outcomes
         self.user_properties += properties(outcomes)
         failed = [outcome for outcome in outcomes if not accepted(outcome, outcome.allow_inconclusive)]
         if failed:
@@ -288,6 +288,12 @@ class CheckItem(pytest.Item):
             pytest.xfail(reason)
             # Only with --runxfail, which wants to see it fail.
             raise CheckFailed([outcome for outcome in outcomes if outcome.status is Status.EXPECTED])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What pytest shows of a check that failed as it should (``--xfail-tb``); of the others the report does."""
+        if isinstance(excinfo.value, CheckFailed | pytest.xfail.Exception):
+            return text_of(self.outcomes)
+        return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line (from 0) and a title. Where that ends the node id, pytest would show its dots as ``::``."""

@@ -101,19 +101,24 @@ def message_of(outcomes: Sequence[Outcome]) -> str:
 
 def texts(outcomes: Sequence[Outcome], config: pytest.Config, where: Location, message: str) -> dict[str, Any]:
     """What a report has to show of checks that did not pass: for files and for the terminal."""
-    from gradcheck.report.full import outcome_text
-
     bug = any(outcome.problem and outcome.problem.bug for outcome in outcomes)
     terminal = Style(**terminal_of(config), traceback=bug or config.option.fulltrace)
     plain = replace(terminal, color=False, width=None, ascii=False)
     return {
         "message": message,
         "colored": terminal.color,
-        "shown": "\n".join(outcome_text(outcome, terminal).strip("\n") for outcome in outcomes),
-        "plain": "\n".join(outcome_text(outcome, plain).strip("\n") for outcome in outcomes),
+        "shown": text_of(outcomes, terminal),
+        "plain": text_of(outcomes, plain),
         "path": where.file,
         "line": where.line,
     }
+
+
+def text_of(outcomes: Sequence[Outcome], style: Style | None = None) -> str:
+    """What the command would say."""
+    from gradcheck.report.full import outcome_text
+
+    return "\n".join(outcome_text(outcome, style or Style()).strip("\n") for outcome in outcomes)
 
 
 # reports
