@@ -62,6 +62,7 @@ def whole(a, b):
 """
 
 TESTS = """
+import unittest
 import numpy as np
 import pytest
 import gradcheck as gc
@@ -106,6 +107,10 @@ def test_ignored(gradcheck):
 
 def test_raises(gradcheck):
     gradcheck(raises, 1.0)
+
+class TestOld(unittest.TestCase):
+    def test_unit(self):
+        gc.check(old_cost, W, grad=old_cost_grad).raise_if_wrong()
 """
 
 
@@ -145,6 +150,7 @@ IDS = {
     "test_model.py::test_marked": "PASSED",
     "test_model.py::test_ignored": "PASSED",
     "test_model.py::test_raises": "FAILED",
+    "test_model.py::TestOld::test_unit": "FAILED",
 }
 
 
@@ -201,7 +207,7 @@ def test_what_does_not_count_is_skipped_with_a_reason(report: str) -> None:
     assert re.search(r"^SKIPPED \[1\] extra.py:\d+: inconclusive, 1 of 2 entries undecided: GC201", report, re.M)
 
 
-@pytest.mark.parametrize("name", ["test_wrong", "test_plain"])
+@pytest.mark.parametrize("name", ["test_wrong", "test_plain", "TestOld.test_unit"])
 def test_a_failing_test_shows_its_line_then_the_table(report: str, name: str) -> None:
     text = section(report, name)
     lines = text.split("\n")
@@ -231,7 +237,7 @@ def test_an_inconclusive_test_says_so(report: str) -> None:
 def test_the_summary_counts_checks(report: str) -> None:
     (line,) = re.findall(r"^gradcheck: (\d+ checks, .*)$", report, re.MULTILINE)
     assert line == (
-        "25 checks, 3 wrong, 6 inconclusive, 2 could not run, 1 not as expected, 2 ignored, 1 as expected, 10 passed"
+        "26 checks, 4 wrong, 6 inconclusive, 2 could not run, 1 not as expected, 2 ignored, 1 as expected, 10 passed"
     )
 
 
@@ -241,6 +247,7 @@ def test_junit_has_cases_and_properties(project: Path, report: str) -> None:
         "model.gradcheck",
         "extra.gradcheck",
         "test_model",
+        "test_model.TestOld",
     }
     properties = {p.get("name"): p.get("value") for p in cases["cost[w]"].iter("property")}
     assert properties == {"verdict": "pass", "evaluations": "7"}
@@ -261,7 +268,7 @@ def test_xdist_runs_and_shows_the_same(project: Path) -> None:
     assert names == {node.rpartition("::")[2] for node in IDS}
     assert "\x1b[1;31mFAIL\x1b[0m  \x1b[1mextra.py:twice\x1b[0m" in report
     assert "\x1b[1;31mFAIL\x1b[0m  \x1b[1mold_cost\x1b[0m" in report
-    assert "gradcheck: 25 checks, 3 wrong" in report
+    assert "gradcheck: 26 checks, 4 wrong" in report
     assert "FAIL  old_cost  w" in junit
     assert "[1;31m" not in junit.partition("old_cost  w")[2].partition("</failure>")[0]
 

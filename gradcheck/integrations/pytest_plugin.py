@@ -119,18 +119,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 # what is shown
 
 
+@pytest.hookimpl(specname="pytest_runtest_makereport")
+def pytest_before_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Take the inside of gradcheck out of what a test raised, when pytest's unittest has told of it, too."""
+    # Without this module nothing of ours can have been raised.
+    if "gradcheck.errors" in sys.modules and call.excinfo is not None:
+        from gradcheck.integrations.pytest_report import before_report
+
+        before_report(item, call)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Report a wrong derivative as the command does, instead of the inside of gradcheck."""
-    # Without these modules nothing has been checked, and nothing can have been raised.
-    if "gradcheck.errors" not in sys.modules:
-        return (yield)
-    from gradcheck.integrations.pytest_report import after_report, before_report
-
-    before_report(item, call)
+    """Report a wrong derivative as the command does."""
     report = yield
+    if "gradcheck.errors" not in sys.modules:
+        return report
+    from gradcheck.integrations.pytest_report import after_report
+
     checked = item.stash.get(CHECKED, None)
     after_report(item, call, report, checked or [])
     item.stash[CHECKED] = []
