@@ -10,6 +10,8 @@
     <Verdict.PASS: 'pass'>
 
 Everything here is loaded when it is first used, so that ``gradcheck --help`` needs neither NumPy nor SciPy.
+
+PYTEST_DONT_REWRITE: pytest wants to rewrite the asserts of packages with a plugin, and warns where it comes too late.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def load(
         return Configuration(said, isolated=True)
     variables, remarks = _variables(environment)
     named = file or environment.get("GRADCHECK_CONFIG") or None
-    path = Path(named) if named else _find(Path.cwd())
+    path = Path(named) if named else find(Path.cwd())
     if path is None:
         return Configuration(said, variables, remarks=remarks)
     reader = _Reader(path, _parsed(path))
@@ -188,7 +188,7 @@ def _variables(environment: Mapping[str, str]) -> tuple[dict[str, Value], tuple[
     return found, tuple(remarks)
 
 
-def _find(start: Path) -> Path | None:
+def find(start: Path) -> Path | None:
     """The configuration that holds in a folder: the nearest one upward; gradcheck.toml before pyproject.toml."""
     for folder in (start, *start.parents):
         if (folder / OWN_FILE).is_file():

@@ -227,7 +227,7 @@ class _Discovery:
         """Whether the module or path of a target is this file."""
         if is_file_spec(head):
             return Path(head).resolve() == file
-        return head in _module_names(file, [*self.base.pythonpath, ".", *self.root()])
+        return head in module_names(file, [*self.base.pythonpath, ".", *self.root()])
 
     def root(self) -> tuple[str, ...]:
         """The folder of the configuration file, from which its modules can be imported."""
@@ -368,7 +368,7 @@ def _is_skipped(folder: Path) -> bool:
     return folder.name.startswith(".") or folder.name in SKIPPED or (folder / "pyvenv.cfg").is_file()
 
 
-def _module_names(file: Path, roots: Sequence[str]) -> set[str]:
+def module_names(file: Path, roots: Sequence[str]) -> set[str]:
     """The dotted names under which a file can be imported: in its package, and from each of the roots."""
     parts, folder = [file.stem], file.parent
     while (folder / "__init__.py").is_file():

@@ -21,7 +21,8 @@ _IMPORTLIB = str(Path(importlib.__file__).parent)
 _INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-def _is_ours(file: str) -> bool:
+def is_ours(file: str) -> bool:
+    """Whether a source file belongs to gradcheck or to Python's import machinery."""
     return file.startswith((_OURS, "<frozen ", _IMPORTLIB))
 
 
@@ -41,7 +42,7 @@ def user_frames(err: BaseException) -> list[traceback.FrameSummary]:
 
 
 def _users(stack: Sequence[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
-    foreign = [frame for frame in stack if not _is_ours(frame.filename)]
+    foreign = [frame for frame in stack if not is_ours(frame.filename)]
     return [frame for frame in foreign if not frame.filename.startswith(_INSTALLED)] or foreign
 
 
@@ -61,7 +62,7 @@ def location_in(stack: Sequence[traceback.FrameSummary]) -> Location | None:
 def user_traceback(err: BaseException) -> str:
     """The traceback of the user's error, from their first frame on, for ``--traceback``."""
     lines = ["Traceback (most recent call last):\n"]
-    lines += traceback.format_list([f for f in traceback.extract_tb(err.__traceback__) if not _is_ours(f.filename)])
+    lines += traceback.format_list([f for f in traceback.extract_tb(err.__traceback__) if not is_ours(f.filename)])
     lines += traceback.format_exception_only(err)
     return "".join(lines).rstrip()
 

@@ -44,8 +44,8 @@ FLOORS = {
     "alarm": 4,
     **dict.fromkeys(["runner", "outcomes", "reproduce", "jobs"], 5),
     "report": 6,
-    **dict.fromkeys(["integrations", "schema"], 7),
-    **dict.fromkeys(["streams", "outputs", "progress", "help", "watch", "cli", "__main__"], 8),
+    "schema": 7,
+    **dict.fromkeys(["streams", "outputs", "progress", "help", "watch", "cli", "__main__", "integrations"], 8),
     # What the user imports: the lazy public API, the drop-in namespaces, and autograd's modules by name.
     **dict.fromkeys(["__init__", "numpy", "scipy", "misc", "extend", "builtins", "tracer", "core"], 9),
     **dict.fromkeys(["differential_operators", "test_util", "util", "wrap_util"], 9),

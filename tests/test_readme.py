@@ -25,6 +25,8 @@ from typing import Any
 
 import pytest
 
+from tests.pytest_runs import shown
+
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "architecture.md"]
 TEXTS = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *GUIDES)}
@@ -41,8 +43,9 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 
 def consoles(text: str) -> list[str]:
-    """The blocks of a text that show the command; those of pytest are run by its tests."""
-    return [block for block in blocks("console", text) if block.startswith("$ gradcheck ")]
+    """The blocks of a text that show the command; those of pytest in its guide are run by its tests."""
+    shown_here = ("$ gradcheck ", "$ pytest ") if text is README else ("$ gradcheck ",)
+    return [block for block in blocks("console", text) if block.startswith(shown_here)]
 
 
 CONSOLES = [(path.name, block) for path, text in TEXTS.items() for block in consoles(text)]
@@ -71,6 +74,8 @@ def run(command: str, last: int, folder: Path) -> tuple[str, int]:
     if command == "echo $?":
         return f"{last}\n", 0
     name, *arguments = shlex.split(command)
+    if name == "pytest":
+        return shown(arguments), 0
     assert name == "gradcheck"
     done = subprocess.run(
         [sys.executable, "-m", "gradcheck", *arguments],
@@ -85,16 +90,16 @@ def run(command: str, last: int, folder: Path) -> tuple[str, int]:
     return done.stdout, done.returncode
 
 
-def assert_same_number(shown: float, got: float) -> None:
-    if abs(shown) < NOISE:
-        assert abs(got) < NOISE, (shown, got)
+def assert_same_number(expected: float, got: float) -> None:
+    if abs(expected) < NOISE:
+        assert abs(got) < NOISE, (expected, got)
     else:
-        assert math.isclose(shown, got, rel_tol=1e-6), (shown, got)
+        assert math.isclose(expected, got, rel_tol=1e-6), (expected, got)
 
 
-def assert_same_text(shown: str, got: str) -> None:
+def assert_same_text(expected: str, got: str) -> None:
     """Line by line the same words, blanks aside (columns are as wide as their numbers), and the same numbers."""
-    texts = [re.sub(r"\(\d+\.\d\d s\)", "(... s)", text).rstrip() for text in (shown, got)]
+    texts = [re.sub(r"\(\d+\.\d\d s\)", "(... s)", text).rstrip() for text in (expected, got)]
     words = [
         [" ".join(NUMBER.sub("#", re.sub("─+", "─", line)).split()) for line in text.split("\n")] for text in texts
     ]
@@ -106,19 +111,19 @@ def assert_same_text(shown: str, got: str) -> None:
 @pytest.mark.parametrize(("name", "block"), CONSOLES, ids=[f"{n}: {b.partition(chr(10))[0]}" for n, b in CONSOLES])
 def test_console_examples(name: str, block: str, folder: Path) -> None:
     code = 0
-    for command, shown in sessions(block):
+    for command, printed in sessions(block):
         got, code = run(command, code, folder)
-        assert_same_text(shown, got)
+        assert_same_text(printed, got)
 
 
 def test_the_entry_shown_as_json_is_in_the_report(folder: Path) -> None:
     (block,) = blocks("json")
-    shown: dict[str, Any] = json.loads(block)
+    expected: dict[str, Any] = json.loads(block)
     got, _ = run(JSON_EXAMPLE, 0, folder)
     entries = json.loads(got)["checks"][0]["entries"]
-    (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
-    assert list(entry) == list(shown)
-    for key, value in shown.items():
+    (entry,) = (e for e in entries if e["label"] == expected["label"] and e["point"] == expected["point"])
+    assert list(entry) == list(expected)
+    for key, value in expected.items():
         if isinstance(value, float):
             assert_same_number(value, entry[key])
         else:
@@ -163,9 +168,9 @@ def rewritten(path: Path, folder: Path) -> str:
     if path.name != "README.md":
         return text
     (block,) = blocks("json")
-    shown = json.loads(block)
+    old = json.loads(block)
     entries = json.loads(run(JSON_EXAMPLE, 0, folder)[0])["checks"][0]["entries"]
-    (entry,) = (e for e in entries if e["label"] == shown["label"] and e["point"] == shown["point"])
+    (entry,) = (e for e in entries if e["label"] == old["label"] and e["point"] == old["point"])
     new = json.dumps(entry, indent=2, ensure_ascii=False)
     new = re.sub(r"\[\s+([^]]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", new)
     return text.replace(block, new + "\n")

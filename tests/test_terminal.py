@@ -72,16 +72,16 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @contextlib.contextmanager
 def terminal(
-    *arguments: str, cwd: Path, columns: int, **environment: str
+    *arguments: str, cwd: Path, columns: int, program: str = "gradcheck", **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The command in a terminal; its process and the other end of the terminal."""
+    """The command, or another program, in a terminal; its process and the other end of the terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     env = {
         k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "CI", "GITHUB_ACTIONS")
     }
     env |= {"PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment}
-    command = [sys.executable, "-m", "gradcheck", *arguments]
+    command = [sys.executable, "-m", program, *arguments]
     child = subprocess.Popen(
         command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )
@@ -131,6 +131,22 @@ def test_the_report_fits_into_the_terminal(write: Write, columns: int) -> None:
     assert "[red]x[i][/red] :boom: \\x1b[2J" in plain  # as text, not as a command to the terminal
     assert "\x1b[2J" not in text
     assert "3 checks: 1 wrong, 1 inconclusive, 1 could not run" in plain
+
+
+@pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n1"]], ids=["alone", "xdist"])
+def test_pytest_shows_checks_as_wide_as_its_terminal(write: Write, workers: list[str]) -> None:
+    home = write(model_py=MODEL)
+    plugin = ["-p", "gradcheck.integrations.pytest_plugin", "-p", "no:cacheprovider", *workers]
+    autoload = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    with terminal(*plugin, "--gradcheck", cwd=home, columns=70, program="pytest", **autoload) as (child, ours):
+        text = read(ours)
+        assert child.wait() == 1
+    assert "\x1b[1;31mFAIL" in text
+    lines = ESCAPE.sub("", text).replace("\r", "").split("\n")
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith("FAIL  model.py:first")) :]
+    table = table[: next(i for i, line in enumerate(table) if line.startswith("____"))]
+    assert [line for line in table if len(line) > 70 and "reproduce:" not in line] == []
+    assert "\x1b[2J" not in text
 
 
 @pytest.mark.parametrize(

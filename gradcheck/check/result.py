@@ -268,6 +268,7 @@ class Result:
 
         An inconclusive check raises too: what was not verified must not look verified.
         """
+        __tracebackhide__ = True  # pytest shows the line that called this, not this one
         if self.verdict is not Verdict.PASS:
             raise WrongDerivative(self)
         return self
@@ -291,3 +292,7 @@ class CheckError(GradcheckError):
     """A check that could not be carried out: f raised, returned no number, is not deterministic."""
 
     code = "GC010"
+
+
+# Where users know them from: a traceback names an error by its module.
+WrongDerivative.__module__ = CheckError.__module__ = "gradcheck"

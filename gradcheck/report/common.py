@@ -5,6 +5,7 @@ Part of the report floor. Plain text and plain data, without layout, colour or e
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,6 +21,16 @@ from gradcheck.report import numbers
 
 #: Rows of a table of wrong entries, and of a table of values, where not all are asked for.
 WRONG_ROWS, VALUE_ROWS = 10, 60
+#: What a check counts as, in words, the worst first.
+STATUS_NAMES = {
+    Status.WRONG: "wrong",
+    Status.INCONCLUSIVE: "inconclusive",
+    Status.ERROR: "could not run",
+    Status.UNEXPECTED: "not as expected",
+    Status.IGNORED: "ignored",
+    Status.EXPECTED: "as expected",
+    Status.PASSED: "passed",
+}
 #: How a verdict, or that there is none, is written.
 NAMES = {Verdict.FAIL: "FAIL", Verdict.INCONCLUSIVE: "INCONCLUSIVE", Verdict.PASS: "PASS"}
 #: How a status is written, in the order in which checks are to be looked at.
@@ -202,16 +213,17 @@ def headline(outcome: Outcome) -> str:
 
 def counts(run: Run) -> list[tuple[int, str]]:
     """How many checks came to what, the worst first; what none came to is left out."""
-    found = [
-        (run.count(Verdict.FAIL), "wrong"),
-        (run.count(Verdict.INCONCLUSIVE), "inconclusive"),
-        (run.problems, "could not run"),
-        (run.counted(Status.UNEXPECTED), "not as expected"),
-        (run.counted(Status.IGNORED), "ignored"),
-        (run.counted(Status.EXPECTED), "as expected"),
-        (run.count(Verdict.PASS), "passed"),
-    ]
-    return [(count, name) for count, name in found if count]
+    return tally(outcome.status for outcome in run.outcomes)
+
+
+def tally(statuses: Iterable[Status]) -> list[tuple[int, str]]:
+    """How many of these there are of each status, as :func:`counts` tells it.
+
+    >>> tally([Status.PASSED, Status.WRONG, Status.PASSED])
+    [(1, 'wrong'), (2, 'passed')]
+    """
+    counted = Counter(statuses)
+    return [(counted[status], name) for status, name in STATUS_NAMES.items() if counted[status]]
 
 
 def summary(run: Run) -> str:
