@@ -33,7 +33,7 @@ def is_installed(file: str) -> bool:
 
 def is_users(file: str) -> bool:
     """Whether a source file is the user's own: neither of gradcheck, nor of Python, nor of an installed package."""
-    return not _is_ours(file) and not is_installed(file)
+    return not is_ours(file) and not is_installed(file)
 
 
 def user_frames(err: BaseException) -> list[traceback.FrameSummary]:

@@ -112,7 +112,7 @@ def _scatter(scene: Scene, line: Line, seen: Array) -> Array:
     """How much a complex step varies at nearby points, (m,): what there is of rounding errors in f's derivative."""
     nearby = [complex_step(scene, line, aside) for aside in NEARBY]
     varies = [np.full_like(seen, np.inf) if s is None else np.abs(s - seen) for s in nearby]
-    # So near, what cancels may not move at all. Further away a smooth derivative changes, but hardly in the second order.
+    # So near, what cancels may not move at all. Further away a smooth derivative changes, hardly in the second order.
     left, right = (complex_step(scene, line, aside) for aside in (-FURTHER, FURTHER))
     if left is not None and right is not None:
         bend = 0.5 * np.abs(left - 2.0 * seen + right)

@@ -12,7 +12,7 @@ import pytest
 
 from gradcheck.check import Result, WrongDerivative, check
 from gradcheck.errors import GradcheckError
-from gradcheck.ignores import comments_of, sort_out
+from gradcheck.ignores import Reason, comments_of, sort_out
 from gradcheck.integrations.pytest_items import configuration_of
 from gradcheck.integrations.pytest_plugin import CHECKED, CURRENT
 from gradcheck.integrations.pytest_report import accepted
@@ -61,8 +61,9 @@ class Checker:
         allowed = merged.pop("allow_inconclusive", False)
         allowed = allowed if allow_inconclusive is None else allow_inconclusive
         result = check(f, *args, **merged)
-        comments = (comment.code for comment in comments_of(f) if not comment.problem)
-        sorted_out, ignored = sort_out(result, [*codes, *comments])
+        reasons = [comment.reason for comment in comments_of(f) if not comment.problem]
+        reasons += [Reason(code, "the option ignore") for code in codes]
+        sorted_out, ignored = sort_out(result, reasons)
         outcome = Outcome(result.target, result.argname, result=sorted_out, ignored=ignored)
         if not accepted(outcome, allowed):
             raise WrongDerivative(sorted_out)

@@ -246,7 +246,8 @@ def aside(outcome: Outcome) -> str:
     result = outcome.result
     if result is None or outcome.status is Status.PASSED:
         return ""
-    found = outcome.ignored if outcome.status is Status.IGNORED else result.findings
+    ignored = outcome.status is Status.IGNORED
+    found = [each.finding for each in outcome.ignored] if ignored else result.findings
     codes = dict.fromkeys(f"{f.code} {f.kind}" for f in found if f.code.startswith(("GC1", "GC2")))
     why = {
         Status.EXPECTED: f'expect = "{outcome.expect}" at {outcome.source}',
