@@ -225,25 +225,8 @@ _known: dict[Any, _Known] = {}
 # The swaps of a user's namespace, by its id: one of names that are bound to originals, one of casts. They do not
 # overlap: two that did could not both be taken back.
 _user_swaps: dict[tuple[int, bool], Swap] = {}
-# The swaps that were found to be needed only when a traced value was refused, by the code of the function that was
-# traced; under None those for all functions.
-_escalated: dict[types.CodeType | None, list[Swap]] = {None: []}
-
-
-def _function_of(function: Any) -> types.FunctionType | None:
-    """The Python function that is run when this is called, if there is one."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = getattr(function, "__func__", function)
-    if not isinstance(function, types.FunctionType):
-        function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
-    return function if isinstance(function, types.FunctionType) else None
-
-
-def _escalated_for(function: Any) -> list[Swap]:
-    """The list of the swaps that this function was found to need, to be added to."""
-    found = _function_of(function)
-    return _escalated.setdefault(None if found is None else found.__code__, [])
+# Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
+_escalated: list[Swap] = []
 
 
 def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = False) -> tuple[Swap, ...]:
@@ -329,28 +312,18 @@ def _type_in(namespace: Namespace) -> Any:
     return guards.stand_in_for_type(casts)
 
 
-def _is_scipys(space: types.ModuleType | type) -> bool:
-    name = space.__module__ if isinstance(space, type) else space.__name__
-    return name.partition(".")[0] == "scipy"
+def escalate(error: AutodiffError, used: tuple[Swap, ...]) -> bool:
+    """After a traced value was refused: whether names can be replaced where that was that were not; see to it."""
+    return escalate_at(error.frame, used)
 
 
-def escalate(error: AutodiffError, used: tuple[Swap, ...], function: Any) -> bool:
-    """After a traced value was refused in a run of ``function``: whether names can be replaced where that was that
-    were not; see to it, for this function."""
-    return escalate_at(error.frame, used, function)
-
-
-def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap, ...], function: Any) -> bool:
+def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap, ...]) -> bool:
     """:func:`escalate` for a place in the user's code: its globals and code."""
+    sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with LOCK:
-        own = _escalated_for(function)
-        sizes = {id(swap): len(swap.new) for swap in (*used, *own, *_escalated[None])}
         # Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
         needed = tuple(_SWAPS) if frame is None else _look_through(*frame, demand=True)
-        scipys = {id(swap) for swap, (space, _) in zip(_SWAPS, SHADOWED, strict=True) if _is_scipys(space)}
-        for swap in dict.fromkeys(needed):
-            if id(swap) not in sizes:  # those of SciPy are many, and dear: not for others
-                (own if id(swap) in scipys else _escalated[None]).append(swap)
+        _escalated.extend(swap for swap in needed if id(swap) not in sizes)
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
 
 
@@ -369,9 +342,9 @@ def suspended() -> Iterator[None]:
                 swap.space.update(swap.new)
 
 
-def replace_compiled(error: BaseException, traced: Any) -> bool:
-    """After a run of ``traced`` has failed: whether that was a call of a compiled function of the user's that a
-    stand-in can take the place of; see to it."""
+def replace_compiled(error: BaseException) -> bool:
+    """After a call with traced values has failed: whether that was a compiled function of the user's that a stand-in
+    can take the place of; see to it."""
     found = compiled.find(error)
     if found is None:
         return False
@@ -382,13 +355,11 @@ def replace_compiled(error: BaseException, traced: Any) -> bool:
         if known is None:
             known = _user_swaps[id(namespace), False] = Bound(namespace, new, _replacement_of)
         elif name in known.new:
-            if known in _escalated_for(traced):
-                return False
+            return False
         else:
             known.extend(new)
-        own = _escalated_for(traced)
-        if known not in own:
-            own.append(known)
+        if known not in _escalated:
+            _escalated.append(known)
     return True
 
 
@@ -399,24 +370,20 @@ _code_swaps: dict[int, Swap] = {}
 ALWAYS: dict[types.FunctionType, Any] = {}
 
 
-def _replace_code(function: types.FunctionType, new: Any) -> Swap:
+def _replace_code(function: types.FunctionType, new: Any) -> None:
     with LOCK:
-        known = _code_swaps.get(id(function))
-        if known is not None:
-            return known
         # SciPy looks at the signatures of its own functions (brute at that of fmin): it stays what it was.
         function.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         swap = Swap(Codes(), {function: code_that_calls(function, new)})
         _code_swaps[id(function)] = swap
-        return swap
+        _escalated.append(swap)
 
 
 def _replace_held() -> None:
     """Replace the code of the functions with callbacks that a trace could call by another way than by their names."""
     for function in newly_held(ALWAYS, _own_holders):
-        swap = _replace_code(function, ALWAYS[function])
-        if swap not in _escalated[None]:
-            _escalated[None].append(swap)
+        if id(function) not in _code_swaps:
+            _replace_code(function, ALWAYS[function])
 
 
 def _own_holders() -> Iterator[Any]:
@@ -428,8 +395,8 @@ def _own_holders() -> Iterator[Any]:
             yield swap.watched
 
 
-def replace_called(error: BaseException, traced: Any) -> bool:
-    """After a run of ``traced`` has failed in Python code of SciPy's: see to it that what runs that code is
+def replace_called(error: BaseException) -> bool:
+    """After a call with traced values has failed in Python code of SciPy's: see to it that what runs that code is
     replaced, by whatever name, container or attribute it was called; whether there is such a function.
 
     The code of the function itself is made to call the stand-in. And all names of the parts of SciPy that the failed
@@ -444,24 +411,21 @@ def replace_called(error: BaseException, traced: Any) -> bool:
             parts.add(".".join(name.split(".")[:2]))
         place = place.tb_next
     found = False
-    own = _escalated_for(traced) if codes else []
     for swap, (space, names) in zip(list(_SWAPS), list(SHADOWED), strict=True) if codes else ():
-        if isinstance(space, types.ModuleType) and space.__name__ in parts and swap not in own:
-            own.append(swap)
+        if isinstance(space, types.ModuleType) and space.__name__ in parts and swap not in _escalated:
+            _escalated.append(swap)
             found = True
         for new in names.values() if isinstance(space, types.ModuleType) else ():
             function = getattr(new, "__wrapped__", None)
-            if type(function) is types.FunctionType and function.__code__ in codes:
-                code = _replace_code(function, new)
-                if code not in own and code not in _escalated[None]:
-                    own.append(code)
-                    found = True
+            if type(function) is types.FunctionType and function.__code__ in codes and id(function) not in _code_swaps:
+                _replace_code(function, new)
+                found = True
     return found
 
 
 def nothing_replaced(function: Any) -> bool:
     """Whether a trace of this function would be the only one, unobserved, and is known to replace no names."""
-    if type(function) is not types.FunctionType or ALWAYS or _escalated[None] or function.__code__ in _escalated:
+    if type(function) is not types.FunctionType or _escalated or ALWAYS:
         return False
     known = _known.get((function.__code__, False))
     space = function.__globals__
@@ -498,24 +462,26 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
         self.modules = len(sys.modules)
         if ALWAYS and not _state.stack:
             _replace_held()
-        function = self.function if type(self.function) is types.FunctionType else _function_of(self.function)
-        known = None
-        if function is not None:
+        function = self.function
+        if type(function) is not types.FunctionType:
+            while isinstance(function, functools.partial):
+                function = function.func
+            function = getattr(function, "__func__", function)
+            if not isinstance(function, types.FunctionType):
+                function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
+        if type(function) is types.FunctionType:
             known = _known.get((function.__code__, False))
             space = function.__globals__
             if known is None or known.swaps or known.namespace is not space or known.length != len(space):
                 with LOCK:
                     self.swaps = _look_through(space, function.__code__)
-                known = _known.get((function.__code__, False))
         else:
             self.swaps = _usual()
-        more = _escalated[None]
-        if function is not None and function.__code__ in _escalated:
-            more = [*more, *_escalated[function.__code__]]
-        if more:
+        if _escalated:
+            known = _known.get((function.__code__, False)) if isinstance(function, types.FunctionType) else None
             plain_types = known.namespace if known is not None and known.compares_types else None
             self.swaps += tuple(
-                s for s in dict.fromkeys(more) if s not in self.swaps and not (s.casts and s.space is plain_types)
+                s for s in _escalated if s not in self.swaps and not (s.casts and s.space is plain_types)
             )
         if self.swaps:
             with LOCK:

@@ -245,7 +245,7 @@ class _Traced:
                 raise first from None
             if own is not None and type(own) is not type(failed):  # that has been helped
                 own = None
-            if self.raised and replace_compiled(failed, self.function):
+            if self.raised and replace_compiled(failed):
                 self._forget()
             elif self.raised and adopting and self.copied and not collected:
                 # Perhaps what else holds the arrays is garbage of an earlier run.
@@ -287,7 +287,7 @@ class _Traced:
         self._forget()
         if not self.shield and any(map(_array_leaves, self._others())):
             self.shield = True
-        elif not escalate(lost, self.swaps, self.function) and not replace_called(lost, self.function):
+        elif not escalate(lost, self.swaps) and not replace_called(lost):
             if first is not None or adopting:
                 lost = refused or lost
                 lost.where = lost.where or self.where
@@ -302,9 +302,7 @@ class _Traced:
     def _look_where(self, error: Exception) -> bool:
         """Look through the module in which a call was refused. (Nobody may keep the frame: it holds arrays.)"""
         place = frame_of(error)
-        return (place is not None and escalate_at(place, self.swaps, self.function)) or replace_called(
-            error, self.function
-        )
+        return (place is not None and escalate_at(place, self.swaps)) or replace_called(error)
 
     def _forget(self) -> None:
         """What was refused here is this function's affair, not that of the traces around it."""
