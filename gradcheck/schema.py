@@ -40,7 +40,7 @@ def tool_schema(tool: str = "gradcheck") -> dict[str, Any]:
     """The schema; the entry point ``validate_pyproject.tool_schema`` calls it with the name of the tool.
 
     >>> sorted(tool_schema()["properties"]["check"]["items"]["properties"])[:5]
-    ['allow-inconclusive', 'argnum', 'at', 'atol', 'budget']
+    ['allow-inconclusive', 'argnum', 'at', 'atol', 'bounds']
     """
     own = {
         "target": {"type": "string", "description": "The function: module:function or path/to/file.py:function."},

@@ -51,7 +51,7 @@ class Box:
         with np.errstate(all="ignore"):
             ends = np.stack([(self.lower - x)[moving] / v, (self.upper - x)[moving] / v])
         ends = np.sort(ends, axis=0)
-        return float(np.min(-ends[0], initial=np.inf)), float(np.min(ends[1], initial=np.inf))
+        return float(np.min(-ends[0], initial=np.inf)) + 0.0, float(np.min(ends[1], initial=np.inf)) + 0.0
 
     def inward(self, x: Array, step: Array) -> Array:
         """A step (n,) with components turned round or shortened where they would leave the box.
