@@ -12,6 +12,7 @@ which the same flows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -395,9 +396,7 @@ def _of_number(group: Group, q: float) -> tuple[str, str, str]:
     if group.parts:
         what = " and ".join(f"the derivative through {part.operand.text}" for part in group.parts)
     else:
-        what = (
-            f"the term {group.operand.text}" if group.operand.term else f"the derivative through {group.operand.text}"
-        )
+        what = ("the term " if group.operand.term else "the derivative through ") + group.operand.text + _which(group)
     code = NAMED.get(q, "GC144")
     text, did = {
         "GC141": (f"your derivative lacks {what}", "with that left out"),
@@ -406,6 +405,15 @@ def _of_number(group: Group, q: float) -> tuple[str, str, str]:
         "GC144": (f"your derivative has {what} {q:.6g} times", "with that factor"),
     }[code]
     return code, text, did
+
+
+def _which(group: Group) -> str:
+    """Which operand it is, where the text alone does not say it: ``, the second operand of `np.sin(w) * w` ``."""
+    text, whole = group.operand.text.strip("`"), group.operand.whole.strip("`")
+    if text == whole or len(re.findall(rf"(?<!\w){re.escape(text)}(?!\w)", whole)) < 2:
+        return ""
+    place = {0: "first", 1: "second"}.get(max(group.edges, key=lambda edge: edge.operands).operand)
+    return f", the {place} operand of {group.operand.whole}" if place else ""
 
 
 def _of_factor(group: Group, change: Without | Lacking) -> tuple[str, str]:
