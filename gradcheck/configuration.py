@@ -114,11 +114,7 @@ class Configuration:
         return found
 
     def settings(self, own: Mapping[str, Value] | None = None) -> Settings:
-        """Settings of a check.
-
-        Raises:
-            SettingsError: its options contradict each other.
-        """
+        """Settings of a check; whether they agree with each other is for ``Settings.agreed`` to say."""
         values = self.values(own)
         return Settings(**{row.name: values[row.name].value for row in dataclasses.fields(Settings)})
 

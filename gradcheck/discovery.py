@@ -100,6 +100,10 @@ class _Discovery:
         self.configuration = configuration
         self.options = configuration.run_options()
         self.base = configuration.settings()
+        # A declared check may say what makes the rest agree; nothing mends a command line that contradicts itself.
+        for fields, error in self.base.contradictions():
+            if set(fields) <= set(configuration.given):
+                raise error
         self.items: list[Check | Failed] = []
         self.remarks: list[str] = []
         self.empty: list[tuple[str, Scan]] = []
@@ -141,9 +145,8 @@ class _Discovery:
 
     def function(self, text: str, head: str, attributes: str) -> None:
         """A function by name, with what is declared for it."""
-        plain = Check(text, self.base, isolated=not self.configuration.plain)
         if self.configuration.isolated or not attributes or not head:
-            self.items.append(plain)
+            self.add_plain(text)
             return
         module = self.load(head, text)
         if module is None:
@@ -159,7 +162,11 @@ class _Discovery:
         for case in declared:
             self.add_case(case, text)
         if not configured and not declared:
-            self.items.append(plain)
+            self.add_plain(text)
+
+    def add_plain(self, text: str) -> None:
+        """A function for which nothing is declared."""
+        self.items.append(Check(text, self.base.agreed(), isolated=not self.configuration.plain))
 
     def file(self, path: Path, *, lenient: bool) -> None:
         """All that is configured for a file, declared in it or found in it by name."""
@@ -268,7 +275,7 @@ class _Discovery:
 
     def settings(self, check: DeclaredCheck) -> Settings | None:
         try:
-            return self.configuration.settings(check.options)
+            return self.configuration.settings(check.options).agreed()
         except SettingsError as err:
             message = f"{err.message}, in the check of {check.source}"
             error = ConfigurationError(message, hint=err.hint)
