@@ -24,7 +24,8 @@ def test_a_product_with_a_vector_is_named_by_a_decorator(run: Run, write: Write)
     text = PRODUCT.replace("def f", '@gradcheck.case(at=[1.0, 2.0], order=2, hessp="by_vector")\ndef f')
     write(model_py=text)
     code, out, err = run("model.py")
-    assert (code, err) == (0, "") and "by_vector" in out, out
+    assert (code, err) == (0, ""), out
+    assert "by_vector" in out, out
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,8 @@ def test_a_product_with_a_vector_is_named_by_a_decorator(run: Run, write: Write)
 def test_a_product_with_a_vector_is_named_in_a_file(run: Run, write: Write, table: str) -> None:
     write(model_py=PRODUCT, gradcheck_toml=table)
     code, out, _ = run()
-    assert code == 0 and "by_vector" in out, out
+    assert code == 0, out
+    assert "by_vector" in out, out
 
 
 def test_a_product_with_a_vector_is_named_in_a_variable(
@@ -47,12 +49,130 @@ def test_a_product_with_a_vector_is_named_in_a_variable(
     write(model_py=PRODUCT)
     monkeypatch.setenv("GRADCHECK_HESSP", "by_vector")
     code, out, _ = run("model.py:f", "--order", "2")
-    assert code == 0 and "by_vector" in out, out
+    assert code == 0, out
+    assert "by_vector" in out, out
     code, _, err = run("model.py:f")
-    assert code == 2 and "--hessp by_vector goes with --order 2 only" in err
+    assert code == 2
+    assert "--hessp by_vector goes with --order 2 only" in err
 
 
 def test_a_check_may_mend_what_the_table_contradicts(run: Run, write: Write) -> None:
     table = 'no-autodiff = true\ngrad = "none"\n[[check]]\ntarget = "model.py:g"\ngrad = "auto"\n'
     write(model_py="def g(x):\n    return x**2\n\ndef g_grad(x):\n    return 2 * x\n", gradcheck_toml=table)
     assert run()[0] == 0
+
+
+@pytest.mark.parametrize("bounds", ["x=[[0, 0], [1, 1]]", "x=([0, 0], [1, 1])"])
+def test_bounds_of_another_shape_than_the_argument_are_refused(run: Run, write: Write, bounds: str) -> None:
+    write(model_py="import numpy as np\n\ndef f(x):\n    return np.sum(x**2)\n")
+    code, out, _ = run("model.py:f", "--bounds", bounds, "--shape", "x=3")
+    assert code == 2, out
+    assert "GC021" in out, out
+    assert "do not broadcast to its shape (3,)" in out, out
+
+
+@pytest.mark.parametrize("bounds", ["x=[1, 0]", "x=([0, 1], [2, 0])"])
+def test_a_lower_bound_above_the_upper_one_is_told(run: Run, write: Write, bounds: str) -> None:
+    write(model_py="import numpy as np\n\ndef f(x):\n    return np.sum(x**2)\n")
+    code, out, _ = run("model.py:f", "--bounds", bounds)
+    assert code == 2, out
+    assert "the lower bound 1 of x is above the upper one 0" in out, out
+
+
+DOMAIN = """
+import numpy as np
+
+def angle(x=1 - 1e-12):
+    return np.arccos(x)
+
+def angle_grad(x):
+    return -1 / np.sqrt((1 - x) * (1 + x))
+
+def dome(x=np.array([0.6, 0.8 - 1e-9])):
+    return np.sqrt(1 - x @ x)
+
+def dome_grad(x):
+    return -x / np.sqrt(1 - x @ x)
+
+def only_there(x=0.5):
+    return x**2 if abs(x - 0.5) < 1e-5 else np.nan
+
+def only_there_grad(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize("name", ["angle", "dome"])
+def test_a_move_off_the_default_stays_where_f_is_finite(run: Run, write: Write, name: str) -> None:
+    write(model_py=DOMAIN)
+    code, out, _ = run(f"model.py:{name}", "--points", "3")
+    assert code != 2, out
+    assert "GC013" not in out, out
+
+
+def test_the_default_alone_is_checked_where_no_move_stays_in_the_domain(run: Run, write: Write) -> None:
+    write(model_py=DOMAIN)
+    code, out, _ = run("model.py:only_there", "--points", "3")
+    assert code == 0, out
+    assert "does not run beside the default of x" in out, out
+
+
+MATRICES = """
+import numpy as np
+S = np.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.0]])
+R = np.array([[1.0, 0.999], [0.999, 1.0]])
+
+def least(C=np.array([[2.0, 0.0], [0.0, 1.0]])):
+    return np.linalg.eigvalsh(C)[0]
+
+def least_grad(C):
+    v = np.linalg.eigh(C)[1][:, 0]
+    return np.outer(v, v)
+
+def volume(A=S):
+    return 2 * np.sum(np.log(np.diag(np.linalg.cholesky(A))))
+
+def volume_grad(A):
+    return np.linalg.inv(A)
+
+def narrow(A=R):
+    return volume(A)
+
+def narrow_grad(A):
+    return np.linalg.inv(A)
+
+def gauss(A=S, x=np.array([0.3, -0.5, 0.9])):
+    return 0.5 * x @ np.linalg.solve(A, x) + 0.5 * np.linalg.slogdet(A)[1]
+
+def gauss_grad(A, x=np.array([0.3, -0.5, 0.9])):
+    i = np.linalg.inv(A)
+    return 0.5 * (i - i @ np.outer(x, x) @ i)
+
+def saddle(A=np.array([[1.0, 2.0], [2.0, 1.0]])):
+    return np.trace(A @ A)
+
+def saddle_grad(A):
+    return 2 * A
+
+def unfilled(W=np.zeros((2, 2))):
+    return np.trace(W @ W)
+
+def unfilled_grad(W):
+    return 2 * W
+"""
+
+
+@pytest.mark.parametrize("name", ["least", "volume", "narrow", "gauss", "saddle"])
+def test_a_symmetric_default_stays_symmetric_when_it_is_moved(run: Run, write: Write, name: str) -> None:
+    write(model_py=MATRICES)
+    code, out, _ = run(f"model.py:{name}", "--points", "4")
+    assert code == 0, out
+    assert "at the defaults and 3 beside" in out, out
+    assert run(f"model.py:{name}")[0] == 0
+
+
+def test_a_matrix_of_zeros_is_filled_with_any_numbers(run: Run, write: Write) -> None:
+    write(model_py=MATRICES)
+    code, out, _ = run("model.py:unfilled")
+    assert code == 1, out
+    assert "GC1" in out, out
