@@ -270,7 +270,8 @@ def moved(default: Any, rng: Generator, part: float = 1.0) -> Any:
     if is_symmetric(array):
         near = _moved_symmetric(array, part * factors, part * zero)
     else:
-        near = np.where(array == 0.0, part * zero, array * (1.0 + part * factors))
+        with np.errstate(over="ignore"):  # inf is a point like any other at which f does not run
+            near = np.where(array == 0.0, part * zero, array * (1.0 + part * factors))
     if array.ndim or array.dtype.kind == "c":
         near = near.astype(array.dtype) if array.dtype.kind in "fc" else near
         return near if array.ndim else near.item()

@@ -176,3 +176,35 @@ def test_a_matrix_of_zeros_is_filled_with_any_numbers(run: Run, write: Write) ->
     code, out, _ = run("model.py:unfilled")
     assert code == 1, out
     assert "GC1" in out, out
+
+
+SWAPPED = """
+import numpy as np
+
+def f(x, lam=0.5):
+    return lam * np.sum(x**4)
+
+def f_hessp(v, x, lam=0.5):
+    return 12 * lam * x**2 * v
+"""
+
+
+def test_a_product_with_the_vector_first_is_refused(run: Run, write: Write) -> None:
+    write(model_py=SWAPPED)
+    code, out, _ = run("model.py:f", "--order", "2", "--hessp", "f_hessp")
+    assert code == 2, out
+    assert "GC004" in out, out
+    assert "the vector stands after x, as in SciPy: f_hessp(x, v)" in out, out
+    code, out, _ = run("model.py:f", "--order", "2")
+    assert code == 0, out
+    assert "f_hessp was not used" in out, out
+
+
+@pytest.mark.parametrize("order", ["1", "2"])
+@pytest.mark.parametrize("bounds", ["x=[0, 1e-300]", "x=[0, 1e-310]", "x=[-1e-300, 1e-300]", "x=[1e300, 1.1e300]"])
+@pytest.mark.parametrize("body", ["np.sum(x**2)", "np.sum(np.abs(x)**1.5)", "np.sin(x) * 1e200"])
+def test_nothing_of_ours_warns_of_overflow(run: Run, write: Write, body: str, bounds: str, order: str) -> None:
+    write(model_py=f"import numpy as np\n\ndef f(x):\n    return {body}\n")
+    _, out, err = run("model.py:f", "--bounds", bounds, "--order", order)  # warnings are errors here
+    assert "GC000" not in out, out
+    assert err == "", err
