@@ -53,7 +53,7 @@ def test_a_product_with_a_vector_is_named_in_a_variable(
     assert "by_vector" in out, out
     code, _, err = run("model.py:f")
     assert code == 2
-    assert "--hessp by_vector goes with --order 2 only" in err
+    assert "GRADCHECK_HESSP by_vector goes with --order 2 only" in err
 
 
 def test_a_check_may_mend_what_the_table_contradicts(run: Run, write: Write) -> None:
@@ -208,3 +208,89 @@ def test_nothing_of_ours_warns_of_overflow(run: Run, write: Write, body: str, bo
     _, out, err = run("model.py:f", "--bounds", bounds, "--order", order)  # warnings are errors here
     assert "GC000" not in out, out
     assert err == "", err
+
+
+DECLARED = """
+import gradcheck
+
+@gradcheck.case(at={AT})
+def f(x, k=2.0):
+    return k * x**2
+
+def f_grad(x, k=2.0):
+    return 2 * k * x
+"""
+NOT_USED = "the points that {} gives were not used: {} counts before them"
+
+
+@pytest.mark.parametrize("at", ["[(1.0, 3.0), (2.0, 3.0)]", '"x=1"'])
+def test_declared_points_that_do_not_count_are_told(run: Run, write: Write, at: str) -> None:
+    write(model_py=DECLARED.replace("{AT}", at))
+    _, out, _ = run("model.py")
+    assert "were not used" not in out, out
+    code, out, _ = run("model.py:f", "--points", "3")
+    assert code == 0, out
+    assert NOT_USED.format("model.py:4", "--points") in out, out
+    assert "were not used" not in run("model.py:f", "--at", "x=3")[1]
+
+
+def test_configured_points_that_do_not_count_are_told(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = '[[check]]\ntarget = "model.py:f"\nat = { x = 2.0 }\n'
+    write(model_py=DECLARED.replace("@gradcheck.case(at={AT})\n", ""), gradcheck_toml=table)
+    monkeypatch.setenv("GRADCHECK_POINTS", "2")
+    assert NOT_USED.format("gradcheck.toml:3", "GRADCHECK_POINTS") in run()[1]
+    monkeypatch.delenv("GRADCHECK_POINTS")
+    assert "were not used" not in run()[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("bounds = { x = [1, 0] }", "  bounds: the lower bound 1 of x is above the upper one 0 (of gradcheck.toml:3)"),
+        ('argnum = "y"', "  argnum: f has no parameter 'y' (of gradcheck.toml:3)"),
+        ("at = { y = 1 }", "  at: the function has no parameter 'y'"),
+        ('grad = "nowhere"', "  grad: there is no function 'nowhere' beside f (of gradcheck.toml:3)"),
+        ("order = 2\ngrad = 'returned'", "grad returned does not go with order 2"),
+    ],
+)
+def test_a_mistake_in_a_file_is_told_with_its_place(run: Run, write: Write, option: str, text: str) -> None:
+    table = f'[[check]]\ntarget = "model.py:f"\n{option}\n'
+    write(model_py=DECLARED.replace("@gradcheck.case(at={AT})\n", ""), gradcheck_toml=table)
+    code, out, _ = run()
+    assert code == 2, out
+    assert text in out, out
+    assert "gradcheck.toml:3" in out, out
+
+
+def test_a_mistake_in_a_variable_or_a_decorator_is_told_with_its_place(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(model_py=DECLARED.replace("at={AT}", "argnum='y'"))
+    assert "argnum: f has no parameter 'y' (of model.py:4)" in run("model.py")[1]
+    monkeypatch.setenv("GRADCHECK_ARGNUM", "z")
+    assert "  GRADCHECK_ARGNUM: f has no parameter 'z'" in run("model.py")[1]
+    assert "  --argnum: f has no parameter 'q'" in run("model.py", "--argnum", "q")[1]
+
+
+def test_a_table_of_the_project_may_stand_in_another_file(run: Run, write: Write) -> None:
+    table = 'seed = 7\n[[tool.gradcheck.check]]\ntarget = "model.py:f"\nexpect = "fail"\n'
+    write(model_py=DECLARED.replace("@gradcheck.case(at={AT})\n", ""), t_toml="[tool.gradcheck]\n" + table)
+    code, out, _ = run("--config", "t.toml")
+    assert code == 1, out  # it was to fail
+    assert "t.toml:3 says expect" in out, out
+    write(t_toml=table)
+    code, _, err = run("--config", "t.toml")
+    assert code == 2, err
+    assert "unknown key 'tool'" in err, err
+
+
+def test_a_broken_file_is_an_error_if_it_is_named_or_speaks_of_gradcheck(run: Run, write: Write) -> None:
+    good = "def f(x):\n    return x**2\n\ndef f_grad(x):\n    return 2 * x\n"
+    write(a__good_py=good, a__bad_py="def f(x: return\n", b__bad_py="import gradcheck\ndef f(x: return\n")
+    code, _, err = run("a")
+    assert code == 0
+    assert "a/bad.py is not valid Python, and was passed over" in err, err
+    for target in ("a/bad.py", "b"):
+        code, out, _ = run(target)
+        assert code == 2, out
+        assert "GC003" in out, out
