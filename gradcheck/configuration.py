@@ -113,12 +113,27 @@ class Configuration:
             found[loser] = Value(FIELDS[loser].default, "default")
         return found
 
-    def settings(self, own: Mapping[str, Value] | None = None) -> Settings:
-        """Settings of a check.
+    def sources(self, own: Mapping[str, Value] | None = None) -> dict[str, str]:
+        """Where the options of a check come from that were not typed: ``pyproject.toml:12``, ``GRADCHECK_AT``."""
+        values = self.values(own)
+        return {n: v.source for n, v in values.items() if v.source != "default" and not v.source.startswith("--")}
 
-        Raises:
-            SettingsError: its options contradict each other.
+    def overruled(self, own: Mapping[str, Value] | None = None, source: str = "") -> tuple[str, ...]:
+        """A note if points are given in one place, and how many to find in another that counts before it.
+
+        Args:
+            source: of points that a decorator gives as Python values.
         """
+        layers = (self.given, self.environment, own or {}, self.table)
+        given = [layer["at"].source for layer in layers if "at" in layer] + ([source] if source else [])
+        values = self.values(own)
+        above = {*self.given, *self.environment}
+        if not given or values["at"].value or values["points"].value is None or (source and "points" not in above):
+            return ()
+        return (f"the points that {given[0]} gives were not used: {values['points'].source} counts before them",)
+
+    def settings(self, own: Mapping[str, Value] | None = None) -> Settings:
+        """Settings of a check; whether they agree with each other is for ``Settings.agreed`` to say."""
         values = self.values(own)
         return Settings(**{row.name: values[row.name].value for row in dataclasses.fields(Settings)})
 
@@ -223,6 +238,13 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"'{relative(str(path))}' is not valid TOML: {err}", where=where) from None
 
 
+def _is_project(document: Mapping[str, Any]) -> bool:
+    """Whether a file of another name has a [tool.gradcheck] as a pyproject.toml has, and no options outside of it."""
+    tool = document.get("tool")
+    beside = {"check", *map(kebab, OF_TABLE)} & set(document)
+    return isinstance(tool, dict) and "gradcheck" in tool and not beside
+
+
 class _Reader:
     """Reads one configuration file."""
 
@@ -230,7 +252,7 @@ class _Reader:
         self.path = path
         self.shown = relative(str(path))
         self.folder = path.resolve().parent
-        project = path.name == PROJECT_FILE
+        project = path.name == PROJECT_FILE or _is_project(document)
         tool = document.get("tool", {}) if project else {}
         self.prefix = f"{SECTION}." if project else ""
         self.section: Any = tool.get("gradcheck", {}) if project else document
@@ -300,6 +322,30 @@ class _Reader:
         return ConfigurationError(
             f"{message}, in {self.source(key, check) if hasattr(self, 'lines') else self.shown}", hint=hint
         )
+
+
+def placed(message: str, sources: Mapping[str, str]) -> str:
+    """A message about options with the places where they stand, if they were not typed.
+
+    >>> placed("--bounds: x has no pair", {"bounds": "pyproject.toml:12"})
+    'bounds: x has no pair (of pyproject.toml:12)'
+    >>> placed("--at: no such file", {"at": "GRADCHECK_AT"}), placed("--at: no such file", {})
+    ('GRADCHECK_AT: no such file', '--at: no such file')
+    """
+    places: dict[str, None] = {}
+
+    def written(option: re.Match[str]) -> str:
+        source = sources.get(option[1].replace("-", "_"))
+        if source is None:
+            return option[0]
+        if source.startswith("GRADCHECK_"):
+            return source
+        places[source] = None
+        return option[1]
+
+    ours, raised, theirs = message.partition(" raised ")  # the text of the user's exception stays as it is
+    text = re.sub(r"(?<!\S)--([a-z][a-z-]*)", written, ours) + raised + theirs
+    return f"{text} (of {', '.join(places)})" if places else text
 
 
 _HEADER = re.compile(r"\s*\[(\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")

@@ -15,7 +15,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gradcheck.configuration import CHECK_KEYS, Configuration, ConfigurationError, DeclaredCheck, Value, moved_path
+from gradcheck.configuration import (
+    CHECK_KEYS,
+    Configuration,
+    ConfigurationError,
+    DeclaredCheck,
+    Value,
+    moved_path,
+    placed,
+)
 from gradcheck.declared import Case, cases
 from gradcheck.errors import GradcheckError, Location
 from gradcheck.frames import relative
@@ -44,6 +52,8 @@ class Check:
         isolated: a command line that repeats it must not read configurations.
         studies: of how many of the worst entries the result tells how they depend on the step; some formats need that
             for their pictures.
+        sources: where options stand that were not typed, by field name.
+        notes: for the report.
     """
 
     target: str
@@ -55,6 +65,8 @@ class Check:
     ignore: tuple[str, ...] = ()
     isolated: bool = False
     studies: int = 0
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,10 @@ class _Discovery:
         self.configuration = configuration
         self.options = configuration.run_options()
         self.base = configuration.settings()
+        # A declared check may say what makes the rest agree; nothing mends a command line that contradicts itself.
+        for fields, error in self.base.contradictions():
+            if set(fields) <= set(configuration.given):
+                raise error
         self.items: list[Check | Failed] = []
         self.remarks: list[str] = []
         self.empty: list[tuple[str, Scan]] = []
@@ -141,9 +157,8 @@ class _Discovery:
 
     def function(self, text: str, head: str, attributes: str) -> None:
         """A function by name, with what is declared for it."""
-        plain = Check(text, self.base, isolated=not self.configuration.plain)
         if self.configuration.isolated or not attributes or not head:
-            self.items.append(plain)
+            self.add_plain(text)
             return
         module = self.load(head, text)
         if module is None:
@@ -159,7 +174,23 @@ class _Discovery:
         for case in declared:
             self.add_case(case, text)
         if not configured and not declared:
-            self.items.append(plain)
+            self.add_plain(text)
+
+    def add_plain(self, text: str) -> None:
+        """A function for which nothing is declared."""
+        try:
+            settings = self.base.agreed()
+        except SettingsError as err:
+            raise SettingsError(placed(err.message, self.configuration.sources()), hint=err.hint) from None
+        self.items.append(
+            Check(
+                text,
+                settings,
+                isolated=not self.configuration.plain,
+                sources=self.configuration.sources(),
+                notes=self.configuration.overruled(),
+            )
+        )
 
     def file(self, path: Path, *, lenient: bool) -> None:
         """All that is configured for a file, declared in it or found in it by name."""
@@ -253,6 +284,7 @@ class _Discovery:
         if points:
             settings = replace(settings, at=(), points=None)
         ignore = check.options.get("ignore")
+        sources = self.configuration.sources(check.options) | ({"at": check.source} if points else {})
         self.items.append(
             Check(
                 target=check.target,
@@ -263,14 +295,17 @@ class _Discovery:
                 points=points,
                 ignore=ignore.value if ignore else (),
                 isolated=True,
+                sources=sources,
+                notes=self.configuration.overruled(check.options, check.source if check.points else ""),
             )
         )
 
     def settings(self, check: DeclaredCheck) -> Settings | None:
         try:
-            return self.configuration.settings(check.options)
+            return self.configuration.settings(check.options).agreed()
         except SettingsError as err:
-            message = f"{err.message}, in the check of {check.source}"
+            message = placed(err.message, self.configuration.sources(check.options))
+            message = f"{message}, in the check of {check.source}"
             error = ConfigurationError(message, hint=err.hint)
             self.items.append(Failed(check.target, error, source=check.source))
             return None

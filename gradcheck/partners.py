@@ -160,7 +160,8 @@ def find_partner(target: Target, argument: str, order: int = 1) -> tuple[Partner
 def _adapted(candidate: Callable[..., Any], target: Target, argument: str, order: int) -> Callable[..., Any] | None:
     """A derivative made callable with the arguments of f; a product takes the vector after the checked argument.
 
-    The vector is the parameter that f does not have, wherever it stands; failing that, the one after the argument.
+    The vector is the parameter that f does not have, if it stands after the argument; failing that, the one right after
+    the argument. A product that takes the vector before it is none: SciPy would give it the two the other way round.
     """
     if order != PRODUCT:
         return adapt(candidate, target.parameters, target.variadic)
@@ -173,6 +174,8 @@ def _adapted(candidate: Callable[..., Any], target: Target, argument: str, order
     positional = [p.name for p in own if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     new = [name for name in positional if name not in names]
     if not any(p.kind is p.VAR_POSITIONAL for p in own) and len(positional) < 2:
+        return None
+    if len(new) == 1 and argument in positional and positional.index(new[0]) < positional.index(argument):
         return None
     vector = Parameter(new[0] if len(new) == 1 else "v" if len(positional) <= at else positional[at])
     return adapt(candidate, [*target.parameters[:at], vector, *target.parameters[at:]], target.variadic)
@@ -200,6 +203,9 @@ def given_partner(
         raise TargetError(
             f"{option}: {name} cannot be called with the arguments of {target.name} ({wanted})",
             where=where,
+            hint=f"the vector stands after {argument}, as in SciPy: {name}({argument}, v)"
+            if order == PRODUCT
+            else None,
             code="GC004",
         )
     return Partner(

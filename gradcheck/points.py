@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +23,7 @@ from gradcheck.frames import describe, user_location
 from gradcheck.request import Request, moved_text, varies, write_point
 from gradcheck.search import Search, runs
 from gradcheck.targets import Parameter, Target, resolve
-from gradcheck.trials import generator, moved
+from gradcheck.trials import generator, is_symmetric, moved
 from gradcheck.values import PointError, as_array, parse_values
 
 _CALL_TARGET = re.compile(r"[\w./\\~-]+(\.py)?::?[A-Za-z_][\w.]*")
@@ -147,8 +148,14 @@ def parse_bounds(texts: Sequence[str], target: Target) -> dict[str, tuple[Any, A
             except ValueError:
                 text = f"--bounds: those of {name} have the shapes {low.shape} and {high.shape}"
                 raise PointError(text, hint=hint, code="GC021") from None
-            if low.dtype.kind not in "fiu" or high.dtype.kind not in "fiu" or not np.all(low <= high):
+            numeric = all(side.dtype.kind in "fiu" and not np.isnan(side).any() for side in (low, high))
+            if not numeric:
                 raise PointError(f"--bounds: {name} has no lower and upper bound: {text}", hint=hint, code="GC021")
+            crossed = np.argwhere(low > high)
+            if len(crossed):
+                lower, upper = (side[tuple(crossed[0])] for side in np.broadcast_arrays(low, high))
+                text = f"--bounds: the lower bound {lower:g} of {name} is above the upper one {upper:g}"
+                raise PointError(text, hint=hint, code="GC021")
             bounds[name] = (low.astype(float), high.astype(float))
     return bounds
 
@@ -169,11 +176,7 @@ def are_inside(args: Sequence[Any], target: Target, texts: Sequence[str]) -> boo
 
 
 def _is_inside(value: Any, low: Any, high: Any) -> bool:
-    """Whether numbers are inside of bounds, in their own precision.
-
-    Raises:
-        ValueError: the bounds do not broadcast to them.
-    """
+    """Whether numbers are inside of bounds, in their own precision."""
     import numpy as np
 
     array = np.asarray(value)
@@ -193,14 +196,16 @@ def _check_bounds(request: Request, fixed: Mapping[str, Any]) -> None:
     import numpy as np
 
     for name, (low, high) in request.bounds.items():
-        if name not in fixed:
+        shape = np.shape(fixed[name]) if name in fixed else request.shapes.get(name)
+        if shape is None:
             continue
         try:
-            inside = _is_inside(fixed[name], low, high)
+            for side in (low, high):
+                np.broadcast_to(side, shape)
         except ValueError:
-            text = f"--bounds: those of {name} do not broadcast to its shape {np.shape(fixed[name])}"
+            text = f"--bounds: those of {name} do not broadcast to its shape {shape}"
             raise PointError(text, where=request.target.where, code="GC021") from None
-        if not inside:
+        if name in fixed and not _is_inside(fixed[name], low, high):
             which = "the value" if name in request.known else "the default"
             text = f"{which} of {name} is outside of its bounds: {fixed[name]}"
             hint = "say where inside of them: --at"
@@ -336,29 +341,43 @@ def _given_points(request: Request, parameters: Sequence[Parameter], fixed: dict
     hidden = any(np.all(np.isin(args[at], (0.0, 1.0))) for at in [*varied, request.argnum])
     hidden = hidden or bool(np.any(np.equal(args[request.argnum], 0.0)))  # -2x passes for 2x there
     for number in range(1, request.count or (1 + hidden)):
-        points.append(_near_defaults(request, parameters, args, varied, number))
+        beside = _near_defaults(request, parameters, args, varied, number)
+        if beside is None:
+            name = parameters[request.argnum].name
+            text = f"no further point was found: {request.target.name} does not run beside the default of {name}"
+            request.notes.append(text)
+            break
+        points.append(beside)
     return points
+
+
+# Parts of a move off the default that are tried where f does not run: to the other side, and shorter ones.
+PARTS = (1.0, -1.0, 0.1, -0.1, 0.01, -0.01, 1e-3, -1e-3)
 
 
 def _near_defaults(
     request: Request, parameters: Sequence[Parameter], args: tuple[Any, ...], varied: Sequence[int], number: int
-) -> Point:
-    """A point of which the checked argument, and where f runs there the other floats, are beside the defaults."""
+) -> Point | None:
+    """A point of which the checked argument, and where f runs there the other floats, are beside the defaults.
+
+    None where f runs at the defaults, and at no point that was tried beside them.
+    """
     checked = request.argnum
-
-    def beside_default(at: int) -> Any:
-        name = parameters[at].name
-        rng = generator(request.seed, name, number)
-        return request.confined(name, moved(args[at], rng), rng)
-
-    near = list(args)
-    near[checked] = beside_default(checked)
+    choices = ([sorted({checked, *varied})] if varied else []) + [[checked]]
+    for part, made in itertools.product(PARTS, choices):
+        near = list(args)
+        for at in made:
+            name = parameters[at].name
+            rng = generator(request.seed, name, number)
+            near[at] = request.confined(name, moved(args[at], rng, part), rng)
+        if runs(request, parameters, near, patient=made == [checked]):
+            break
+        if made == [checked] and part == 1.0 and not runs(request, parameters, args):
+            break  # the check will say why
+    else:
+        return None
     how = f"within 10 % of the default of {parameters[checked].name}"
-    beside = list(near)
-    for at in varied:
-        beside[at] = beside_default(at)
-    made = [checked]
-    if varied and runs(request, parameters, beside):
-        near, how = beside, how + moved_text([parameters[at].name for at in varied])
-        made = sorted({checked, *varied})
+    how += moved_text([parameters[at].name for at in varied]) if made != [checked] else ""
+    kept = [parameters[at].name for at in made if is_symmetric(args[at])]
+    how += f"; {', '.join(kept)} kept symmetric" if kept else ""
     return Point(tuple(near), how, request.seed, write_point(request, parameters, near), tuple(made))

@@ -21,6 +21,7 @@ from typing import Any
 from gradcheck.check.budget import Budget
 from gradcheck.check.codes import kind
 from gradcheck.check.result import Finding, Point, Result, Verdict
+from gradcheck.configuration import placed
 from gradcheck.discovery import Check, Failed, Plan
 from gradcheck.errors import GradcheckError, InterruptedCall, Location
 from gradcheck.frames import relative, user_traceback
@@ -128,7 +129,7 @@ class Running:
             target = resolve(item.target, settings.pythonpath)
             arguments = _arguments(target, item)
         except Exception as err:
-            failed = Outcome(item.target, ", ".join(settings.argnum), problem=problem_of(err))
+            failed = Outcome(item.target, ", ".join(settings.argnum), problem=_problem(err, item))
             self.outcomes.append(_declared(failed, item))
             return
         comments = comments_of(target.function)
@@ -237,6 +238,12 @@ def problem_of(err: Exception) -> Problem:
     )
 
 
+def _problem(err: Exception, check: Check) -> Problem:
+    """The problem of a check, whose options may stand in a file or a variable."""
+    problem = problem_of(err)
+    return problem if problem.bug else replace(problem, message=placed(problem.message, check.sources))
+
+
 def _arguments(target: Target, check: Check) -> list[int]:
     """Positions of the arguments to check; ``all`` stands for those that hold floats where f is checked."""
     positions: list[int] = []
@@ -332,11 +339,11 @@ def _outcome(target: Target, argnum: int, check: Check, tell: Told | None) -> Ou
     """One check, its errors caught."""
     parameters = parameters_of(target, argnum + 1)
     argument = parameters[argnum].name
-    notes: list[str] = []
+    notes = list(check.notes)
     try:
         result = _check(target, argnum, argument, check, tell, notes)
     except Exception as err:
-        return Outcome(target.spec, argument, problem=problem_of(err), notes=tuple(notes))
+        return Outcome(target.spec, argument, problem=_problem(err, check), notes=tuple(notes))
     command = reproduce(result, argument if argument in {p.name for p in target.parameters} else str(argnum), check)
     return Outcome(target.spec, argument, result=result, notes=tuple(notes), reproduce=command)
 

@@ -69,13 +69,13 @@ class NoPointError(PointError):
         self.details = tuple(details)
 
 
-def runs(request: Request, parameters: Sequence[Parameter], args: Sequence[Any]) -> bool:
-    """Whether f runs at a point and its value is finite."""
+def runs(request: Request, parameters: Sequence[Parameter], args: Sequence[Any], *, patient: bool = False) -> bool:
+    """Whether f runs at a point and its value is finite; with ``patient`` a call that takes long may do so."""
     values = {p.name: value for p, value in zip(parameters, args, strict=True)}
     try:
         Search(request, parameters, values, ()).evaluate(values)
-    except _AttemptError:
-        return False
+    except _AttemptError as err:
+        return patient and err.endless
     return True
 
 

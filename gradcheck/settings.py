@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gradcheck.check.budget import Budget
@@ -47,7 +48,7 @@ class Settings:
         ignore: codes of findings that do not count, or beginnings of codes (``GC3``).
 
     Raises:
-        SettingsError: from the constructor, for a value that makes no sense.
+        SettingsError: from the constructor, for a value that makes no sense by itself.
 
     >>> Settings().argnum, Settings(order=2).order
     (('0',), 2)
@@ -78,30 +79,47 @@ class Settings:
             raise SettingsError(f"--order {self.order}: only 1 (gradient, Jacobian) and 2 (Hessian) are checked")
         if self.points is not None and self.points < 1:
             raise SettingsError(f"--points {self.points}: at least one point is needed")
-        if self.points is not None and self.at:
-            raise SettingsError("--points does not go with --at", hint="repeat --at for more points")
         if self.seed < 0:
             raise SettingsError(f"--seed {self.seed}: a seed is not negative")
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 raise SettingsError(f"--{name} {value}: a tolerance is a finite number, zero or more")
-        if self.no_autodiff and self.grad == "none" and self.hessp in ("auto", "none"):
-            raise SettingsError("--no-autodiff does not go with --grad none: there would be nothing to check")
         if self.budget is not None:
             try:
                 Budget.parse(self.budget)
             except ValueError:
                 hint = "a number of evaluations of f, or a time such as 30s or 2min"
                 raise SettingsError(f"--budget {self.budget}", hint=hint) from None
-        if self.order != 2 and self.hessp != "auto":
-            raise SettingsError(f"--hessp {self.hessp} goes with --order 2 only")
-        if self.order == 2 and self.grad == "returned":
-            raise SettingsError(
-                "--grad returned does not go with --order 2: f returns its gradient, not its Hessian",
-                hint="name a function that returns the Hessian",
-            )
         for code in self.ignore:
             refuse_unignorable(code)
+
+    def agreed(self) -> Settings:
+        """The settings themselves, of which no two contradict each other: to be asked of all layers together.
+
+        Raises:
+            SettingsError: they do.
+
+        >>> Settings(order=2, hessp="f_hp").agreed().hessp
+        'f_hp'
+        """
+        for _, error in self.contradictions():
+            raise error
+        return self
+
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], SettingsError]]:
+        """Options that do not go together, with the reason."""
+        if self.points is not None and self.at:
+            hint = "repeat --at for more points"
+            yield ("points", "at"), SettingsError("--points does not go with --at", hint=hint)
+        if self.no_autodiff and self.grad == "none" and self.hessp in ("auto", "none"):
+            text = "--no-autodiff does not go with --grad none: there would be nothing to check"
+            yield ("no_autodiff", "grad", "hessp"), SettingsError(text)
+        if self.order != 2 and self.hessp != "auto":
+            yield ("hessp", "order"), SettingsError(f"--hessp {self.hessp} goes with --order 2 only")
+        if self.order == 2 and self.grad == "returned":
+            text = "--grad returned does not go with --order 2: f returns its gradient, not its Hessian"
+            hint = "name a function that returns the Hessian"
+            yield ("order", "grad"), SettingsError(text, hint=hint)
 
 
 @dataclass(frozen=True)

@@ -231,21 +231,63 @@ def is_movable(default: Any) -> bool:
     return isinstance(default, float) and math.isfinite(default)
 
 
-def moved(default: Any, rng: Generator) -> Any:
+def is_symmetric(value: Any) -> bool:
+    """Whether a value is a square matrix of real numbers, not all zero, that is its own transpose.
+
+    Such a default is a covariance or the like, and the derivatives that textbooks give for f hold at its like only. A
+    matrix of zeros is one that has not been filled yet.
+
+    >>> import numpy as np
+    >>> is_symmetric(np.eye(2)), is_symmetric(np.zeros((2, 2))), is_symmetric(2.0)
+    (True, False, False)
+    """
+    import numpy as np
+
+    array = np.asarray(value)
+    square = array.ndim == 2 and array.shape[0] == array.shape[1] > 1 and array.dtype.kind in "fiu"
+    return square and bool(array.any()) and bool(np.array_equal(array, array.T))
+
+
+def moved(default: Any, rng: Generator, part: float = 1.0) -> Any:
     """A float default, or an array of floats, times 1 ± 10 %; zeros become something in [0.1, 0.3].
 
-    At a default of zero (a penalty that is off, a shift of nothing) whole terms of f are unseen.
+    At a default of zero (a penalty that is off, a shift of nothing) whole terms of f are unseen. A symmetric matrix
+    stays one, and positive definite if it is.
+
+    Args:
+        part: of the move, 1.0 for all of it; negative to the other side.
+
+    >>> import numpy as np
+    >>> A = moved(np.eye(3), np.random.default_rng(0))
+    >>> bool((A == A.T).all() and (np.linalg.eigvalsh(A) > 0).all() and A.all())
+    True
     """
     import numpy as np
 
     array = np.asarray(default)
     factors = rng.uniform(0.02, 0.1, size=array.shape) * rng.choice([-1.0, 1.0], size=array.shape)
-    near = np.where(array == 0.0, np.round(rng.uniform(0.1, 0.3, size=array.shape), 3), array * (1.0 + factors))
+    zero = np.round(rng.uniform(0.1, 0.3, size=array.shape), 3)
+    if is_symmetric(array):
+        near = _moved_symmetric(array, part * factors, part * zero)
+    else:
+        with np.errstate(over="ignore"):  # inf is a point like any other at which f does not run
+            near = np.where(array == 0.0, part * zero, array * (1.0 + part * factors))
     if array.ndim or array.dtype.kind == "c":
         near = near.astype(array.dtype) if array.dtype.kind in "fc" else near
         return near if array.ndim else near.item()
-    short = float(f"{float(near):.6g}")
+    short = float(f"{float(near):.6g}") if part == 1.0 else float(near)
     return array.dtype.type(short) if isinstance(default, np.floating) else short
+
+
+def _moved_symmetric(array: np.ndarray, factors: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """A symmetric matrix beside one: a definite one as DAD + ssᵀ, any other entry by entry."""
+    import numpy as np
+
+    factors, zero = (np.tril(each) + np.tril(each, -1).T for each in (factors, zero))
+    if np.linalg.eigvalsh(array.astype(float))[0] <= 0.0:
+        return np.asarray(np.where(array == 0.0, zero, array * (1.0 + factors)))
+    d, s = 1.0 + np.diag(factors), np.sqrt(np.diag(array) * np.abs(np.diag(factors)))
+    return np.asarray(array * np.outer(d, d) + np.outer(s, s))
 
 
 def confined(value: Any, low: np.ndarray, high: np.ndarray, rng: Generator) -> Any:
@@ -271,6 +313,8 @@ def confined(value: Any, low: np.ndarray, high: np.ndarray, rng: Generator) -> A
         if np.all((low < short) & (short < high)):
             new = short
             break
+    if is_symmetric(array) and np.array_equal(low, low.T) and np.array_equal(high, high.T):
+        new = np.tril(new) + np.tril(new, -1).T
     new = new.astype(array.dtype)
     return new if array.ndim else type(value)(new)
 

@@ -244,7 +244,7 @@ def test_simpler_points_are_inside(tmp_path: Path) -> None:
         (["--bounds", "x=[0, 0.01]", "--at", "x=[0.005, 0.02]"], "the value of x is outside of its bounds"),
         (["--bounds", "t=[0.6, 1]"], "the default of t is outside of its bounds"),
         (["--bounds", "x=3"], "x has no pair of bounds"),
-        (["--bounds", "x=[1, 0]"], "no lower and upper bound"),
+        (["--bounds", "x=[1, 0]"], "the lower bound 1 of x is above the upper one 0"),
         (["--bounds", "y=[0, 1]"], "no parameter 'y'"),
         (["--bounds", "x=([0, 0], [1, 1, 1])"], "shapes"),
         (["--bounds", "x=([0, 0], 1)", "--at", "x=[0.005, 0.002, 0.001]"], "do not broadcast"),

@@ -311,7 +311,8 @@ def test_options_that_do_not_go_together(run: Run, write: Write) -> None:
     write(model_py=MODEL, gradcheck_toml='no-autodiff = true\n[[check]]\ntarget = "model.py:loss"\ngrad = "none"\n')
     code, out, _ = run()
     assert code == 2
-    assert "--no-autodiff does not go with --grad none" in out
+    assert "no-autodiff does not go with grad none" in out
+    assert "(of gradcheck.toml:1, gradcheck.toml:4)" in out
     assert "in the check of gradcheck.toml:2" in out
     assert run("--isolated", "--config", "x.toml", "model.py:loss")[0] == 2
     assert "cannot read the configuration 'x.toml'" in run("--config", "x.toml", "model.py:loss")[2]

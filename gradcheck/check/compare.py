@@ -155,7 +155,9 @@ def _base(line: Line, noise: Array, trial: Trial, center: Array, second: bool) -
     if not second:
         return first_step(line, noise, size)
     with np.errstate(all="ignore"):
-        ratio = float(np.nanmedian(noise / (size * line.scale**2)))
+        ratios = noise / (size * line.scale**2)
+    ratios = ratios[~np.isnan(ratios)]
+    ratio = float(np.median(ratios)) if ratios.size else np.nan
     relative = np.clip((10.0 * ratio) ** 0.25 if np.isfinite(ratio) else 1e-3, 2.0**-14, 2.0**-4)
     return float(power_of_two(min(relative * line.scale, line.longest)))
 

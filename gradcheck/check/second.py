@@ -270,7 +270,7 @@ def _is_rounding(hessian: Array | None, scales: Array, i: int, j: int) -> bool:
     """Whether an entry is nothing but rounding beside the others of its row and column."""
     assert hessian is not None
     row, column = np.abs(hessian[i]) * scales, np.abs(hessian[:, j]) * scales
-    others = max(np.nanmax(row) * scales[i], np.nanmax(column) * scales[j])
+    others = max(np.nanmax(row, initial=0.0) * scales[i], np.nanmax(column, initial=0.0) * scales[j])
     return bool(row[j] * scales[i] <= ROUNDING * others)
 
 
