@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.claims import Autodiff, CallLog, WrongShapeError
+from gradcheck.check.claims import Autodiff, CallLog
 from gradcheck.check.evidence import EXACT, Evidence, Mask, Pool, Told, are, written
 from gradcheck.check.judge import agreement
+from gradcheck.check.kinds.elsewhere import autodiff_of, claims_at
 from gradcheck.check.preflight import prepare
 from gradcheck.check.result import CheckError
 from gradcheck.check.sampling import ALL_COLUMNS
@@ -261,7 +262,7 @@ def _elsewhere(pool: Pool) -> list[tuple[Array, Mask, Mask]]:
     """Claim against autodiff at further points: magnitudes as given, in another order and with other signs."""
     p = pool.first
     rng = np.random.default_rng([p.request.seed, 11])
-    tools = Autodiff(p.scene.f, p.scene.space, p.scene.value, p.scene.argnum, CallLog(p.request.log.strict))
+    tools = autodiff_of(p)
     found = []
     sizes = np.concatenate([np.abs(q.scene.x) for q in pool.points])
     for _ in range(ELSEWHERE):
@@ -269,15 +270,10 @@ def _elsewhere(pool: Pool) -> list[tuple[Array, Mask, Mask]]:
         x = x * rng.choice([-1.0, 1.0], x.size)
         if p.scene.box is not None:
             x = np.where((p.scene.box.lower <= x) & (x <= p.scene.box.upper), x, p.scene.x)
-        args = p.scene.at(x)
-        try:
-            own = p.yours.array(args)
-        except (CheckError, WrongShapeError):  # outside of its domain
+        claims = claims_at(p, tools, x)
+        if claims is None:
             continue
-        ad = tools.dense(args)
-        if ad is None or not np.all(np.isfinite(ad)) or not np.all(np.isfinite(own)):
-            continue
-        mine, theirs = (split(a.reshape(p.scene.value.size, -1), p.scene.value.complex, 0) for a in (own, ad))
+        mine, theirs = claims
         largest = np.max(np.abs(theirs) * coordinate_scales(x), axis=1, keepdims=True)
         rounding = 1e-12 * largest / coordinate_scales(x)
         wrong = ~agreement(mine, theirs, judge.FLOOR) & (np.abs(mine - theirs) > rounding)

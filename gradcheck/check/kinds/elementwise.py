@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.check.evidence import Pool, Told, are, significant, written
+from gradcheck.check.kinds.elsewhere import another_point
 from gradcheck.check.kinds.quantities import PLAIN, quantities
 from gradcheck.numeric.scale import Array
 
@@ -198,10 +199,23 @@ def _difference(pool: Pool, shapes: list[tuple[str, Array]], code: str) -> Told 
     for weight, scale in weights:
         for shape, values in shapes:
             found = _multiple(pool, values * scale, len(shapes) * len(weights))
-            if found is not None and (len(pool.points) > 1 or _is_round(found[1])):
+            sure = found is not None and (len(pool.points) > 1 or _is_round(found[1]))
+            if found is not None and (sure or _elsewhere(pool, found[1], scale, shape)):
                 times = "·".join(t for t in (weight, shape) if t)
                 return _told(pool, *found, times, weight, shape, code)
     return None
+
+
+def _elsewhere(pool: Pool, c: float, scale: Array, shape: str) -> bool:
+    """Whether the wrong entries are off by as much at another point: at one alone that may be geometry."""
+    found = another_point(pool.first)
+    if found is None:
+        return False
+    x, own, ad = found
+    expected = c * scale.reshape(own.shape) * (np.sign(x) if "sign" in shape else x if shape else np.ones_like(x))
+    wrong = pool.scope.reshape(own.shape)
+    off = np.abs(own - ad - expected)[wrong]
+    return bool(np.all(off <= 1e-6 * np.abs(expected[wrong]) + 1e-12 * np.abs(ad[wrong])))
 
 
 def _is_round(c: float) -> bool:
