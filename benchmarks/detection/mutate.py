@@ -114,15 +114,23 @@ class Mutator:
     def added(self) -> Iterator[Mutation]:
         """A difference that is proportional to x, to its sign, or constant: somebody else's regulariser."""
         x = np.asarray(self.problem.x, dtype=float).ravel()
-        forms = {"x": x, "sign x": np.sign(x), "one": np.ones_like(x)}
+        forms: dict[str, Callable[[Any], Any]] = {"x": lambda x: x, "sign x": np.sign, "one": np.ones_like}
         name = list(forms)[self.number % 3]
-        term = forms[name]
+        form = forms[name]
+        term = form(x)
         with np.errstate(all="ignore"):
             ratio = np.abs(self.exact[:, term != 0] / term[term != 0])
         if self.problem.kinks or x.size < 3 or len(self.exact) > 1 or not ratio.size or not np.any(ratio > 0):
             return
         weight = 0.05 * float(np.median(ratio[ratio > 0]))
-        yield self.on_output(f"plus a multiple of {name}", "regulariser", lambda J: J + weight * term)
+        gradient = self.problem.gradient
+
+        def g(x: Any) -> Any:
+            value = np.array(gradient()(x))
+            extra = weight * form(np.asarray(x, dtype=float)).reshape(value.shape)
+            return np.asarray(value + extra, dtype=value.dtype)
+
+        yield Mutation(f"plus a multiple of {name}", "regulariser", lambda: (self.problem.f, g))
 
     def entries(self) -> Iterator[Mutation]:
         """Entries zero, nan, or with the wrong sign."""

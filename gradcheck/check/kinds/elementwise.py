@@ -215,7 +215,7 @@ def _elsewhere(pool: Pool, c: float, scale: Array, shape: str) -> bool:
     expected = c * scale.reshape(own.shape) * (np.sign(x) if "sign" in shape else x if shape else np.ones_like(x))
     wrong = pool.scope.reshape(own.shape)
     off = np.abs(own - ad - expected)[wrong]
-    return bool(np.all(off <= 1e-6 * np.abs(expected[wrong]) + 1e-12 * np.abs(ad[wrong])))
+    return bool(np.all(off <= 1e-4 * np.abs(expected[wrong]) + 1e-9 * np.max(np.abs(ad))))
 
 
 def _is_round(c: float) -> bool:
