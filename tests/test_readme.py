@@ -137,6 +137,13 @@ def test_the_project_shown_is_the_fixture() -> None:
         assert block in (folder / file).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["rules", "passes"])
+def test_the_rules_shown_are_the_fixtures(name: str) -> None:
+    source = (ROOT / "fixtures" / "guides" / f"{name}.py").read_text(encoding="utf-8")
+    shown_parts = blocks("python", TEXTS[ROOT / "docs" / "custom-rules.md"])
+    assert sum(part in source for part in shown_parts) == {"rules": 1, "passes": 3}[name]
+
+
 def test_python_session() -> None:
     (block,) = blocks("pycon")
     test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)
@@ -146,7 +153,7 @@ def test_python_session() -> None:
 
 
 def test_examples_are_found() -> None:
-    assert {"README.md", "ci.md"} <= {name for name, _ in CONSOLES}
+    assert {"README.md", "ci.md", "optimiser.md", "custom-rules.md", "student.md"} <= {name for name, _ in CONSOLES}
 
 
 def test_the_two_commands_are_one_line_each() -> None:
