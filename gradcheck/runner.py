@@ -357,6 +357,8 @@ def _check(
     notes: list[str],
 ) -> Result:
     # The check floor loads NumPy and SciPy, which --help must not wait for.
+    import numpy as np
+
     from gradcheck.check import check_points
 
     settings = check.settings
@@ -389,33 +391,34 @@ def _check(
             f"{target.name} returns a number and something beside it; the number was checked, the rest ignored"
         )
     label = f"{target.spec} {argument}"
-    result = check_points(
-        target.function,
-        points,
-        argnum=argnum,
-        grad=grad,
-        order=settings.order,
-        rtol=settings.rtol,
-        atol=settings.atol,
-        seed=settings.seed,
-        target=target.spec,
-        derivative=derivative,
-        derivative_how=how,
-        where=target.where,
-        progress=(lambda done, total: tell(label, done, total)) if tell else None,
-        strict=settings.strict,
-        autodiff=not settings.no_autodiff,
-        budget=settings.budget,
-        bounds=parse_bounds(settings.bounds, target).get(argument),
-        vectorized=settings.vectorized,
-        hessp=product.function if product else None,
-        hessp_name=product.name if product else "",
-        jac=jac.function if jac else None,
-        shrink=settings.shrink,
-        allowed=lambda args: are_inside(args, target, settings.bounds),
-        has_aux=has_aux,
-        studies=check.studies,
-    )
+    with np.errstate(all="ignore"):  # see ``check``: overflow of ours is no news
+        result = check_points(
+            target.function,
+            points,
+            argnum=argnum,
+            grad=grad,
+            order=settings.order,
+            rtol=settings.rtol,
+            atol=settings.atol,
+            seed=settings.seed,
+            target=target.spec,
+            derivative=derivative,
+            derivative_how=how,
+            where=target.where,
+            progress=(lambda done, total: tell(label, done, total)) if tell else None,
+            strict=settings.strict,
+            autodiff=not settings.no_autodiff,
+            budget=settings.budget,
+            bounds=parse_bounds(settings.bounds, target).get(argument),
+            vectorized=settings.vectorized,
+            hessp=product.function if product else None,
+            hessp_name=product.name if product else "",
+            jac=jac.function if jac else None,
+            shrink=settings.shrink,
+            allowed=lambda args: are_inside(args, target, settings.bounds),
+            has_aux=has_aux,
+            studies=check.studies,
+        )
     result = _with_doubt(result) if grad == "returned" and settings.grad == "auto" else result
     return _with_text(result, target, argnum, check)
 

@@ -357,7 +357,7 @@ def test_one_broken_check_or_module_does_not_stop_the_others(tmp_path: Path) -> 
         "gradcheck.toml::gradcheck::math:sin[x]": "PASSED",
     }
     assert "b.py imports 'not_there'" in section(out, "gradcheck f[0]")
-    assert "--grad returned does not go with --order 2" in section(out, "gradcheck f")
+    assert "grad returned does not go with order 2" in section(out, "gradcheck f")
     assert "at import" in out
     again = run_pytest(folder, "--gradcheck", "-v", "gradcheck.toml::gradcheck::math:sin[x]", code=0)
     assert "gradcheck.toml::gradcheck::math:sin[x] PASSED" in again

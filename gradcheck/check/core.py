@@ -118,30 +118,30 @@ def check(
     ('pass', 'df/dx')
     """
     point = Point(args)
-    return check_points(
-        f,
-        [point],
-        argnum=argnum,
-        grad=grad,
-        order=order,
-        rtol=rtol,
-        atol=atol,
-        seed=seed,
-        autodiff=autodiff,
-        strict=strict,
-        budget=budget,
-        bounds=bounds,
-        vectorized=vectorized,
-        hessp=hessp,
-        jac=jac,
-        shrink=shrink,
-        has_aux=has_aux,
-        studies=studies,
-    )
+    # Overflow in what is made of differences of huge or tiny numbers is judged where it matters, and is no news.
+    with np.errstate(all="ignore"):
+        return check_points(
+            f,
+            [point],
+            argnum=argnum,
+            grad=grad,
+            order=order,
+            rtol=rtol,
+            atol=atol,
+            seed=seed,
+            autodiff=autodiff,
+            strict=strict,
+            budget=budget,
+            bounds=bounds,
+            vectorized=vectorized,
+            hessp=hessp,
+            jac=jac,
+            shrink=shrink,
+            has_aux=has_aux,
+            studies=studies,
+        )
 
 
-# Overflow in what is made of differences of huge or tiny numbers is judged where it matters, and is no news.
-@np.errstate(all="ignore")
 def check_points(
     f: Callable[..., Any],
     points: Sequence[Point],
