@@ -47,7 +47,9 @@ _total = np.add.reduce
 
 def _has_nan(g: Any) -> bool:
     """Whether there is a nan in g. (There may be none where this says so: of two infinities, or after an overflow.)"""
-    if type(g) is not np.ndarray:
+    if type(g) is Uniform:
+        g = g.value  # the object itself is equal to itself, nan or not
+    elif type(g) is not np.ndarray:
         g = plain(g)
     if isinstance(g, np.ndarray):
         flat = g.reshape(-1)

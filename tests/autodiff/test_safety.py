@@ -238,6 +238,17 @@ def test_branch_not_taken_is_zero_but_a_computed_zero_is_not() -> None:
     assert np.isnan(grad(lambda x: np.sqrt(x) * np.sqrt(x))(0.0))
 
 
+def test_a_branch_that_is_not_taken_through_a_sum() -> None:
+    """The cotangent of a sum is one number for all elements: that it is nan must be seen there, too."""
+
+    def f(x: np.ndarray) -> np.ndarray:
+        total = np.sum(x)
+        return np.where(total > 5.0, np.sqrt(total - 3.0), np.sum(2.0 * x))
+
+    np.testing.assert_array_equal(grad(f)(np.ones(3)), [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(grad(f)(np.ones(6000)), np.full(6000, 0.5 / np.sqrt(5997.0)))
+
+
 # -- threads, errors that are swallowed, containers ------------------------------------------------------------
 
 
