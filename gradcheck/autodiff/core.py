@@ -18,7 +18,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import CodeType
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -358,6 +359,17 @@ class Primitive:
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         return apply(self, args, static)
+
+
+# The code of pullbacks that take a stack of cotangents, too, with one more axis in front: see stacked.py.
+STACKABLE: set[CodeType] = set()
+_Vjp = TypeVar("_Vjp", bound=Callable[..., Any])
+
+
+def takes_stacks(vjp: _Vjp) -> _Vjp:
+    """Mark a vjp whose pullbacks give, for a stack of cotangents, the stack of what they give for each."""
+    STACKABLE.update(c for c in vjp.__code__.co_consts if isinstance(c, CodeType))
+    return vjp
 
 
 # Classes that are no arrays but calculate with them (sparse matrices) -> ``handler(name of the operation, operands)``.

@@ -343,9 +343,7 @@ class Trail:
 
     def __init__(self, run: _Traced) -> None:
         self._run = run
-        if run.trace.snapshots is not None:
-            run.trace.snapshots.verify()
-        run.trace._verify_order()
+        run.trace.verify()
         self.records: list[Record] = list(run.trace.records)
         self.value = plain(run.output)
         self._pieces = [_parts(record) for record in self.records]

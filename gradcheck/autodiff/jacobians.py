@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.autodiff.core import is_array, is_complex, plain, shape_of
 from gradcheck.autodiff.errors import WrongOutput
 from gradcheck.autodiff.forward import Forward, aligned, settled, tangent_of
+from gradcheck.autodiff.stacked import stacked_rows
 from gradcheck.autodiff.transforms import (
     Argnum,
     Function,
@@ -28,6 +29,8 @@ from gradcheck.autodiff.trees import is_container, leaves, with_leaves
 
 # Up to this many rows reverse mode is asked even where forward mode needs fewer columns: it runs the function once.
 FEW_ROWS = 16
+# So many rows at a time, in one sweep for many of them, cost about what a column does.
+ROWS_A_COLUMN = 64
 
 
 def _size(x: Any) -> int:
@@ -49,11 +52,13 @@ def value_and_jacobian(fun: Function, argnum: Argnum = 0) -> Function:
             _number(y)
         value = run.value(run.output) if not is_container(run.output) else _values(run)
         m, n = sum(map(_size, outputs)), sum(map(_size, run.inputs))
-        if n and m > max(n, FEW_ROWS) and any(run.owns(y) for y in outputs) and not _complex_inputs(run):
+        stacks = [_stack(run, y) if m <= ROWS_A_COLUMN * n else None for y in outputs]
+        left = sum(_size(y) for y, stack in zip(outputs, stacks, strict=True) if stack is None and run.owns(y))
+        if n and left > max(n, FEW_ROWS) and not _complex_inputs(run):
             run.close()
             blocks = _columns(fun, argnum, args, keywords, run)
         else:
-            blocks = [_rows(run, y) for y in outputs]
+            blocks = [_rows(run, y) if stack is None else stack for y, stack in zip(outputs, stacks, strict=True)]
             run.close()
         parts = [_gather(run, argnum, block) for block in blocks]
         return value, with_leaves(run.output, parts, live=False) if is_container(run.output) else parts[0]
@@ -85,6 +90,21 @@ def _rows(run: _Traced, y: Any) -> list[Any]:
         stacked = np.stack(part) if part else np.zeros((0, *shape_of(x)), np.result_type(plain(x)))
         joined.append(np.reshape(stacked, shape + shape_of(x)))
     return joined
+
+
+def _stack(run: _Traced, y: Any) -> list[Any] | None:
+    """The same for an array by stacks of rows; None where that cannot be."""
+    stacks = stacked_rows(run.trace, y, run.inputs) if run.owns(y) and is_array(y) else None
+    if stacks is None:
+        return None
+    return [_block(stack, shape_of(y), x.value) for stack, x in zip(stacks, run.inputs, strict=True)]
+
+
+def _block(stack: Any, shape: tuple[int, ...], x: Any) -> Any:
+    """All rows with respect to one input, in its precision."""
+    if stack is None:
+        return np.zeros(shape + np.shape(x), np.result_type(x))
+    return np.asarray(stack.reshape(shape + np.shape(x)), np.result_type(x))
 
 
 def _real_row(run: _Traced, y: Any, i: int) -> list[Any]:

@@ -174,8 +174,8 @@ class Sweep:
                         d = _living_product(g, partial)
                         c = cotangents[operand]
                         cotangents[operand] = d if c is None else c + d
-            elif da in _GENERAL:
-                pull_carefully(self, slot, g, *_GENERAL[da](b, db))
+            elif da in GENERAL:
+                pull_carefully(self, slot, g, *GENERAL[da](b, db))
             else:
                 da(self, slot, g, b, db)
 
@@ -450,7 +450,7 @@ _TAKE_UNIFORM = frozenset(
 )
 
 # The kinds of elementwise records as the last two fields of the most general.
-_GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
+GENERAL: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
     pull_elementwise: lambda operands, saved: (operands, saved),
     pull_scaled: lambda ref, factor: (((ref, factor, None),), ()),
     pull_linear: lambda refs, sign: (((refs[0], 1.0, None), (refs[1], sign, None)), ()),
@@ -586,7 +586,7 @@ def pull_setitem(sweep: Sweep, _slot: int, g: Any, ref: Any, payload: Any) -> No
     d = part[key]
     if is_array(d):
         d = np.copy(d)
-        winners = _last_writes(part, key)
+        winners = last_writes(part, key)
         if winners is not None:
             d = np.where(winners, d, 0.0)
     if turned(place):
@@ -627,7 +627,7 @@ def _fit(d: Any, shape: tuple[int, ...], holomorphic: bool) -> Any:
     return d if holomorphic or not is_complex(d) else np.real(d)
 
 
-def _last_writes(part: Any, key: Any) -> Any:
+def last_writes(part: Any, key: Any) -> Any:
     """For an index with integer arrays: which of the writes survived. None where no place can be written twice."""
     parts = key if type(key) is tuple else (key,)
     if not any(isinstance(k, (list, np.ndarray)) and np.asarray(k).dtype.kind in "iu" for k in parts):

@@ -503,9 +503,7 @@ class Tape(Trace):
             seeds: pairs of an output (a value of this tape) and its cotangent, of the same shape.
             wanted: inputs whose cotangents are returned; None stands for one that nothing flowed back to.
         """
-        if self.snapshots is not None:
-            self.snapshots.verify()
-        self._verify_order()
+        self.verify()
         one = len(wanted) == 1  # the two comprehensions would take as long as two records
         slots = [wanted[0].slot] if one else [x.slot for x in wanted]
         for careful in (False, True):
@@ -535,6 +533,12 @@ class Tape(Trace):
         sweep = Sweep(len(records), False)
         sweep.cotangents[slot] = 1.0
         return None if sweep.run(records, (0,)) else sweep.result(0)
+
+    def verify(self) -> None:
+        """Raise unless the tape can be swept: what it saved is as it was, and its records are in order."""
+        if self.snapshots is not None:
+            self.snapshots.verify()
+        self._verify_order()
 
     def _is_in_order(self) -> bool:
         # A slot is never beyond its record's place: the sum tells whether all are right.

@@ -22,6 +22,7 @@ from gradcheck.autodiff.core import (
     plain,
     plain_tree,
     shape_of,
+    takes_stacks,
 )
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
@@ -31,10 +32,11 @@ from gradcheck.autodiff.rules.shape import ravel, reshape
 from gradcheck.autodiff.rules.writing import copy
 
 
+@takes_stacks
 def _concatenate_vjp(_y: Any, *args: Any, axis: int) -> Any:
     ends = np.cumsum([shape_of(a)[axis] for a in args])
-    lead = (slice(None),) * axis
-    keys = [(*lead, slice(int(stop) - shape_of(a)[axis], int(stop))) for a, stop in zip(args, ends, strict=True)]
+    rest = (slice(None),) * (len(shape_of(args[0])) - axis - 1)
+    keys = [(..., slice(int(stop) - shape_of(a)[axis], int(stop)), *rest) for a, stop in zip(args, ends, strict=True)]
     return lambda g: [g[key] for key in keys]
 
 
@@ -180,7 +182,15 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 # -- joining scalars ---------------------------------------------------------------------------------------------------
 
 
+@takes_stacks
+def _pack_row_vjp() -> Any:
+    return lambda g: g if type(g) in TRACED else list(g.T)
+
+
 def _pack_vjp(_y: Any, *_args: Any, shape: tuple[int, ...]) -> Any:
+    if len(shape) == 1:
+        return _pack_row_vjp()
+
     def pull(g: Any) -> Any:
         flat = np.reshape(g, -1)
         return flat if type(flat) in TRACED else list(flat)

@@ -15,6 +15,7 @@ from gradcheck.autodiff.core import (
     is_complex,
     plain,
     shape_of,
+    takes_stacks,
 )
 from gradcheck.autodiff.rules.reductions import (
     as_traced,
@@ -69,6 +70,7 @@ def _direction(y: Any, x: Any, axis: Any) -> Any:
     return (np.conjugate(x) if is_complex(x) else x) / length
 
 
+@takes_stacks
 def _euclidean_vjp(y: Any, x: Any, *, axis: Any) -> Any:
     return lambda g: spread(g, shape_of(x), axis) * _direction(y, x, axis)
 

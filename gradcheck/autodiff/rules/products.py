@@ -23,6 +23,7 @@ from gradcheck.autodiff.core import (
     implements,
     plain,
     shape_of,
+    takes_stacks,
     unbroadcast,
 )
 from gradcheck.autodiff.rules.reductions import as_traced, into, normal_axes
@@ -32,29 +33,46 @@ def _swap(x: Any) -> Any:
     return np.swapaxes(x, -1, -2)
 
 
-def _matmul_vjp_left(_y: Any, a: Any, b: Any) -> Any:
+@takes_stacks
+def _left_of_one(_y: Any, a: Any, b: Any) -> Any:
+    """The left of two operands with at most two axes."""
+    if len(shape_of(b)) == 2:
+        if len(shape_of(a)) == 2:
+            return lambda g: np.matmul(g, b.T)
+        return lambda g: np.matmul(b, g[..., None])[..., 0]
+    if len(shape_of(a)) == 2:
+        return lambda g: g[..., None] * b
+    return lambda g: g[..., None] * b if type(g) is np.ndarray else g * b
+
+
+@takes_stacks
+def _right_of_one(_y: Any, a: Any, b: Any) -> Any:
+    if len(shape_of(b)) == 2:
+        if len(shape_of(a)) == 2:
+            return lambda g: np.matmul(a.T, g)
+        return lambda g: a[:, None] * g[..., None, :]
+    if len(shape_of(a)) == 2:
+        return lambda g: np.matmul(g, a)
+    return lambda g: g[..., None] * a if type(g) is np.ndarray else g * a
+
+
+def _matmul_vjp_left(y: Any, a: Any, b: Any) -> Any:
     shape_a, na, nb = shape_of(a), len(shape_of(a)), len(shape_of(b))
-    if na == 2 and nb == 2:
-        return lambda g: np.matmul(g, b.T)
-    if na == 1 and nb == 1:
-        return lambda g: g * b
+    if na <= 2 and nb <= 2:
+        return _left_of_one(y, a, b)
     if nb == 1:
-        return lambda g: unbroadcast(g[..., None] * b, shape_a)
+        return lambda g: g[..., None] * b
     if na == 1:
         return lambda g: unbroadcast(np.matmul(b, g[..., None])[..., 0], shape_a)
     return lambda g: unbroadcast(np.matmul(g, _swap(b)), shape_a)
 
 
-def _matmul_vjp_right(_y: Any, a: Any, b: Any) -> Any:
+def _matmul_vjp_right(y: Any, a: Any, b: Any) -> Any:
     shape_b, na, nb = shape_of(b), len(shape_of(a)), len(shape_of(b))
-    if na == 2 and nb == 2:
-        return lambda g: np.matmul(a.T, g)
-    if na == 1 and nb == 1:
-        return lambda g: g * a
+    if na <= 2 and nb <= 2:
+        return _right_of_one(y, a, b)
     if na == 1:
-        return lambda g: unbroadcast(a[:, None] * g[..., None, :], shape_b)
-    if nb == 1 and na == 2:
-        return lambda g: np.matmul(g, a)
+        return lambda g: a[:, None] * g[..., None, :]
     if nb == 1:
         return lambda g: unbroadcast(np.matmul(g[..., None, :], a)[..., 0, :], shape_b)
     return lambda g: unbroadcast(np.matmul(_swap(a), g), shape_b)
@@ -65,7 +83,7 @@ def _codes_inside(*makers: Any) -> frozenset[CodeType]:
 
 
 #: The code of what takes a cotangent back through a product; the other operand is its free variable ``a`` or ``b``.
-PRODUCT_PULLS = _codes_inside(_matmul_vjp_left, _matmul_vjp_right)
+PRODUCT_PULLS = _codes_inside(_left_of_one, _right_of_one, _matmul_vjp_left, _matmul_vjp_right)
 
 MATMUL = Primitive(
     lambda a, b: np.matmul(a, b), [_matmul_vjp_left, _matmul_vjp_right], ["linear", "linear"], name="matmul"

@@ -23,6 +23,7 @@ from gradcheck.autodiff.core import (
     is_complex,
     plain,
     shape_of,
+    takes_stacks,
 )
 from gradcheck.autodiff.errors import unsupported
 from gradcheck.autodiff.sweep import fill
@@ -42,11 +43,16 @@ def normal_axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def spread(g: Any, shape: tuple[int, ...], axis: Any) -> Any:
-    """A reduction's cotangent in the operand's number of dimensions: each reduced axis comes back with length 1."""
+    """A reduction's cotangent in the operand's number of dimensions: each reduced axis comes back with length 1.
+
+    A stack of cotangents, with one more axis in front, stays one.
+    """
     if not shape:
         return g
     axes = normal_axes(axis, len(shape))
-    return np.reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    have = shape_of(g)
+    stack = have[: len(have) - len(shape) + len(axes)]
+    return np.reshape(g, stack + tuple(1 if i in axes else n for i, n in enumerate(shape)))
 
 
 def _sum(x: Any, *, axis: Any = None) -> Any:
@@ -56,9 +62,16 @@ def _sum(x: Any, *, axis: Any = None) -> Any:
 
 def _sum_vjp(_y: Any, x: Any, *, axis: Any) -> Any:
     shape = shape_of(x)
-    if axis is None:
-        return lambda g: fill(g, shape)
-    return lambda g: np.broadcast_to(spread(g, shape, axis), shape)
+    return _sum_vjp_axes(shape, axis) if axis is not None else lambda g: fill(g, shape)
+
+
+@takes_stacks
+def _sum_vjp_axes(shape: tuple[int, ...], axis: Any) -> Any:
+    def pull(g: Any) -> Any:
+        g = spread(g, shape, axis)
+        return np.broadcast_to(g, shape_of(g)[: -len(shape)] + shape if shape else shape_of(g))
+
+    return pull
 
 
 SUM = Primitive(_sum, [_sum_vjp], "linear", name="sum")
@@ -184,6 +197,7 @@ def _prod_others(x: Any, axis: Any) -> Any:
     return np.transpose(others, tuple(int(i) for i in np.argsort(order)))
 
 
+@takes_stacks
 def _prod_vjp(_y: Any, x: Any, *, axis: Any) -> Any:
     shape = shape_of(x)
     return lambda g: spread(g, shape, axis) * _prod_others(x, axis) if shape else g
@@ -220,6 +234,7 @@ def _chosen(y: Any, x: Any, axis: Any) -> Any:
 
 
 def _extremum(name: str, function: Any) -> Primitive:
+    @takes_stacks
     def vjp(y: Any, x: Any, *, axis: Any) -> Any:
         shape, weight = shape_of(x), _chosen(y, x, axis)
         return lambda g: spread(g, shape, axis) * weight
