@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.judge import BARS, FAIL, OPEN, PASS, SCALES, UNDECIDED, Opinion, Trial
-from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_step
+from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_estimates, first_step
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.rough import jump_size
@@ -106,7 +106,12 @@ def _ladder(sampler: Sampler, line: Line, trial: Trial, noise: Array, second: bo
     """The ladder of a line, inside of the bounds, before the first step."""
     sampler.confine(line)
     base = _one_sided_base(line) if line.side else _base(line, noise, trial, sampler.center, second)
-    return Ladder(line, base, noise, second, 0.0 if second else _bottom(trial, noise))
+    typical: Array | float = 0.0
+    if line.direction is not None and np.all(trial.witness_agrees):
+        # What happens to cancel in a slope does not in the curvature. (One witness alone needs the narrow bar: what is
+        # beyond it is looked at more closely.)
+        typical = np.nan_to_num(trial.size, posinf=0.0)
+    return Ladder(line, base, noise, second, 0.0 if second else _bottom(trial, noise), typical)
 
 
 def at_first_sight(
@@ -116,7 +121,7 @@ def at_first_sight(
 
     That is sound where autodiff agrees with what is on trial up to rounding: they are two, and a measurement that
     comes out the same by chance is none. The error bar covers what they agree on. The first line that does not pass
-    ends it: f may be noisy. ``sure``: other lines have passed before.
+    ends it: f may be noisy. ``sure``: other lines have passed before, and one that does not is one by itself.
     """
     agreed = []
     for line, trial in zip(lines, trials, strict=True):
@@ -130,10 +135,12 @@ def at_first_sight(
         now, agreed, count = agreed[:count], agreed[count:], count * GROWTH
         ladders = [_ladder(sampler, line, trial, noise) for line, trial in now]
         climb(sampler, ladders, [[0]] * len(now))
-        for ladder, (line, trial) in zip(ladders, now, strict=True):
-            e = estimate(sampler, ladder)
-            o = judge.opinion(trial, e, last=False, confirmed=False)
+        estimates = first_estimates(sampler, ladders)
+        opinions = judge.first_opinions([trial for _, trial in now], estimates)
+        for (line, trial), e, o in zip(now, estimates, opinions, strict=True):
             if not np.all(o.state == PASS):
+                if sure:
+                    continue
                 return passed
             e = replace(e, bar=np.fmax(e.bar, np.abs(trial.claim - e.value)))
             passed.append(Measured(line, trial, e, o.state.copy(), o))

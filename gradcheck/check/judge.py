@@ -20,12 +20,13 @@ Nothing passes on an absolute tolerance; rtol and atol of the user widen the acc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.numeric.ladder import Estimate
+from gradcheck.numeric.ladder import Estimate, beside_each_other
 from gradcheck.numeric.scale import Array
 
 Mask = NDArray[np.bool_]
@@ -155,6 +156,19 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
         bar_relative = np.maximum(BARS * e.bar, trial.floor * size) / size
         resolution = np.where(trial.witness_agrees, np.minimum(bar_relative, max(trial.floor, FLOOR)), bar_relative)
     return Opinion(state, off, resolution)
+
+
+def first_opinions(trials: Sequence[Trial], estimates: Sequence[Estimate]) -> list[Opinion]:
+    """The opinions after the first step of several lines, all at once."""
+    if len(trials) == 1 or len({(t.witness is None, t.sharp, t.rtol, t.atol, t.floor) for t in trials}) > 1:
+        return [opinion(t, e, last=False, confirmed=False) for t, e in zip(trials, estimates, strict=True)]
+    names = ("claim", "witness_agrees", "size", "zero_size", *(("witness",) if trials[0].witness is not None else ()))
+    side = {name: np.concatenate([getattr(t, name) for t in trials]) for name in names}
+    trial = replace(trials[0], **side)  # type: ignore[arg-type]
+    wide = opinion(trial, beside_each_other(estimates), last=False, confirmed=False)
+    width = len(trials[0].claim)
+    parts = [slice(i * width, (i + 1) * width) for i in range(len(trials))]
+    return [Opinion(wide.state[part], wide.off[part], wide.resolution[part]) for part in parts]
 
 
 def _told_by_two(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:

@@ -480,7 +480,7 @@ class Witnesses:
 
 def _any_state(measured: Sequence[Measured], states: Sequence[int]) -> bool:
     """Whether any output of any line is in one of these states."""
-    return any(np.any(np.isin(m.state, states)) for m in measured)
+    return bool(np.any(np.isin(np.concatenate([m.state for m in measured]), states))) if measured else False
 
 
 def _doubt(m: Measured, slack: float) -> None:

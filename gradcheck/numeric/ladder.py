@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -103,6 +103,8 @@ class Ladder:
         noise: noise of f's values, shape (m,).
         second: estimate the second derivative, from the even part, instead of the first.
         bottom: the step at which noise equals the slope of every output; nothing is seen below.
+        typical: the derivative as it would be if nothing cancelled in it, shape (m,), or 0: what the curvature of f is
+            guessed from as long as there is but one step.
         slopes: rung -> SciPy's second-order difference there, shape (m,).
     """
 
@@ -111,6 +113,7 @@ class Ladder:
     noise: Array
     second: bool = False
     bottom: float = 0.0
+    typical: Array | float = 0.0
     slopes: dict[int, Array] = field(default_factory=dict)
 
     def step(self, rung: int) -> float:
@@ -149,7 +152,8 @@ def first_step(line: Line, noise: Array, slope: Array) -> float:
     with np.errstate(all="ignore"):
         ratio = noise / (np.abs(slope) * line.scale)
         ratio = ratio[np.isfinite(ratio)]
-        typical = float(np.median(ratio)) if ratio.size else 1e-16
+        # (The median of one number, the commonest, takes NumPy longer than all the rest here.)
+        typical = float(ratio[0] if ratio.size == 1 else np.median(ratio)) if ratio.size else 1e-16
         relative = float(np.clip((3.0 * typical) ** (1.0 / 3.0), 2.0**-20, 2.0**-5))
         visible = 1e4 * typical
     step = max(relative, min(visible, 1.0 / 16 * line.longest / line.scale)) * line.scale
@@ -191,22 +195,115 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
         values, base_noise = slopes, noise / steps
     if ladder.second and not ladder.line.side:
         values, base_noise = jumps / steps, 4.0 * noise / steps**2
+    seen = _Seen(rungs, steps, ladder.line.scale, ladder.typical, ladder.line.side, ladder.second, slopes, jumps, noise)
+    return _concluded(seen, values, base_noise, ladder.noise, sampler.rounding, half_ulp(sampler.center))
+
+
+def first_estimates(sampler: Sampler, ladders: Sequence[Ladder]) -> list[Estimate]:
+    """What :func:`estimate` says of each, where each has taken its first step alone, to both sides.
+
+    All at once: for a function of few outputs that takes no longer than one of them.
+    """
+    count, width = len(ladders), len(sampler.center)
+    h = np.array([ladder.step(0) for ladder in ladders])[:, None]
+    up = np.stack([ladder.line.samples[ladder.step(0)] for ladder in ladders])
+    down = np.stack([ladder.line.samples[-ladder.step(0)] for ladder in ladders])
+    level = np.stack([ladder.noise for ladder in ladders])
     with np.errstate(all="ignore"):
-        value, bar, rung_value, rung_bar = _extrapolate(ladder, rungs, steps, values, base_noise)
+        values = np.abs(np.stack([up, down]))
+        largest = np.maximum(np.abs(sampler.center), np.where(np.isfinite(values), values, 0.0).max(axis=0))
+        noise = np.maximum(level, half_ulp(largest))
+        jumps = ((up - sampler.center) + (down - sampler.center)) / h
+
+    def wide(rows: Sequence[object]) -> Array:
+        return np.concatenate([np.broadcast_to(np.asarray(row, dtype=np.float64), width) for row in rows])
+
+    def flat(table: Array) -> Array:
+        return np.broadcast_to(table, (count, width)).reshape(1, -1)
+
+    slopes = np.stack([ladder.slopes[0] for ladder in ladders])
+    seen = _Seen(
+        [0],
+        flat(h),
+        wide([ladder.line.scale for ladder in ladders]),
+        wide([ladder.typical for ladder in ladders]),
+        0,
+        False,
+        flat(slopes),
+        flat(jumps),
+        flat(noise),
+    )
+    ulp = half_ulp(sampler.center)
+    e = _concluded(
+        seen, seen.slopes, seen.noise / seen.steps, level.ravel(), np.tile(sampler.rounding, count), np.tile(ulp, count)
+    )
+    return [_part(e, slice(i * width, (i + 1) * width), h[i]) for i in range(count)]
+
+
+def _part(e: Estimate, columns: slice, lengths: Array) -> Estimate:
+    """The estimate of some of the outputs."""
+    arrays = {f.name: getattr(e, f.name)[..., columns] for f in fields(e) if f.name not in ("steps", "lengths")}
+    return Estimate(**arrays, steps=e.steps, lengths=lengths)
+
+
+def beside_each_other(estimates: Sequence[Estimate]) -> Estimate:
+    """The estimates of several lines with as many steps each as one, their outputs side by side."""
+    first = estimates[0]
+    names = [f.name for f in fields(first) if f.name not in ("steps", "lengths")]
+    arrays = {name: np.concatenate([getattr(e, name) for e in estimates], axis=-1) for name in names}
+    return Estimate(**arrays, steps=first.steps, lengths=first.lengths)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The differences along a line, or along several lines side by side.
+
+    Attributes:
+        rungs: those taken, shortest first.
+        steps: their lengths, shape (rungs, 1), or (rungs, m) of several lines.
+        scale, typical: of the line, or of each output of several lines.
+        side, second: of the ladder.
+        slopes, jumps, noise: at every rung, shape (rungs, m).
+    """
+
+    rungs: list[int]
+    steps: Array
+    scale: Array | float
+    typical: Array | float
+    side: int
+    second: bool
+    slopes: Array
+    jumps: Array
+    noise: Array
+
+
+def _concluded(seen: _Seen, values: Array, base_noise: Array, level: Array, rounding: Array, ulp: Array) -> Estimate:
+    """The estimate.
+
+    Args:
+        seen: the differences.
+        values, base_noise: approximations of the derivative at every rung and the noise in them, shape (rungs, m).
+        level, rounding, ulp: the noise of f as it was assumed, its rounding, and half a unit in the last place, (m,).
+    """
+    rungs, steps, slopes, jumps, noise = seen.rungs, seen.steps, seen.slopes, seen.jumps, seen.noise
+    with np.errstate(all="ignore"):
+        value, bar, rung_value, rung_bar = _extrapolate(seen, values, base_noise)
         kink, vertical, at = _kinks(jumps, 4.0 * noise / steps, slopes)
-        if not ladder.second:
+        if not seen.second:
             steep = _diverges(slopes, noise / steps)
             kink, vertical = kink | steep, vertical | steep
         pick = (at, np.arange(values.shape[1]))
         beyond = (np.minimum(at + 1, len(jumps) - 1), pick[1])
         bend = (jumps[beyond] - jumps[pick]) / (RATIO - 1)  # the jump's own term of first order in the step
         half = 0.5 * (jumps[pick] - bend)
-        doubt = np.abs(bend) + 4.0 * noise[pick] / steps[at, 0]
+        doubt = np.abs(bend) + 4.0 * noise[pick] / np.broadcast_to(steps, noise.shape)[pick]
         middle = rungs.index(0) if 0 in rungs else len(rungs) // 2
-        smooth = 30.0 * steps[middle] / ladder.line.scale * np.abs(slopes[middle])
-        bent = np.abs(jumps[middle]) > (np.inf if ladder.second else 1.0) * np.maximum(
+        smooth = 30.0 * steps[middle] / seen.scale * np.maximum(np.abs(slopes[middle]), seen.typical)
+        bent = np.abs(jumps[middle]) > (np.inf if seen.second else 1.0) * np.maximum(
             smooth, 4.0 * NOISE_BARS * noise[middle] / steps[middle]
         )
+        # Steps short enough to tell of the limit: all, where f has no noise but rounding.
+        short = (steps <= (SHORT_SECOND if seen.second else SHORT) * seen.scale) | ~(level > NOISY * rounding)
     return Estimate(
         value=value,
         bar=bar,
@@ -218,20 +315,14 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
         bent=bent & np.isfinite(jumps[middle]),
         rung_value=rung_value,
         rung_bar=rung_bar,
-        short=_short(sampler, ladder, steps),
+        short=short,
         plain=values,
         plain_noise=NOISE_BARS * base_noise,
-        plain_rounding=half_ulp(sampler.center) * (4.0 / steps**2 if ladder.second else 1.0 / steps),
+        plain_rounding=ulp * (4.0 / steps**2 if seen.second else 1.0 / steps),
         steps=len(rungs),
         lengths=steps[:, 0],
-        noise=ladder.noise,
+        noise=level,
     )
-
-
-def _short(sampler: Sampler, ladder: Ladder, steps: Array) -> np.ndarray:
-    """Which steps are short enough to tell of the limit, shape (rungs, m): all, where f has no noise but rounding."""
-    noisy = ladder.noise > NOISY * sampler.rounding
-    return np.asarray((steps <= (SHORT_SECOND if ladder.second else SHORT) * ladder.line.scale) | ~noisy)
 
 
 def _noise_at(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
@@ -282,10 +373,9 @@ def _curvatures(sampler: Sampler, ladder: Ladder, rungs: list[int]) -> Array:
         )
 
 
-def _extrapolate(
-    ladder: Ladder, rungs: list[int], steps: Array, values: Array, noise: Array
-) -> tuple[Array, Array, Array, Array]:
+def _extrapolate(seen: _Seen, values: Array, noise: Array) -> tuple[Array, Array, Array, Array]:
     """Richardson's table with error bars; the best admissible candidate of all and of each rung."""
+    rungs, steps = seen.rungs, seen.steps
     count, width = values.shape
     table, noises = values, noise
     all_values, all_bars = [], []
@@ -293,22 +383,21 @@ def _extrapolate(
     for level in range(min(LEVELS, count - 1) + 1):
         if level:
             power = RATIO ** (2 * level)
-            if ladder.line.side:
-                power = RATIO ** (level if ladder.second else level + 1)
+            if seen.side:
+                power = RATIO ** (level if seen.second else level + 1)
             usable = np.array([consecutive[i : i + level].all() for i in range(count - level)])[:, None]
             lower = table
             table = np.where(usable, lower[:-1] + (lower[:-1] - lower[1:]) / (power - 1), np.nan)
             noises = (power * noises[:-1] + noises[1:]) / (power - 1)
             fallback = np.abs(table - lower[:-1])
         else:
-            fallback = CURVED * (steps / ladder.line.scale) ** 2 * np.abs(values)
-            if ladder.line.side:
-                fallback = CURVED * (steps / ladder.line.scale) * np.abs(values)
+            order = 1 if seen.side else 2
+            fallback = CURVED * (steps / seen.scale) ** order * np.maximum(np.abs(values), seen.typical)
         rows = len(table)
         outward = np.full((rows, width), np.nan)
         outward[:-1] = np.abs(np.diff(table, axis=0))
         further = np.full((rows, width), np.nan)
-        further[:-1] = outward[1:] / (2.0 if ladder.line.side else RATIO**2)
+        further[:-1] = outward[1:] / (2.0 if seen.side else RATIO**2)
         inward = np.zeros((rows, width))
         inward[1:] = np.abs(np.diff(table, axis=0)) - 3 * NOISE_BARS * (noises[:-1] + noises[1:])
         truncation = np.where(np.isfinite(outward), np.fmax(outward, further), fallback)
