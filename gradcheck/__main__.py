@@ -12,12 +12,16 @@ def main() -> None:
     # ours. Where targets are loaded it comes back (loading.extend_path), and such a file is refused by name.
     if __name__ == "__main__" and not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
         del sys.path[0]
+    from gradcheck import collecting
+
+    collecting.seldom()
     from gradcheck import cli
+    from gradcheck.command import INTERRUPTED
 
     try:
         code = cli.main(standalone=True)
     except KeyboardInterrupt:
-        code = cli.INTERRUPTED
+        code = INTERRUPTED
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""The command ``gradcheck``: options to settings, settings to a run, the run to a report and an exit code.
+"""The command ``gradcheck``: its options and its help; ``command.py`` carries it out.
 
 Top floor, without logic of its own. Help and version must stay fast: nothing here loads NumPy, SciPy or rich
 before a check runs. Built on typer; help is typer's plain one, with the options in groups.
@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import errno
 import functools
-import os
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gradcheck._version import __version__
+from gradcheck.command import (
+    BUG,
+    COULD_NOT_RUN,
+    INTERRUPTED,
+    again,
+    check,
+    complain,
+    configured_by,
+    files_of,
+    own_bug,
+)
 from gradcheck.errors import GradcheckError
 from gradcheck.help import (
     NO_TARGET,
@@ -30,18 +38,10 @@ from gradcheck.help import (
     WHERE,
     GroupedHelp,
 )
-from gradcheck.report import FORMATS, load, render
-from gradcheck.report.style import Style, escaped
-from gradcheck.settings import RunOptions, SettingsError
-from gradcheck.streams import Output, OutputError, can_write, discard_stdout, report_output, stays_alive, wants_color
-
-if TYPE_CHECKING:
-    from gradcheck.configuration import Configuration, Value
-    from gradcheck.discovery import Plan
-    from gradcheck.outcomes import Run
-    from gradcheck.outputs import Destination
-
-OK, WRONG, COULD_NOT_RUN, BUG, NOTHING, INTERRUPTED = 0, 1, 2, 4, 5, 130
+from gradcheck.report import FORMATS
+from gradcheck.report.style import escaped
+from gradcheck.settings import SettingsError
+from gradcheck.streams import OutputError, discard_stdout
 
 HELP = """\
 Tell whether the derivative of a numerical Python function is right.
@@ -370,14 +370,14 @@ def gradcheck(
             raise typer.Exit
         from gradcheck.configuration import shown_settings
 
-        configuration = _configured(_given(ctx), config, isolated)
+        configuration = configured_by(_given(ctx), config, isolated)
         for remark in configuration.remarks:
             typer.echo(escaped(f"gradcheck: {remark}"), err=True)
         if show_settings:
             typer.echo(shown_settings(configuration), nl=False)
             raise typer.Exit
         options = configuration.run_options()
-        files = _files(configuration)
+        files = files_of(configuration)
         if not targets and not configuration.checks and not options.allow_empty:
             file = configuration.file
             configured = f"{file.name} configures no check" if file else NOT_CONFIGURED
@@ -389,13 +389,16 @@ def gradcheck(
         if watch:
             from gradcheck.watch import prepare
 
-            again = functools.partial(_again, targets or [], _given(ctx), config, isolated)
-            watching = prepare(again, targets or [], configuration, options.quiet, listed=list_checks)
+            once_more = functools.partial(again, targets or [], _given(ctx), config, isolated)
+            watching = prepare(once_more, targets or [], configuration, options.quiet, listed=list_checks)
     except GradcheckError as err:
         complain(err)
         raise typer.Exit(COULD_NOT_RUN) from None
     try:
-        code = watching.run() if watch else check(targets or [], configuration, options, files, listed=list_checks)
+        if watch:
+            code = watching.run()
+        else:
+            code = check(targets or [], configuration, options, files, listed=list_checks, standalone=_STANDALONE)
     except GradcheckError as err:
         complain(err)
         code = COULD_NOT_RUN
@@ -406,31 +409,6 @@ def gradcheck(
     raise typer.Exit(code)
 
 
-def _configured(given: dict[str, Any], file: str | None, isolated: bool) -> Configuration:
-    """The layers of the run, whose values can be.
-
-    Raises:
-        GradcheckError: they cannot.
-    """
-    from gradcheck.configuration import load as load_configuration
-
-    configuration = load_configuration(given, os.environ, file=file, isolated=isolated)
-    values = configuration.values()
-    _one_of(values["format"], tuple(FORMATS))
-    _one_of(values["color"], ("auto", "always", "never"))
-    configuration.settings()
-    return configuration
-
-
-def _files(configuration: Configuration) -> Sequence[Destination]:
-    """Where reports are to be written."""
-    from gradcheck.outputs import destinations
-
-    options, values = configuration.run_options(), configuration.values()
-    sources = {name: values[name].source for name in ("report", "output", "plot")}
-    return destinations(options.report, _path(options.output), options.format, _path(options.plot), sources)
-
-
 def _given(ctx: typer.Context) -> dict[str, Any]:
     """The options that stand on the command line, by the names of the parameters, which are those of the settings."""
     return {
@@ -438,151 +416,6 @@ def _given(ctx: typer.Context) -> dict[str, Any]:
         for name, value in ctx.params.items()
         if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
     }
-
-
-def _one_of(value: Value, choices: tuple[str, ...]) -> None:
-    if value.value not in choices:
-        raise SettingsError(f"{value.source}: {value.value} is not one of {', '.join(choices)}")
-
-
-def complain(err: GradcheckError) -> None:
-    """Tell a mistake in the options: two lines on stderr."""
-    place = f" ({err.where})" if err.where else ""
-    code = f"{err.code}: " if err.code else ""
-    typer.echo(escaped(f"gradcheck: {code}{err.message}{place}"), err=True)
-    if err.hint:
-        typer.echo(escaped(f"  hint: {err.hint}"), err=True)
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
-
-
-def check(
-    targets: list[str],
-    configuration: Configuration,
-    options: RunOptions,
-    files: Sequence[Destination] = (),
-    *,
-    listed: bool = False,
-    narrow: Callable[[Plan], Plan] | None = None,
-) -> int:
-    """Run the checks and write the reports, or list the checks; returns the exit code.
-
-    Args:
-        narrow: makes another plan of the plan.
-    """
-    # The command's process ends after this: a test's does not, and wants its stdout back.
-    with report_output(restore=not _STANDALONE) as stdout, stays_alive(restore=not _STANDALONE):
-        from gradcheck.discovery import discover
-        from gradcheck.outputs import studies_for
-        from gradcheck.runner import listing
-
-        # Before the user's folder is first on the path.
-        load(options.format)
-        for file in files:
-            file.load()
-        try:
-            plan = discover(targets, configuration).studied(studies_for(files, options.format))
-        except GradcheckError as err:
-            complain(err)
-            return COULD_NOT_RUN
-        plan = narrow(plan) if narrow else plan
-        _remarks(plan, options)
-        if listed:
-            stdout.write(listing(plan))
-            return _listed(plan, options)
-        result = _run(plan, targets, configuration, options)
-        unwritten = _write(result, options, files, stdout)
-        if result.interrupted:
-            typer.echo(escaped(f"gradcheck: {result.interrupted}"), err=True)
-        # A wrong derivative, a bug or an interrupt is still that.
-        return COULD_NOT_RUN if unwritten and result.exit_code not in (WRONG, BUG, INTERRUPTED) else result.exit_code
-
-
-def _again(
-    targets: list[str], given: dict[str, Any], file: str | None, isolated: bool, narrow: Callable[[Plan], Plan]
-) -> None:
-    """One of the runs of a watch, in a process of its own, with the configuration as it is now."""
-    global _STANDALONE
-    _STANDALONE = True
-    try:
-        configuration = _configured(given, file, isolated)
-        options = configuration.run_options()
-        check(targets, configuration, options, _files(configuration), narrow=narrow)
-    except GradcheckError as err:
-        complain(err)
-    except Exception as err:
-        _own_bug(err)
-
-
-def _run(plan: Plan, targets: list[str], configuration: Configuration, options: RunOptions) -> Run:
-    """Carry out the plan, with a bar if it takes long."""
-    from gradcheck.progress import ProgressBar, wanted
-    from gradcheck.runner import run
-
-    with ProgressBar(color=wants_color(options.color, True, os.environ)) as bar:
-        show = bar.update if wanted(options.quiet) else None
-        jobs = options.jobs or os.cpu_count() or 1
-        if jobs > 1 and len(plan.items) > 1:
-            from gradcheck.jobs import run_in_processes
-
-            request = (targets, configuration)
-            return run_in_processes(plan, configuration.settings(), request, jobs, show, stays_alive)
-        return run(plan, configuration.settings(), show, allow_empty=options.allow_empty)
-
-
-def _write(result: Run, options: RunOptions, files: Sequence[Destination], stdout: Output) -> bool:
-    """Write all reports; whether one could not be written, which is told."""
-    from gradcheck.outputs import write_all
-
-    unwritten = write_all(result, files, _style(options, None), stdout)
-    try:
-        if options.output is None:
-            stdout.write(render(options.format, result, _style(options, stdout)))
-    except OutputError as err:
-        unwritten.append(err)
-    for each in unwritten:
-        complain(each)
-    return bool(unwritten)
-
-
-def _listed(plan: Plan, options: RunOptions) -> int:
-    """Tell the targets that cannot be listed; returns the exit code."""
-    from gradcheck.runner import problems_of
-
-    for problem in problems_of(plan):
-        place = f" ({problem.where})" if problem.where else ""
-        typer.echo(escaped(f"gradcheck: {problem.code}: {problem.message}{place}"), err=True)
-    if any(problem.bug for problem in problems_of(plan)):
-        return BUG
-    nothing = OK if options.allow_empty else NOTHING
-    return COULD_NOT_RUN if problems_of(plan) else OK if plan.items else nothing
-
-
-def _remarks(plan: Plan, options: RunOptions) -> None:
-    """Tell on stderr what is not in the report: files without checks, and that nothing is there at all."""
-    if options.quiet >= 2:
-        return
-    for remark in plan.remarks:
-        typer.echo(escaped(f"gradcheck: {remark}"), err=True)
-    if plan.nothing and not options.allow_empty:
-        complain(SettingsError(f"nothing was checked: {plan.nothing}", hint=plan.hint, code=""))
-
-
-def _style(options: RunOptions, stdout: Output | None) -> Style:
-    """How the report looks at its destination; None is a file."""
-    terminal = stdout is not None and stdout.is_terminal
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isdigit() and int(columns) > 0 else stdout.columns if stdout else None
-    return Style(
-        color=wants_color(options.color, terminal, os.environ if stdout else {}),
-        width=(width or 80) if terminal else None,
-        ascii=stdout is not None and not can_write("±×─", stdout.encoding),
-        verbose=options.verbose,
-        quiet=options.quiet,
-        traceback=options.traceback,
-    )
 
 
 # Set by __main__ in the process of the command: see check().
@@ -606,22 +439,11 @@ def main(arguments: list[str] | None = None, *, standalone: bool = False) -> int
         return INTERRUPTED
     except OSError as err:
         if err.errno != errno.ENOSPC:
-            return _own_bug(err)
+            return own_bug(err)
         # Of help, version and explanations; reports are written in check().
         discard_stdout()
         complain(OutputError(f"cannot write to stdout: {err.strerror}"))
         return COULD_NOT_RUN
     except Exception as err:
-        return _own_bug(err)
+        return own_bug(err)
     return 0
-
-
-def _own_bug(err: Exception) -> int:
-    """Something of ours failed outside a check: a report format, the command line itself."""
-    import traceback
-
-    asked = "--traceback" in sys.argv
-    text = "".join(traceback.format_exception(err)) if asked else f"gradcheck failed: {type(err).__name__}: {err}\n"
-    sys.stderr.write(text)
-    sys.stderr.write("  hint: this is a bug in gradcheck; please report it with the output of --traceback\n")
-    return BUG

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradcheck import cli, points
+from gradcheck import cli, command, points
 from gradcheck.check.result import Point
 from gradcheck.request import Request
 from tests.fixture_cases import ALL, CASES, Case
@@ -415,7 +415,7 @@ def test_a_bug_in_a_report_is_told(gradcheck: Run, monkeypatch: pytest.MonkeyPat
     def fails(*args: object) -> str:
         raise KeyError("our mistake")
 
-    monkeypatch.setattr(cli, "render", fails)
+    monkeypatch.setattr(command, "render", fails)
     code, out, err = gradcheck("model.py:good")
     assert (code, out) == (4, "")
     assert "please report it" in err

@@ -45,7 +45,8 @@ FLOORS = {
     **dict.fromkeys(["runner", "outcomes", "reproduce", "jobs"], 5),
     "report": 6,
     "schema": 7,
-    **dict.fromkeys(["streams", "outputs", "progress", "help", "watch", "cli", "__main__", "integrations"], 8),
+    **dict.fromkeys(["streams", "outputs", "progress", "help", "watch", "command", "collecting"], 8),
+    **dict.fromkeys(["cli", "__main__", "integrations"], 8),
     # What the user imports: the lazy public API, the drop-in namespaces, and autograd's modules by name.
     **dict.fromkeys(["__init__", "numpy", "scipy", "misc", "extend", "builtins", "tracer", "core"], 9),
     **dict.fromkeys(["differential_operators", "test_util", "util", "wrap_util"], 9),
