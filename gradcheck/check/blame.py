@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcheck.check.calls import copied
-from gradcheck.check.claims import Autodiff, WrongShapeError, Yours
+from gradcheck.check.claims import WrongShapeError
 from gradcheck.check.codes import kind
 from gradcheck.check.factors import factors, pairs, plain, simplest
 from gradcheck.check.flows import (
@@ -39,8 +39,9 @@ from gradcheck.check.flows import (
 )
 from gradcheck.check.hypotheses import BUDGET as SINGLE
 from gradcheck.check.hypotheses import single
+from gradcheck.check.parts import Suspect
 from gradcheck.check.preflight import Scene
-from gradcheck.check.result import Entry, Finding, Verdict
+from gradcheck.check.result import Finding
 from gradcheck.check.source import Operand, quoted
 from gradcheck.check.twofold import twofold
 from gradcheck.errors import GradcheckError, Location
@@ -57,15 +58,6 @@ SEEDS = 4
 FIRST, BUDGET = 8_000_000, 1_500_000
 #: Of so many values it is asked which have a wrong derivative.
 ROWS = 64
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A point at which the hand-written derivative was found wrong, and autodiff right."""
-
-    scene: Scene
-    yours: Yours
-    autodiff: Autodiff
 
 
 def blame(suspects: Sequence[Suspect], seed: int) -> list[Finding]:
@@ -233,18 +225,6 @@ def _without_idle(sites: Sequence[Site]) -> list[Site]:
             return []
         found.append(Site(site.trail, site.seeds, site.matrix, site.meter, base))
     return found
-
-
-def sound(entries: Sequence[Entry]) -> bool:
-    """Whether the entries of a point are something to look for a line for: some wrong, autodiff right in all."""
-    if not any(e.verdict is Verdict.FAIL for e in entries):
-        return False
-    for e in entries:
-        if e.autodiff is None or e.yours is None or e.measured is None or e.error is None:
-            return False
-        if not abs(e.autodiff - e.measured) <= e.error + 1e-6 * abs(e.measured):
-            return False
-    return True
 
 
 def _single(scene: Scene) -> bool:

@@ -10,29 +10,28 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.blame import Suspect, blame, sound
 from gradcheck.check.bounds import Bounds
 from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import doubt_unfinished
-from gradcheck.check.diagnosis import explain_shape
 from gradcheck.check.entries import entries_of, findings_of, joined
-from gradcheck.check.evidence import Evidence, gather
 from gradcheck.check.hessp import Assembled
 from gradcheck.check.notation import write_value
 from gradcheck.check.parts import (
     Part,
+    Suspect,
     approximate,
     diagnosis,
     is_constant,
     own_rules,
+    sound,
     unchecked,
     vacuous,
     verdict_of,
@@ -42,7 +41,6 @@ from gradcheck.check.preflight import Scene, call_order, memory_findings, prepar
 from gradcheck.check.result import CheckError, Finding, Point, Result, Verdict, gravity
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
-from gradcheck.check.shrink import Failure, column_of, failure, simpler
 from gradcheck.check.spaces import argument_space
 from gradcheck.check.stacked import verify_stacked
 from gradcheck.check.study import Studies, Term
@@ -50,6 +48,9 @@ from gradcheck.check.ties import excuse_conventions
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import coordinate_scales
+
+if TYPE_CHECKING:
+    from gradcheck.check.evidence import Evidence
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
@@ -221,7 +222,11 @@ def check_points(
             parts.append(without_rest(part, caller) if caller.spent else part)
     entries = tuple(e for p in parts for e in p.entries)
     found = own_rules(joined([f for p in parts for f in p.findings], entries), log) + diagnosis(parts)
-    found += blame([p.suspect for p in parts if p.suspect], seed)
+    suspects = [p.suspect for p in parts if p.suspect]
+    if suspects:
+        from gradcheck.check.blame import blame
+
+        found += blame(suspects, seed)
     found += (
         unchecked(caller, len(points) - len(parts))
         + vacuous(caller, parts, bool(own))
@@ -279,6 +284,8 @@ def _simpler(
     wrong = [e for p in parts for e in p.entries if e.verdict is Verdict.FAIL]
     if not wrong or caller.spent:
         return None
+    from gradcheck.check.shrink import Failure, column_of, failure, simpler
+
     at = min(wrong, key=gravity).point
     part, point = parts[at], points[at]
     if not given and (point.seed is None or point.text is None):
@@ -401,6 +408,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     try:
         given = yours.array(scene.args) if yours else None
     except WrongShapeError as error:
+        from gradcheck.check.diagnosis import explain_shape
+
         found = explain_shape(scene, error, request)
         return Part((), (*findings, error.finding), total, scene.text, shape=tuple(found))
     if yours is not None and yours.function.mutated:
@@ -431,7 +440,9 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         findings += memory_findings(function, names)
     evidence: Callable[[], Evidence | None] | None = None
     if not witness.hint:  # which says what there is to say
-        evidence = functools.partial(gather, scene, yours, request, witness.own, witness.ad, entries, witness.disagree)
+        evidence = functools.partial(
+            _gathered, scene, yours, request, witness.own, witness.ad, entries, witness.disagree
+        )
     constant = is_constant(scene, entries, request.seed)
     kinks = scene.x.size <= ALL_COLUMNS and any(np.any(m.state == judge.KINK) for m in measured)
     independent = witness.ad is not None and witness.autodiff.independent
@@ -439,6 +450,13 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     return Part(
         tuple(entries), tuple(findings), total, scene.text, evidence, constant, kinks, independent, suspect=suspect
     )
+
+
+def _gathered(*of: Any) -> Evidence | None:
+    """What a failing point tells of the kind of mistake: see :func:`~gradcheck.check.evidence.gather`."""
+    from gradcheck.check.evidence import gather
+
+    return gather(*of)
 
 
 def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, findings: list[Finding]) -> Yours | None:

@@ -7,18 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcheck.check.blame import Suspect
 from gradcheck.check.calls import UserFunction
-from gradcheck.check.claims import CallLog
+from gradcheck.check.claims import Autodiff, CallLog, Yours
 from gradcheck.check.codes import kind
-from gradcheck.check.diagnosis import diagnose
 from gradcheck.check.entries import tally
-from gradcheck.check.evidence import Evidence
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import Entry, Finding, Verdict
+
+if TYPE_CHECKING:
+    from gradcheck.check.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A point at which the hand-written derivative was found wrong, and autodiff right."""
+
+    scene: Scene
+    yours: Yours
+    autodiff: Autodiff
 
 
 @dataclass(frozen=True)
@@ -61,8 +71,23 @@ def unchecked(f: UserFunction, points: int) -> list[Finding]:
 def diagnosis(parts: Sequence[Part]) -> list[Finding]:
     """What kind of mistake it is, from all points together; of a wrong shape, what holds at each of them."""
     shape = [f for f in parts[0].shape if all(f in p.shape for p in parts)]
-    failed = any(e.verdict is Verdict.FAIL for p in parts for e in p.entries)
-    return shape + (diagnose([p.evidence and p.evidence() for p in parts]) if failed else [])
+    if not any(e.verdict is Verdict.FAIL for p in parts for e in p.entries):
+        return shape
+    from gradcheck.check.diagnosis import diagnose
+
+    return shape + diagnose([p.evidence and p.evidence() for p in parts])
+
+
+def sound(entries: Sequence[Entry]) -> bool:
+    """Whether the entries of a point are something to look for a line for: some wrong, autodiff right in all."""
+    if not any(e.verdict is Verdict.FAIL for e in entries):
+        return False
+    for e in entries:
+        if e.autodiff is None or e.yours is None or e.measured is None or e.error is None:
+            return False
+        if not abs(e.autodiff - e.measured) <= e.error + 1e-6 * abs(e.measured):
+            return False
+    return True
 
 
 def own_rules(findings: Sequence[Finding], log: CallLog) -> list[Finding]:
