@@ -323,7 +323,7 @@ def smooth(program: Any) -> bool:
     return bool(np.max(np.abs(second)) < 1e-6 * max(1.0, max(map(abs, values))))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(programs)
 def test_random_programs(program: Any) -> None:
     with np.errstate(all="ignore"):
