@@ -66,6 +66,10 @@ def real_of(x: Any) -> Any:
 
 def half_low(x: Any) -> Any:
     """The lower triangle with its diagonal halved: the Φ of Murray's Cholesky rule."""
+    if type(x) is np.ndarray and x.ndim == 2 and x.dtype.kind == "f":
+        low = np.tril(x)
+        low.reshape(-1)[:: len(x) + 1] *= 0.5
+        return low
     return np.tril(x) * (1.0 - 0.5 * identity_like(x))
 
 

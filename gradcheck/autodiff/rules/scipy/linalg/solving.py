@@ -139,6 +139,7 @@ TRIANGULAR = system(
     lambda a, b, *, lower, unit: original(la, "solve_triangular")(a, b, lower=lower, unit_diagonal=unit),
     lambda a, *, lower, unit: ((transposed(a),), {"lower": not lower, "unit": unit}),
     lambda _k, t, x, _a, *, lower, unit: times(_triangle(t, lower, unit), x),
+    back_product=lambda _k, z, x, _a, *, lower, unit: _triangle(times(z, transposed(x)), lower, unit),
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import TRACED, Primitive, is_complex, plain, shape_of
+from gradcheck.autodiff.core import TRACED, Primitive, is_complex, plain, shape_of, unbroadcast
 from gradcheck.autodiff.forward import Forward, tangent_of
 from gradcheck.autodiff.rules.matrices import identity_like, precision, transposed
 from gradcheck.autodiff.rules.scipy.linear import array, floating
@@ -118,7 +118,14 @@ def primitive(
     return rule
 
 
-def system(name: str, solve: Function, flip: Function, product: Function, parameters: int = 1) -> Primitive:
+def system(
+    name: str,
+    solve: Function,
+    flip: Function,
+    product: Function,
+    parameters: int = 1,
+    back_product: Function | None = None,
+) -> Primitive:
     """The solution x of M(p)·x = b, where the matrix M is linear in each of the parameters p.
 
     Args:
@@ -128,6 +135,8 @@ def system(name: str, solve: Function, flip: Function, product: Function, parame
         product: ``product(k, t, x, *p, **static)`` is M(..., t, ...)·x with t in the place of parameter k and
             without the parts of M that do not depend on it.
         parameters: their number.
+        back_product: ``back_product(k, z, x, *p, **static)`` is the transpose of t ↦ M(..., t, ...)·x applied to z, of
+            the shape of p[k] but for axes that were broadcast; None: by transposing ``product``, which takes longer.
 
     Source: M. Giles, *An extended collection of matrix derivative results*, Oxford NA-08/01, 2008, section 2.3.1.
     """
@@ -149,6 +158,9 @@ def system(name: str, solve: Function, flip: Function, product: Function, parame
                 z = back(operands, static, g)
                 if k == parameters:
                     return z if is_complex(b) or not is_complex(z) else np.real(z)
+                if back_product is not None:
+                    d = unbroadcast(-back_product(k, z, x, *p, **static), shape_of(p[k]))
+                    return np.real(d) if is_complex(d) and not is_complex(p[k]) else d
                 return pulled(lambda t: -product(k, t, x, *p, **static), p[k], z)
 
             return pull
