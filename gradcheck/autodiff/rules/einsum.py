@@ -6,6 +6,7 @@ own planner.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,42 @@ def _einsum(*operands: Any, labels: tuple[str, ...], output: str) -> Any:
     return np.einsum(",".join(labels) + "->" + output, *operands)
 
 
+# From so many multiplications on a product of matrices is faster than einsum's own loop.
+_MANY = 1 << 14
+
+
+def _contracted(terms: str, operands: list[Any]) -> Any:
+    """An einsum of distinct labels; of two plain arrays as a product of (stacks of) matrices where it is one."""
+    if len(operands) == 2 and all(type(a) is np.ndarray and a.dtype.kind == "f" for a in operands):
+        sizes: dict[str, int] = {}
+        (first, second), target = (part := terms.partition("->"))[0].split(","), part[2]
+        for labels, a in ((first, operands[0]), (second, operands[1])):
+            for c, n in zip(labels, a.shape, strict=True):
+                if sizes.setdefault(c, n) != n:
+                    return np.einsum(terms, *operands)
+        both = set(first) & set(second)
+        summed = [c for c in first if c in both and c not in target]
+        distinct = len(set(first)) == len(first) and len(set(second)) == len(second)
+        if summed and distinct and set(first) ^ set(second) <= set(target) and math.prod(sizes.values()) >= _MANY:
+            return _as_matrices(operands, (first, second, target), summed, sizes)
+    return np.einsum(terms, *operands)
+
+
+def _as_matrices(operands: list[Any], labels: tuple[str, str, str], summed: list[str], sizes: dict[str, int]) -> Any:
+    first, second, target = labels
+    batch = [c for c in first if c in second and c in target]
+    rows, columns = [c for c in first if c not in second], [c for c in second if c not in first]
+
+    def shape(*groups: list[str]) -> list[int]:
+        return [sizes[c] for c in batch] + [math.prod(sizes[c] for c in group) for group in groups]
+
+    a = operands[0].transpose([first.index(c) for c in [*batch, *rows, *summed]]).reshape(shape(rows, summed))
+    b = operands[1].transpose([second.index(c) for c in [*batch, *summed, *columns]]).reshape(shape(summed, columns))
+    order = [*batch, *rows, *columns]
+    y = np.matmul(a, b).reshape([sizes[c] for c in order])
+    return y.transpose([order.index(c) for c in target])
+
+
 def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output: str) -> Any:
     mine, shape = labels[k], shape_of(operands[k])
     unique = "".join(dict.fromkeys(mine))
@@ -76,7 +113,7 @@ def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output
     full = tuple(sizes[c] for c in unique)
 
     def pull(g: Any) -> Any:
-        d = np.einsum(terms, g, *rest, *ones)
+        d = _contracted(terms, [g, *rest, *ones])
         own = tuple(shape[mine.index(c)] for c in unique)
         if own != full:
             d = unbroadcast(d, own)

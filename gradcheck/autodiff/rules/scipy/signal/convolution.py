@@ -7,6 +7,7 @@ first operand, and a correlation is a convolution with the second operand turned
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,13 +32,31 @@ def _full(a: Any, b: Any, *, method: str) -> Any:
 def _vjp(k: int) -> Callable[..., Any]:
     def vjp(_y: Any, *operands: Any, method: str) -> Any:
         own, other = shape_of(operands[k]), operands[1 - k]
-        return lambda g: _overlap(g, np.flip(other), own, method)
+        return lambda g: _overlap(g, other, own, method)
 
     return vjp
 
 
-def _overlap(g: Any, b: Any, shape: tuple[int, ...], method: str) -> Any:
-    """The part of the full convolution, of this shape, where the smaller b lies within g: only that is summed up."""
+# Up to so many weights, or so many results, one NumPy operation for each is faster than SciPy's loop.
+_FEW = 64
+
+
+def _overlap(g: Any, other: Any, shape: tuple[int, ...], method: str) -> Any:
+    """Σ g[i + k]·other[k], of this shape: where the smaller ``other`` lies within g, only that is summed up."""
+    plainly = type(g) is np.ndarray and type(other) is np.ndarray and method == "direct"
+    if plainly and math.prod(shape) <= _FEW < g.size:
+        flat, size = other.reshape(-1), shape_of(other)
+        sums = [
+            np.dot(g[tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))].reshape(-1), flat)
+            for start in np.ndindex(*shape)
+        ]
+        return np.array(sums).reshape(shape)
+    if plainly and other.size <= _FEW < g.size:
+        y = np.zeros(shape, np.result_type(g, other))
+        for start in np.ndindex(*other.shape):
+            y += g[tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))] * other[start]
+        return y
+    b = np.flip(other)
     if type(g) in TRACED or type(b) in TRACED:
         return FULL(g, b, method=method)[
             tuple(slice(m - 1, m - 1 + n) for n, m in zip(shape, shape_of(b), strict=True))
