@@ -372,6 +372,16 @@ def takes_stacks(vjp: _Vjp) -> _Vjp:
     return vjp
 
 
+# Of those, the code of pullbacks that do nothing with a cotangent but ``g @ matrix``.
+MULTIPLIES: set[CodeType] = set()
+
+
+def only_multiplies(vjp: _Vjp) -> _Vjp:
+    """Mark a vjp whose pullbacks are ``lambda g: g @ matrix`` for a cotangent that is a vector."""
+    MULTIPLIES.update(c for c in vjp.__code__.co_consts if isinstance(c, CodeType))
+    return takes_stacks(vjp)
+
+
 # Classes that are no arrays but calculate with them (sparse matrices) -> ``handler(name of the operation, operands)``.
 FOREIGN: dict[type, Callable[[str, Sequence[Any]], Any]] = {}
 # NumPy's name -> what it does for traced operands. `rules/` fills both.

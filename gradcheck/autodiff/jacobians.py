@@ -30,7 +30,7 @@ from gradcheck.autodiff.trees import is_container, leaves, with_leaves
 # Up to this many rows reverse mode is asked even where forward mode needs fewer columns: it runs the function once.
 FEW_ROWS = 16
 # So many rows at a time, in one sweep for many of them, cost about what a column does.
-ROWS_A_COLUMN = 64
+ROWS_A_COLUMN = 128
 
 
 def _size(x: Any) -> int:

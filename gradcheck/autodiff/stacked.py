@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.autodiff.core import DEAD, SCALARS, STACKABLE, TRACED, plain
+from gradcheck.autodiff.core import DEAD, MULTIPLIES, SCALARS, STACKABLE, TRACED, plain
 from gradcheck.autodiff.errors import AutodiffError
 from gradcheck.autodiff.memory import Broadcast, View, is_basic, reference
 from gradcheck.autodiff.sweep import (
@@ -39,9 +39,9 @@ from gradcheck.autodiff.sweep import (
 )
 from gradcheck.autodiff.tape import Tape
 
-# A stack has at most so many numbers per slot (half a megabyte: what a processor keeps close by), and pays from so many
-# rows on.
-NUMBERS, ROWS = 1 << 16, 6
+# A stack of an input has at most so many numbers (half a megabyte: what a processor keeps close by), and that of the
+# output, which may stay a diagonal, so many. It pays from so many rows on.
+NUMBERS, OUTPUT, ROWS = 1 << 16, 1 << 20, 6
 # A slot with more than this many times what was expected of it is left to the other way, for the sake of memory.
 UNEXPECTED = 64
 
@@ -68,6 +68,11 @@ class Diagonal:
     def times(self, p: Any) -> Diagonal:
         return Diagonal(self.values * (self.picked(p) if np.ndim(p) else p), self.start, self.shape)
 
+    def __matmul__(self, matrix: Any) -> Any:
+        """Of a vector's stack: each row is one of the matrix, scaled."""
+        rows = matrix[self.start : self.start + len(self.values)]
+        return self.values[:, None] * rows
+
     def dense(self) -> Any:
         rows = len(self.values)
         y = np.zeros((rows, math.prod(self.shape)), self.values.dtype)
@@ -84,8 +89,8 @@ def stacked_rows(tape: Tape, output: Any, inputs: Sequence[Any]) -> list[Any] | 
     ref = output.slot if output.slot is not None else reference(output)
     if ref is None or type(value) is not np.ndarray or value.dtype.kind != "f" or tape.cuts:
         return None
-    widest = max([value.size, *(np.size(plain(x.value)) for x in inputs)])
-    rows = min(value.size, NUMBERS // max(widest, 1))
+    widest = max([1, *(np.size(plain(x.value)) for x in inputs)])
+    rows = min(value.size, NUMBERS // widest, OUTPUT // max(value.size, 1))
     if rows < ROWS or any(plain(x.value).dtype.kind != "f" for x in inputs if type(x.value) not in SCALARS):
         return None
     parts = []
@@ -233,9 +238,10 @@ class _Stacks:
 
     def through(self, pull: Callable[[Any], Any], g: Any) -> Any:
         """A stack through a pullback."""
-        if getattr(pull, "__code__", None) in STACKABLE:
-            return pull(g)
-        return np.stack([pull(row) for row in g])
+        code = getattr(pull, "__code__", None)
+        if code in STACKABLE:
+            return pull(g if code in MULTIPLIES else _dense(g))
+        return np.stack([pull(row) for row in _dense(g)])
 
 
 def _behind(key: Any) -> tuple[Any, ...]:
@@ -279,12 +285,11 @@ def _fill(stacks: _Stacks, slot: int, g: Any, ref: Any, payload: Any) -> None:
 
 def _one(stacks: _Stacks, slot: int, g: Any, ref: Any, pull: Any) -> None:
     stacks.cotangents[slot] = None
-    stacks.accumulate(ref, stacks.through(pull, _dense(g)))
+    stacks.accumulate(ref, stacks.through(pull, g))
 
 
 def _general(stacks: _Stacks, slot: int, g: Any, refs: Any, pulls: Any) -> None:
     stacks.cotangents[slot] = None
-    g = _dense(g)
     for ref, pull in zip(refs, pulls, strict=True):
         stacks.accumulate(ref, stacks.through(pull, g))
 

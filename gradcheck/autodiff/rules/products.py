@@ -21,6 +21,7 @@ from gradcheck.autodiff.core import (
     Primitive,
     apply,
     implements,
+    only_multiplies,
     plain,
     shape_of,
     takes_stacks,
@@ -45,6 +46,11 @@ def _left_of_one(_y: Any, a: Any, b: Any) -> Any:
     return lambda g: g[..., None] * b if type(g) is np.ndarray else g * b
 
 
+@only_multiplies
+def _right_vector(a: Any) -> Any:
+    return lambda g: g @ a
+
+
 @takes_stacks
 def _right_of_one(_y: Any, a: Any, b: Any) -> Any:
     if len(shape_of(b)) == 2:
@@ -52,7 +58,7 @@ def _right_of_one(_y: Any, a: Any, b: Any) -> Any:
             return lambda g: np.matmul(a.T, g)
         return lambda g: a[:, None] * g[..., None, :]
     if len(shape_of(a)) == 2:
-        return lambda g: np.matmul(g, a)
+        return _right_vector(a)
     return lambda g: g[..., None] * a if type(g) is np.ndarray else g * a
 
 
@@ -83,7 +89,7 @@ def _codes_inside(*makers: Any) -> frozenset[CodeType]:
 
 
 #: The code of what takes a cotangent back through a product; the other operand is its free variable ``a`` or ``b``.
-PRODUCT_PULLS = _codes_inside(_left_of_one, _right_of_one, _matmul_vjp_left, _matmul_vjp_right)
+PRODUCT_PULLS = _codes_inside(_left_of_one, _right_of_one, _right_vector, _matmul_vjp_left, _matmul_vjp_right)
 
 MATMUL = Primitive(
     lambda a, b: np.matmul(a, b), [_matmul_vjp_left, _matmul_vjp_right], ["linear", "linear"], name="matmul"
