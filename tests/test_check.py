@@ -1029,6 +1029,16 @@ def test_wrong_entries_of_a_sparse_jacobian_are_found(autodiff: bool) -> None:
     assert [e.output + e.index for e in forgotten.entries if e.verdict is Verdict.FAIL] == [(30, 31)]
 
 
+def test_a_direction_along_which_all_cancels_costs_no_more_than_others() -> None:
+    """Two evaluations a line, preflight and autodiff: also where a slope along a random direction happens to be small."""
+    rng = np.random.default_rng(0)
+    c, x = rng.uniform(0.5, 1.5, 1000), np.random.default_rng(1).uniform(-1.0, 1.0, 1000)
+    for seed in range(6):
+        result = check(lambda x: np.sum(c * np.sin(x)), x, grad=lambda x: c * np.cos(x), seed=seed)
+        assert result.verdict is Verdict.PASS
+        assert result.evaluations <= 60, seed
+
+
 def test_a_slight_error_in_one_of_many_is_found_without_autodiff() -> None:
     """Less than one difference along a direction shows: 1e-5 of one of a thousand."""
     rng = np.random.default_rng(3)

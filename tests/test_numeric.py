@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from gradcheck.numeric.ladder import Estimate, Ladder, climb, estimate, first_step
+from gradcheck.numeric.ladder import Estimate, Ladder, climb, estimate, first_estimates, first_step
 from gradcheck.numeric.lines import Sampler, along, coordinate
 from gradcheck.numeric.noise import half_ulp, noise_from_table, noise_level
 from gradcheck.numeric.rough import jump_size
@@ -218,3 +219,30 @@ def test_the_floor_never_loads_scipy_optimize_and_loads_scipy_late() -> None:
         "assert 'scipy.differentiate' in sys.modules and 'scipy.optimize' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_first_estimates_are_what_each_is_alone() -> None:
+    """Several lines at once say what each says by itself, field by field; the same holds for what is judged of them."""
+    x = np.array([0.3, -2.0, 40.0, 1e-3])
+
+    def f(v: np.ndarray) -> np.ndarray:
+        return np.array([np.sum(np.sin(v) * v), np.abs(v[0] - 0.3) + v[1], np.log(v[3] - 0.9999e-3)])
+
+    with np.errstate(all="ignore"):
+        sampler = Sampler(f, x, f(x))
+        noise = np.array([1e-15, 1e-12, 1e-9])
+        lines = [coordinate(x, k, abs(x[k]), 1.0, x.dtype) for k in range(4)]
+        lines.append(along(x, np.array([0.1, 0.2, -3.0, 1e-4]), x.dtype))
+        typical = np.array([3.0, 1.0, 200.0])
+        ladders = [
+            Ladder(line, 2.0 ** (-8 - k) * line.scale, noise, typical=typical if k == 4 else 0.0)
+            for k, line in enumerate(lines)
+        ]
+        climb(sampler, ladders, [[0]] * 5)
+        together, alone = first_estimates(sampler, ladders), [estimate(sampler, ladder) for ladder in ladders]
+    for one, other in zip(together, alone, strict=True):
+        for field in fields(one):
+            a, b = getattr(one, field.name), getattr(other, field.name)
+            assert np.shape(a) == np.shape(b) or field.name in ("short", "plain_rounding"), field.name
+            np.testing.assert_array_equal(np.broadcast_to(a, np.shape(b)), b, err_msg=field.name)
+    assert not all(np.all(np.isfinite(e.value)) for e in alone)  # the logarithm ends below the point
