@@ -1030,7 +1030,7 @@ def test_wrong_entries_of_a_sparse_jacobian_are_found(autodiff: bool) -> None:
 
 
 def test_a_direction_along_which_all_cancels_costs_no_more_than_others() -> None:
-    """Two evaluations a line, preflight and autodiff: also where a slope along a random direction happens to be small."""
+    """Two evaluations a line, also where the slope along a random direction happens to be small."""
     rng = np.random.default_rng(0)
     c, x = rng.uniform(0.5, 1.5, 1000), np.random.default_rng(1).uniform(-1.0, 1.0, 1000)
     for seed in range(6):
