@@ -16,7 +16,7 @@ import typer
 
 from gradcheck.collecting import as_usual
 from gradcheck.errors import GradcheckError
-from gradcheck.report import FORMATS, load, render
+from gradcheck.report import FORMATS, UNICODE, load, render
 from gradcheck.report.style import Style, escaped
 from gradcheck.settings import RunOptions, SettingsError
 from gradcheck.streams import Output, OutputError, can_write, report_output, stays_alive, wants_color
@@ -156,7 +156,8 @@ def _write(result: Run, options: RunOptions, files: Sequence[Destination], stdou
     unwritten = write_all(result, files, _style(options, None), stdout)
     try:
         if options.output is None:
-            stdout.write(render(options.format, result, _style(options, stdout)))
+            text = render(options.format, result, _style(options, stdout))
+            stdout.write(text, "utf-8" if options.format in UNICODE and not stdout.is_terminal else None)
     except OutputError as err:
         unwritten.append(err)
     for each in unwritten:

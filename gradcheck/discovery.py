@@ -128,6 +128,11 @@ class _Discovery:
                 self.add_configured(check)
         for text in targets:
             head, attributes = split_spec(text)
+            if not head or (not attributes and text.rstrip().endswith(":")):
+                raise TargetError(
+                    f"'{text}' names no {'function' if head else 'file or module'}",
+                    hint="a file, a folder, module:function or path/to/file.py:function",
+                )
             if not attributes and Path(head).is_dir() and "::" not in text:
                 for file in python_files(Path(head)):
                     self.file(file, lenient=True)

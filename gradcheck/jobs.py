@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -36,6 +38,8 @@ class Done:
 Request = tuple[Sequence[str], Configuration]
 Guard = Callable[[], AbstractContextManager[None]]
 
+# Python's own: what the user's code calls by that name is refused while checks are running.
+_leave = os._exit
 # Seconds between two steps that a process tells of.
 TELLING = 0.1
 
@@ -176,7 +180,8 @@ def _serve(connection: Connection, request: Request, guard: Guard, telling: bool
             told = time.monotonic()
             connection.send(step)
 
-    with guard(), contextlib.suppress(EOFError):  # the run has been killed
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with guard(), contextlib.suppress(EOFError, BrokenPipeError):  # the run has been killed
         while True:
             at, item, studies = connection.recv()
             if at < 0:
@@ -185,6 +190,14 @@ def _serve(connection: Connection, request: Request, guard: Guard, telling: bool
                 plan = plan or discover(*request).studied(studies)
                 item = plan.items[at]
             connection.send(_carried_out(item, tell if telling else None))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that has started it is gone, whatever a check is doing: nobody else would."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "in a process of a run"
+    wait([parent.sentinel])
+    _leave(1)
 
 
 def _carried_out(item: Check | Failed, progress: Progress | None) -> Done:

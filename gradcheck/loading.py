@@ -120,12 +120,49 @@ def load_file(path: Path) -> ModuleType:
     if str(root) in sys.path:
         sys.path.remove(str(root))
     sys.path.insert(0, str(root))
+    _turn_to(str(root))
     name = ".".join(parts)
     with _import_errors(name, path):
         if len(parts) > 1:
             return _load_in_package(name, full)
         return _load_alone(name, full)
     raise AssertionError("unreachable: _import_errors does not swallow")
+
+
+# What was imported from a folder of targets, by its name, while the modules of another one stand in its place.
+_shelved: dict[str, dict[str, ModuleType]] = {}
+
+
+def _turn_to(root: str) -> None:
+    """Have ``import helper`` mean the helper beside the target, also if another folder of targets has one, too.
+
+    As it does in two runs of Python. A module that this folder has a file for is taken out of ``sys.modules`` with its
+    submodules if it came from another folder; when a target of that one is looked up again, it is back.
+    """
+    own = _shelved.setdefault(root, {})
+    if len(_shelved) > 1:
+        for name, module in list(sys.modules.items()):
+            folder = _folder_of(name, module) if "." not in name else None
+            if folder is None or folder == root or folder not in _shelved or not _has(root, name):
+                continue
+            for part in [n for n in sys.modules if n == name or n.startswith(name + ".")]:
+                _shelved[folder][part] = sys.modules.pop(part)
+        importlib.invalidate_caches()
+    for name in list(own):
+        sys.modules.setdefault(name, own.pop(name))
+
+
+def _folder_of(name: str, module: object) -> str | None:
+    """The folder in which a top-level module is found."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str):
+        return None
+    folder, base = os.path.split(file)
+    return os.path.dirname(folder) if base.startswith("__init__.") else folder
+
+
+def _has(root: str, name: str) -> bool:
+    return os.path.isfile(os.path.join(root, f"{name}.py")) or os.path.isfile(os.path.join(root, name, "__init__.py"))
 
 
 def _load_in_package(name: str, full: Path) -> ModuleType:

@@ -95,6 +95,12 @@ def destinations(
     for each in found:
         if each.path == Path() or each.path.is_dir():
             raise SettingsError(f"{each.option}: that is no file")
+        if str(each.path) == "-":
+            raise SettingsError(
+                f"{each.option}: '-' is no file", hint=f"stdout has the report without it: -f {each.format}"
+            )
+        if each.path.suffix == ".py":
+            raise SettingsError(f"{each.option}: a report is not written over Python code")
         other = taken.setdefault(os.path.realpath(each.path), each)
         if other is not each and str(each.path) not in STDOUT and _is_plain(each.path):
             raise SettingsError(f"{each.option}: {other.option} writes to the same file")

@@ -302,6 +302,8 @@ def _differentiable(value: Any, name: str, target: Target) -> Any:
         if array.dtype.kind in "fc":
             return array if array.ndim or isinstance(value, np.ndarray) else value
     kind = "None" if value is None else f"a {type(value).__name__}"
+    if isinstance(value, np.ndarray):
+        kind = f"an array of {value.dtype}"
     raise PointError(
         f"the argument '{name}' of {target.name} is {kind}: one cannot differentiate with respect to it",
         where=target.where,

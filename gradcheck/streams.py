@@ -42,15 +42,21 @@ class Output:
             if binary is not None and self.is_terminal:
                 self.columns = os.get_terminal_size(binary.fileno()).columns or None
 
-    def write(self, text: str) -> None:
+    def write(self, text: str, encoding: str | None = None) -> None:
         """Write the report; a reader that has gone away (``| head -1``) is no error.
+
+        Args:
+            text: what is written.
+            encoding: the one that the text declares, where it does.
 
         Raises:
             OutputError: it cannot be written, the disk is full.
         """
         try:
             if self._binary is not None:
-                self._binary.write(text.encode(self.encoding, "backslashreplace").replace(b"\n", os.linesep.encode()))
+                self._binary.write(
+                    text.encode(encoding or self.encoding, "backslashreplace").replace(b"\n", os.linesep.encode())
+                )
                 self._binary.flush()
             elif self._stream is not None:
                 self._stream.write(text)

@@ -194,6 +194,11 @@ def check_points(
     if order != 2 and (hessp is not None or jac is not None):
         given = "hessp" if hessp is not None else "jac"
         raise CheckError(f"{given} is for order=2", hint="a gradient is checked as grad=", code="GC020")
+    for what, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance is not None and not 0.0 <= tolerance < np.inf:
+            raise CheckError(f"{what} is {tolerance}: a tolerance is a finite number, zero or more", code="GC020")
+    if seed < 0:
+        raise CheckError(f"seed is {seed}: a seed is not negative", code="GC020")
     if not points:
         raise CheckError("no point was given", code="GC020")
     name = target or getattr(f, "__qualname__", type(f).__name__)

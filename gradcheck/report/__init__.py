@@ -28,6 +28,9 @@ FORMATS = {
     "html": "gradcheck.report.html",
 }
 
+# Formats that say in themselves that they are UTF-8, or are read as that by whoever reads files.
+UNICODE = ("junit", "html", "markdown")
+
 # Formats with pictures: of so many of the worst entries the check takes down how they depend on the step.
 STUDIES = {"html": 3}
 
