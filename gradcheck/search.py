@@ -48,6 +48,8 @@ from gradcheck.values import PointError
 
 # Attempts in all; attempts after the first success; attempts that fail in the same way; seconds.
 ATTEMPTS, AFTER_SUCCESS, SAME_FAILURE, SECONDS = 1500, 150, 60, 20.0
+# What a derivative costs that fits no argument.
+MISFIT = 20.0
 # A call that takes longer is given up: seconds before any has returned, afterwards, and times the longest that has.
 FIRST_CALL, CALL, TIMES = 10.0, 5.0, 20.0
 DEFAULT_POINTS = 5
@@ -140,6 +142,8 @@ class Search:
         # The only argument may be negative; of several scalars some are usually rates, widths or times,
         # which may not.
         self.signed_scalars = len(parameters) == 1
+        # The best kinds at which f returns a number, and the derivative something of another shape than the argument's.
+        self.misfit: _Found | None = None
 
     def run(self) -> list[Point]:
         started = time.monotonic()
@@ -150,6 +154,7 @@ class Search:
         if best is None:
             # --traceback shows where the first attempt went wrong.
             raise self.no_point() from next((f.cause for f in self.failures.values() if f.cause), None)
+        self.tell_misfit(best)
         best = self.symmetric(best)
         count = self.request.count or DEFAULT_POINTS
         points = [self.point(best, number) for number in range(count)]
@@ -262,7 +267,10 @@ class Search:
                 self.note(kinds, err)
                 return None
             more = self.beside_penalty(values, value, beside) if self.request.returned else 0.0
-            return _Found(cost + more + self.penalty(kinds, domain, values, value), kinds, domain)
+            shown, fits = self.penalty(kinds, domain, values, value), self.derivative_penalty(values, value)
+            if fits == MISFIT and not value.ndim and (self.misfit is None or cost + shown < self.misfit.total):
+                self.misfit = _Found(cost + shown, kinds, domain)
+            return _Found(cost + more + shown + fits, kinds, domain)
         self.note(kinds, last)
         return None
 
@@ -277,7 +285,25 @@ class Search:
             total += 0.8
         if not self.depends(kinds, domain, values, value):
             total += 10.0
-        return total + self.derivative_penalty(values, value)
+        return total
+
+    def tell_misfit(self, best: _Found) -> None:
+        """Say so where f alone would have been checked at another shape, which the derivative does not fit: it may be
+        the derivative that is wrong."""
+        if self.misfit is None or self.misfit.total >= best.total or self.checked not in self.names:
+            return
+        at = self.names.index(self.checked)
+        kind, taken = self.misfit.kinds[at], best.kinds[at]
+        if kind == taken or self.request.derivative is None:
+            return
+        name = getattr(self.request.derivative, "__name__", "the derivative")
+        shape = f"{kind.shape[0]}" if len(kind.shape) == 1 else str(kind.shape)
+        option = f"--shape '{self.checked}={shape}'" if kind.shape else f"--at '{self.checked}=1.5'"
+        self.request.notes.append(
+            f"{self.checked} was taken as {taken}, which fits {name}; {self.request.target.name} also runs with"
+            f" {self.checked}: {kind}, where the value of {name} has another shape: if that is meant, check it with"
+            f" {option}"
+        )
 
     def depends(self, kinds: Sequence[Kind], domain: Domain, values: dict[str, Any], value: Any) -> bool:
         """Whether f changes with the checked argument: softmax of a scalar is 1 whatever it is."""
@@ -317,7 +343,7 @@ class Search:
         others = {
             value.shape + np.shape(v) * self.request.order for name, v in values.items() if name not in self.varied
         }
-        return 2.0 if others & shapes else 20.0
+        return 2.0 if others & shapes else MISFIT
 
     def beside_penalty(self, values: dict[str, Any], value: Any, beside: Any) -> float:
         """How badly the derivative that f returns fits; its shape tells the argument's, which is tried next.

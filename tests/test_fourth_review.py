@@ -110,3 +110,25 @@ def test_arguments_that_are_no_numbers_are_named(tmp_path: Path, run: Run) -> No
 def test_tolerances_and_seeds_are_checked_from_python(given: dict[str, float]) -> None:
     with pytest.raises(CheckError, match=next(iter(given))):
         check(np.sum, np.ones(2), **given)  # type: ignore[arg-type]
+
+
+SHAPES = """
+import numpy as np
+def f(w): return np.mean((w - 1.0)**2)
+def f_grad(w): return 2 * np.mean(w - 1.0)
+def right(lam, x=np.array([1.0, 2.0, 3.0])): return np.sum((lam * x - 1.0)**2)
+def right_grad(lam, x=np.array([1.0, 2.0, 3.0])): return np.sum(2.0 * (lam * x - 1.0) * x)
+"""
+
+
+def test_a_shape_that_suits_the_derivative_alone_is_told(tmp_path: Path, run: Run) -> None:
+    """A derivative with a sum too many fits a number: f by itself would have been taken at an array."""
+    (tmp_path / "m.py").write_text(SHAPES)
+    code, out, _ = run("m.py")
+    assert code == 0
+    assert "w was taken as scalar, which fits f_grad; f also runs with w: (3,)" in out
+    assert "--shape 'w=3'" in out
+    assert out.count("was taken as") == 1
+    code, out, _ = run("m.py:f", "--shape", "w=3")
+    assert code == 1
+    assert "GC102" in out
