@@ -75,6 +75,15 @@ class DeclaredCheck:
     points: tuple[Any, ...] = ()
 
 
+def _same_arguments(shape: Value, at: Value) -> bool:
+    """Whether shapes are said of an argument that points give: by its name, or if either gives no names."""
+    names = [
+        {part.partition("=")[0].strip() if "=" in part else "" for text in value.value for part in str(text).split(";")}
+        for value in (shape, at)
+    ]
+    return "" in names[0] | names[1] or not names[0].isdisjoint(names[1])
+
+
 @dataclass(frozen=True)
 class Configuration:
     """The layers of a run.
@@ -111,6 +120,9 @@ class Configuration:
         if at is not None and points is not None and at != points:
             loser = "points" if at < points else "at"
             found[loser] = Value(FIELDS[loser].default, "default")
+        shape = next((i for i, layer in enumerate(layers) if "shape" in layer), None)
+        if at is not None and shape is not None and shape < at and _same_arguments(found["shape"], layers[at]["at"]):
+            found["at"] = Value(FIELDS["at"].default, "default")
         return found
 
     def sources(self, own: Mapping[str, Value] | None = None) -> dict[str, str]:
@@ -128,9 +140,13 @@ class Configuration:
         given = [layer["at"].source for layer in layers if "at" in layer] + ([source] if source else [])
         values = self.values(own)
         above = {*self.given, *self.environment}
-        if not given or values["at"].value or values["points"].value is None or (source and "points" not in above):
+        if not given or values["at"].value:
             return ()
-        return (f"the points that {given[0]} gives were not used: {values['points'].source} counts before them",)
+        points, shape = values["points"], values["shape"]
+        for name, first in (("points", points), ("shape", shape)):
+            if first.value not in (None, ()) and (name in above or not source):
+                return (f"the points that {given[0]} gives were not used: {first.source} counts before them",)
+        return ()
 
     def settings(self, own: Mapping[str, Value] | None = None) -> Settings:
         """Settings of a check; whether they agree with each other is for ``Settings.agreed`` to say."""

@@ -285,7 +285,7 @@ class _Discovery:
         self.taken.add((check.source, check.target))
         # What the command line or the environment says of points counts before what a decorator does.
         above = {*self.configuration.given, *self.configuration.environment}
-        points = () if above & {"at", "points"} else check.points
+        points = () if above & {"at", "points", "shape"} else check.points
         if points:
             settings = replace(settings, at=(), points=None)
         ignore = check.options.get("ignore")

@@ -283,7 +283,9 @@ def _points(
     for value in check.points or settings.at:
         known = _known(value, target, check)
         if isinstance(value, str):
-            found += find(base.at(known, value))
+            source = check.sources.get("at")
+            request = base.at(known, value)
+            found += find(replace(request, how=f"given by {source}") if source else request)
         else:
             found += find(replace(base, known=known, count=1, how=f"given by {check.source}"))
     return found or find(base)

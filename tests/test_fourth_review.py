@@ -132,3 +132,20 @@ def test_a_shape_that_suits_the_derivative_alone_is_told(tmp_path: Path, run: Ru
     code, out, _ = run("m.py:f", "--shape", "w=3")
     assert code == 1
     assert "GC102" in out
+
+
+def test_a_shape_on_the_command_line_counts_before_configured_points(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "m.py").write_text("import numpy as np\ndef f(w, k=2.0): return np.sum(w**2) * k\n")
+    table = '[[check]]\ntarget = "m.py:f"\nat = { w = [0.5, -1.2] }\n'
+    (tmp_path / "gradcheck.toml").write_text(table)
+    _, out, _ = run("m.py:f", "-v")
+    assert "point: w=[0.5, -1.2]" in out
+    assert "(given by gradcheck.toml:3" in out
+    code, out, _ = run("m.py:f", "--shape", "w=5")
+    assert code == 0
+    assert "w: (5,)" in out
+    assert "the points that gradcheck.toml:3 gives were not used: --shape counts before them" in out
+    (tmp_path / "gradcheck.toml").write_text('[[check]]\ntarget = "m.py:f"\nat = { k = 3.0 }\n')
+    _, out, _ = run("m.py:f", "--shape", "w=5", "-v")
+    assert "k=3.0" in out
+    assert "not used" not in out
