@@ -154,8 +154,10 @@ class _Discovery:
         more = f" (nor in {len(self.empty) - 1} more)" if len(self.empty) > 1 else ""
         known = ", ".join(f"{name}:{function}" for function in found.functions[:3])
         return (
-            f"{name} declares no check, and has no derivative found by name{more}",
-            f"name a function: {known}" if known else "declare a check with @gradcheck.case above a function",
+            f"{name} declares no check, and no `def` at its top level has a derivative beside it by its name{more}",
+            f"name a function: {known}"
+            if known
+            else f"name what is made otherwise, {name}:f, or declare a check with @gradcheck.case",
         )
 
     # one target

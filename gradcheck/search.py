@@ -288,21 +288,20 @@ class Search:
         return total
 
     def tell_misfit(self, best: _Found) -> None:
-        """Say so where f alone would have been checked at another shape, which the derivative does not fit: it may be
-        the derivative that is wrong."""
+        """Say so where f alone would have been checked at an array, which the derivative does not fit, and not at a
+        number: it may be the derivative that is wrong."""
         if self.misfit is None or self.misfit.total >= best.total or self.checked not in self.names:
             return
         at = self.names.index(self.checked)
         kind, taken = self.misfit.kinds[at], best.kinds[at]
-        if kind == taken or self.request.derivative is None:
+        if taken.shape or not kind.shape or self.request.derivative is None:  # f may read two elements of any array
             return
         name = getattr(self.request.derivative, "__name__", "the derivative")
         shape = f"{kind.shape[0]}" if len(kind.shape) == 1 else str(kind.shape)
-        option = f"--shape '{self.checked}={shape}'" if kind.shape else f"--at '{self.checked}=1.5'"
         self.request.notes.append(
             f"{self.checked} was taken as {taken}, which fits {name}; {self.request.target.name} also runs with"
             f" {self.checked}: {kind}, where the value of {name} has another shape: if that is meant, check it with"
-            f" {option}"
+            f" --shape '{self.checked}={shape}'"
         )
 
     def depends(self, kinds: Sequence[Kind], domain: Domain, values: dict[str, Any], value: Any) -> bool:

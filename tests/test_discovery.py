@@ -279,7 +279,7 @@ def test_a_file_without_checks(run: Run, write: Write) -> None:
     code, out, err = run("script.py")
     assert code == 5
     assert out.startswith("nothing was checked")
-    assert "nothing was checked: script.py declares no check, and has no derivative found by name" in err
+    assert "nothing was checked: script.py declares no check, and no `def` at its top level has a derivative" in err
     assert "name a function: script.py:useful" in err
     assert run("script.py", "-qq") == (5, "", "")
     code, out, err = run("script.py", "--allow-empty")

@@ -279,7 +279,10 @@ def counts_text(result: Result) -> str:
 def point_text(point: Point, result: Result) -> tuple[str, str]:
     """The point in the notation of ``--at``, and how it was found."""
     seed = point.seed if point.seed is not None else result.seed
-    return point.text if point.text is not None else "too large to be written out", f"{point.how}, seed {seed}"
+    return (
+        point.text if point.text is not None else "not written out: too large, or not of numbers alone",
+        f"{point.how}, seed {seed}",
+    )
 
 
 def shown_point(result: Result) -> tuple[str, Point] | None:
