@@ -22,8 +22,8 @@ TEN = [
     *("fixtures/softmax.py:cross_entropy", "fixtures/kalman.py:nll", "fixtures/decay.py:residuals"),
     *("fixtures/pde.py:misfit", "fixtures/quadrature.py:f", "fixtures/epidemic.py:cost"),
 ]
-# What a check loads of other packages: the report, arrays, SciPy's finite differences, and what typer loads as soon as it
-# reads a command line (newer versions: pydantic).
+# What a check loads of other packages: the report, arrays, SciPy's finite differences, and what typer loads as soon as
+# it reads a command line (newer versions: pydantic).
 NEEDED = "import typer, rich.console, numpy, scipy.differentiate; typer.run(lambda: None)"
 
 # Each command beside what it is measured against.
