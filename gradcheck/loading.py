@@ -147,7 +147,6 @@ def _turn_to(root: str) -> None:
                 continue
             for part in [n for n in sys.modules if n == name or n.startswith(name + ".")]:
                 _shelved[folder][part] = sys.modules.pop(part)
-        importlib.invalidate_caches()
     for name in list(own):
         sys.modules.setdefault(name, own.pop(name))
 

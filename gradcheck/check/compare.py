@@ -6,14 +6,14 @@ Part of the check floor: it drives the numeric floor (``numeric/ladder.py``) by 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.check import judge
 from gradcheck.check.judge import BARS, FAIL, OPEN, PASS, SCALES, UNDECIDED, Opinion, Trial
-from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_estimates, first_step
+from gradcheck.numeric.ladder import RATIO, Estimate, Ladder, climb, estimate, first_estimates, first_step, part
 from gradcheck.numeric.lines import Line, Sampler, along
 from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.rough import jump_size
@@ -24,6 +24,8 @@ from gradcheck.numeric.scale import Array, coordinate_scales, power_of_two, rand
 ROUNDS = ((-1, 1), (-2, 2, 3))
 #: By how much more lines are taken at first sight each time.
 GROWTH = 16
+#: So many outputs of lines are judged side by side: some dozens of arrays are made of them.
+SIDE_BY_SIDE = 1 << 16
 #: Where small jumps of f are looked for before a small difference is called an error: random lines, and how
 #: far.
 ROUGH_LINES, ROUGH_REACH = 3, 0.1
@@ -135,9 +137,8 @@ def at_first_sight(
         now, agreed, count = agreed[:count], agreed[count:], count * GROWTH
         ladders = [_ladder(sampler, line, trial, noise) for line, trial in now]
         climb(sampler, ladders, [[0]] * len(now))
-        estimates = first_estimates(sampler, ladders)
-        opinions = judge.first_opinions([trial for _, trial in now], estimates)
-        for (line, trial), e, o in zip(now, estimates, opinions, strict=True):
+        looks = _first_looks(sampler, ladders, [trial for _, trial in now])
+        for (line, trial), (e, o) in zip(now, looks, strict=True):
             if not np.all(o.state == PASS):
                 if sure:
                     continue
@@ -145,6 +146,22 @@ def at_first_sight(
             e = replace(e, bar=np.fmax(e.bar, np.abs(trial.claim - e.value)))
             passed.append(Measured(line, trial, e, o.state.copy(), o))
     return passed
+
+
+def _first_looks(
+    sampler: Sampler, ladders: Sequence[Ladder], trials: Sequence[Trial]
+) -> Iterator[tuple[Estimate, Opinion]]:
+    """What the first step of each line says, many of them side by side: few outputs take as long as one."""
+    width = len(sampler.center)
+    alike = len({(t.witness is None, t.sharp, t.rtol, t.atol, t.floor) for t in trials}) == 1
+    batch = max(1, SIDE_BY_SIDE // max(width, 1)) if alike else 1
+    for start in range(0, len(ladders), batch):
+        some = ladders[start : start + batch]
+        e = first_estimates(sampler, some)
+        o = judge.opinion(judge.side_by_side(trials[start : start + batch]), e, last=False, confirmed=False)
+        for k, ladder in enumerate(some):
+            own = slice(k * width, (k + 1) * width)
+            yield part(e, k, ladder), Opinion(o.state[own], o.off[own], o.resolution[own])
 
 
 def _bottom(trial: Trial, noise: Array) -> float:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.numeric.ladder import Estimate, beside_each_other
+from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.scale import Array
 
 Mask = NDArray[np.bool_]
@@ -158,17 +158,14 @@ def opinion(trial: Trial, e: Estimate, *, last: bool, confirmed: bool) -> Opinio
     return Opinion(state, off, resolution)
 
 
-def first_opinions(trials: Sequence[Trial], estimates: Sequence[Estimate]) -> list[Opinion]:
-    """The opinions after the first step of several lines, all at once."""
-    if len(trials) == 1 or len({(t.witness is None, t.sharp, t.rtol, t.atol, t.floor) for t in trials}) > 1:
-        return [opinion(t, e, last=False, confirmed=False) for t, e in zip(trials, estimates, strict=True)]
-    names = ("claim", "witness_agrees", "size", "zero_size", *(("witness",) if trials[0].witness is not None else ()))
-    side = {name: np.concatenate([getattr(t, name) for t in trials]) for name in names}
-    trial = replace(trials[0], **side)  # type: ignore[arg-type]
-    wide = opinion(trial, beside_each_other(estimates), last=False, confirmed=False)
-    width = len(trials[0].claim)
-    parts = [slice(i * width, (i + 1) * width) for i in range(len(trials))]
-    return [Opinion(wide.state[part], wide.off[part], wide.resolution[part]) for part in parts]
+def side_by_side(trials: Sequence[Trial]) -> Trial:
+    """The trials of several lines, of the same witnesses, as one: their outputs side by side."""
+    first = trials[0]
+    names = [
+        name for name in ("claim", "witness", "witness_agrees", "size", "zero_size") if getattr(first, name) is not None
+    ]
+    arrays = {name: np.concatenate([getattr(t, name) for t in trials]) for name in names}
+    return replace(first, **arrays)  # type: ignore[arg-type]
 
 
 def _told_by_two(trial: Trial, e: Estimate, difference: Array, allowed: Array) -> Mask:

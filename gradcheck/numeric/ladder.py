@@ -199,10 +199,10 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
     return _concluded(seen, values, base_noise, ladder.noise, sampler.rounding, half_ulp(sampler.center))
 
 
-def first_estimates(sampler: Sampler, ladders: Sequence[Ladder]) -> list[Estimate]:
+def first_estimates(sampler: Sampler, ladders: Sequence[Ladder]) -> Estimate:
     """What :func:`estimate` says of each, where each has taken its first step alone, to both sides.
 
-    All at once: for a function of few outputs that takes no longer than one of them.
+    Their outputs stand side by side: :func:`part` gives those of one. For a function of few outputs that takes no longer than one of them.
     """
     count, width = len(ladders), len(sampler.center)
     h = np.array([ladder.step(0) for ladder in ladders])[:, None]
@@ -234,24 +234,17 @@ def first_estimates(sampler: Sampler, ladders: Sequence[Ladder]) -> list[Estimat
         flat(noise),
     )
     ulp = half_ulp(sampler.center)
-    e = _concluded(
+    return _concluded(
         seen, seen.slopes, seen.noise / seen.steps, level.ravel(), np.tile(sampler.rounding, count), np.tile(ulp, count)
     )
-    return [_part(e, slice(i * width, (i + 1) * width), h[i]) for i in range(count)]
 
 
-def _part(e: Estimate, columns: slice, lengths: Array) -> Estimate:
-    """The estimate of some of the outputs."""
-    arrays = {f.name: getattr(e, f.name)[..., columns] for f in fields(e) if f.name not in ("steps", "lengths")}
-    return Estimate(**arrays, steps=e.steps, lengths=lengths)
-
-
-def beside_each_other(estimates: Sequence[Estimate]) -> Estimate:
-    """The estimates of several lines with as many steps each as one, their outputs side by side."""
-    first = estimates[0]
-    names = [f.name for f in fields(first) if f.name not in ("steps", "lengths")]
-    arrays = {name: np.concatenate([getattr(e, name) for e in estimates], axis=-1) for name in names}
-    return Estimate(**arrays, steps=first.steps, lengths=first.lengths)
+def part(e: Estimate, k: int, ladder: Ladder) -> Estimate:
+    """That of the ladder at place k among those whose first estimates stand side by side."""
+    width = len(ladder.noise)
+    names = [f.name for f in fields(e) if f.name not in ("steps", "lengths")]
+    arrays = {name: getattr(e, name)[..., k * width : (k + 1) * width] for name in names}
+    return Estimate(**arrays, steps=e.steps, lengths=np.array([ladder.step(0)]))
 
 
 @dataclass(frozen=True)
