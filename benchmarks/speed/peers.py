@@ -84,27 +84,29 @@ def plain(problem: Problem) -> Ready:
     return Ready(lambda: f(x))
 
 
+def _by_name(library: Any, problem: Problem, f: Callable[..., Any]) -> Ready:
+    """With transforms of autograd's names."""
+    x, v = problem.x, problem.vector
+    if problem.operation == "hvp":
+        product = library.hessian_vector_product(f)
+        return Ready(lambda: product(x, v))
+    derivative = {"gradient": library.grad, "jacobian": library.jacobian, "hessian": library.hessian}[
+        problem.operation
+    ](f)
+    return Ready(lambda: derivative(x))
+
+
 def gradcheck(problem: Problem) -> Ready:
     import gradcheck as g
 
-    f, x, v = problem.plain, problem.x, problem.vector
-    if problem.operation == "hvp":
-        product = g.hvp(f)
-        return Ready(lambda: product(x, v))
-    derivative = {"gradient": g.grad, "jacobian": g.jacobian, "hessian": g.hessian}[problem.operation](f)
-    return Ready(lambda: derivative(x))
+    return _by_name(g, problem, problem.plain)
 
 
 def autograd(problem: Problem) -> Ready:
     import autograd as a
     import autograd.numpy
 
-    f, x, v = problem.built(autograd.numpy, _same, "autograd"), problem.x, problem.vector
-    if problem.operation == "hvp":
-        product = a.hessian_vector_product(f)
-        return Ready(lambda: product(x, v))
-    derivative = {"gradient": a.grad, "jacobian": a.jacobian, "hessian": a.hessian}[problem.operation](f)
-    return Ready(lambda: derivative(x))
+    return _by_name(a, problem, problem.built(autograd.numpy, _same, "autograd"))
 
 
 def mygrad(problem: Problem) -> Ready:

@@ -202,7 +202,8 @@ def estimate(sampler: Sampler, ladder: Ladder) -> Estimate:
 def first_estimates(sampler: Sampler, ladders: Sequence[Ladder]) -> Estimate:
     """What :func:`estimate` says of each, where each has taken its first step alone, to both sides.
 
-    Their outputs stand side by side: :func:`part` gives those of one. For a function of few outputs that takes no longer than one of them.
+    Their outputs stand side by side: :func:`part` gives those of one. For a function of few outputs that takes no
+    longer than one of them.
     """
     count, width = len(ladders), len(sampler.center)
     h = np.array([ladder.step(0) for ladder in ladders])[:, None]
