@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gradcheck.autodiff.codes import ByCode
 from gradcheck.autodiff.errors import AutodiffError, listeners, unsupported, user_location
 from gradcheck.errors import Location
 
@@ -362,24 +363,30 @@ class Primitive:
 
 
 # The code of pullbacks that take a stack of cotangents, too, with one more axis in front: see stacked.py.
-STACKABLE: set[CodeType] = set()
+STACKABLE = ByCode()
 _Vjp = TypeVar("_Vjp", bound=Callable[..., Any])
 
 
 def takes_stacks(vjp: _Vjp) -> _Vjp:
     """Mark a vjp whose pullbacks give, for a stack of cotangents, the stack of what they give for each."""
-    STACKABLE.update(c for c in vjp.__code__.co_consts if isinstance(c, CodeType))
+    _mark(vjp, STACKABLE)
     return vjp
 
 
 # Of those, the code of pullbacks that do nothing with a cotangent but ``g @ matrix``.
-MULTIPLIES: set[CodeType] = set()
+MULTIPLIES = ByCode()
 
 
 def only_multiplies(vjp: _Vjp) -> _Vjp:
     """Mark a vjp whose pullbacks are ``lambda g: g @ matrix`` for a cotangent that is a vector."""
-    MULTIPLIES.update(c for c in vjp.__code__.co_consts if isinstance(c, CodeType))
+    _mark(vjp, MULTIPLIES)
     return takes_stacks(vjp)
+
+
+def _mark(vjp: Callable[..., Any], table: ByCode) -> None:
+    for code in vjp.__code__.co_consts:
+        if isinstance(code, CodeType):
+            table.note(code, True)
 
 
 # Classes that are no arrays but calculate with them (sparse matrices) -> ``handler(name of the operation, operands)``.

@@ -18,6 +18,7 @@ import numpy as np
 
 from gradcheck.autodiff import scalars
 from gradcheck.autodiff.array import Flat
+from gradcheck.autodiff.codes import ByCode
 from gradcheck.autodiff.core import (
     FLOAT_KINDS,
     FUNCTIONS,
@@ -32,8 +33,8 @@ from gradcheck.autodiff.errors import LIBRARIES, unsupported
 from gradcheck.autodiff.rules.reductions import as_traced
 from gradcheck.autodiff.rules.shape import reshape
 
-# (code, instruction) -> whether that instruction is user code calling the function of that name
-_calls: dict[tuple[types.CodeType, int, str], bool] = {}
+# code -> (instruction, name) -> whether that instruction is user code calling the function of that name
+_calls = ByCode()
 
 
 def called_by_user(name: str) -> bool:
@@ -44,10 +45,14 @@ def called_by_user(name: str) -> bool:
     very call.
     """
     frame = sys._getframe(2)
-    key = (frame.f_code, frame.f_lasti, name)
-    known = _calls.get(key)
+    calls = _calls.get(id(frame.f_code))
+    if calls is None:
+        calls = {}
+        _calls.note(frame.f_code, calls)
+    key = (frame.f_lasti, name)
+    known: bool | None = calls.get(key)
     if known is None:
-        known = _calls[key] = _is_user_call(frame, name)
+        known = calls[key] = _is_user_call(frame, name)
     return known
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from gradcheck.autodiff.errors import LIBRARIES
 
-# Numbers of references for which it was found out who holds the functions.
+# Numbers of references for which it was found out who holds the functions; the last of them, which are found faster.
 _seen: set[tuple[int, ...]] = set()
+_last: tuple[int, ...] = ()
 _MANY = 1000
 
 
@@ -26,7 +27,11 @@ def newly_held(functions: Collection[types.FunctionType], ours: Callable[[], Ite
 
     ``ours()`` are containers of our own that hold them.
     """
+    global _last
     counts = tuple(map(sys.getrefcount, functions))
+    if counts == _last:
+        return []
+    _last = counts
     if counts in _seen:
         return []
     if len(_seen) > _MANY:

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import compiled, entrypoints, guards, rules, scalars
+from gradcheck.autodiff.codes import ByCode
 from gradcheck.autodiff.core import Trace, _state
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
 from gradcheck.autodiff.held import newly_held
@@ -60,7 +61,7 @@ def shadow(module: types.ModuleType, names: dict[str, Any], *, on_demand: bool =
         _SWAPS.append(Swap(vars(module), names))
         if on_demand:
             _ON_DEMAND.append(_SWAPS[-1])
-        _known.clear()
+        _forget_known()
 
 
 def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> None:
@@ -87,7 +88,7 @@ def shadow_class(cls: type, names: dict[str, Any], *, eager: bool = False) -> No
                 _EAGER.append(_SWAPS[-1])
             elif part is special and not eager:
                 _ON_DEMAND.append(_SWAPS[-1])
-        _known.clear()
+        _forget_known()
 
 
 class _Inside:
@@ -103,7 +104,7 @@ def shadow_inside(module: types.ModuleType, names: dict[str, Any]) -> None:
         SHADOWED.append((_Inside, {}))
         _SWAPS.append(Swap(vars(module), names))
         _ON_DEMAND.append(_SWAPS[-1])
-        _known.clear()
+        _forget_known()
 
 
 # -- the user's modules ------------------------------------------------------------------------------------------------
@@ -211,37 +212,57 @@ def _numpy_with_casts() -> types.ModuleType:
 class _Known:
     """Which swaps a function needs, and for which state of its module that was found out."""
 
-    __slots__ = ("compares_types", "length", "namespace", "swaps")
+    __slots__ = ("_escalations", "_whole", "compares_types", "length", "namespace", "swaps")
 
     def __init__(self, namespace: Namespace, swaps: tuple[Swap, ...], compares_types: bool) -> None:
         self.compares_types = compares_types
         self.namespace = namespace
         self.length = len(namespace)
-        self.swaps = swaps
+        self.swaps = self._whole = swaps
+        self._escalations = 0
+
+    def whole(self) -> tuple[Swap, ...]:
+        """The swaps, and those that other modules turned out to need."""
+        count = len(_escalated)
+        if count != self._escalations:
+            plain_types = self.namespace if self.compares_types else None
+            self._whole = self.swaps + tuple(
+                s for s in _escalated if s not in self.swaps and not (s.casts and s.space is plain_types)
+            )
+            self._escalations = count
+        return self._whole
 
 
-# By code object, and whether all that may be needed was asked for.
-_known: dict[Any, _Known] = {}
+# By code object; and the same where all that may be needed was asked for.
+_known = ByCode()
+_demanded = ByCode()
 # The swaps of a user's namespace, by its id: one of names that are bound to originals, one of casts. They do not
 # overlap: two that did could not both be taken back.
 _user_swaps: dict[tuple[int, bool], Swap] = {}
-# Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on.
+# Swaps that modules other than the traced function's own turned out to need: installed for every trace from then on,
+# so there are ever more of them.
 _escalated: list[Swap] = []
 
 
-def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = False) -> tuple[Swap, ...]:
+def _forget_known() -> None:
+    """What functions need is to be found out again: there is more that may be replaced."""
+    _known.clear()
+    _demanded.clear()
+
+
+def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = False) -> _Known:
     """The swaps that a function of this namespace needs; with ``demand`` all that any code of its module may need."""
-    key = (code, demand)
-    known = _known.get(key)
+    table = _demanded if demand else _known
+    known: _Known | None = table.get(id(code))
     # While its names are replaced a namespace may be longer, which says nothing of its state.
     if (
         known is not None
         and known.namespace is namespace
         and (known.length == len(namespace) or any(swap.count for swap in known.swaps))
     ):
-        return known.swaps
+        return known
     if namespace.get("__name__", "").partition(".")[0] in LIBRARIES:
-        return ()
+        return _Known(namespace, (), False)
     codes = list(codes_of(namespace, code))
     used = names_in(codes)
     compares = compares_types(codes)
@@ -272,8 +293,9 @@ def _look_through(namespace: Namespace, code: types.CodeType, demand: bool = Fal
         if own is not None and not (casts and compares):
             swaps.append(own)
     swaps += _guards(namespace, used)
-    _known[key] = _Known(namespace, tuple(swaps), compares)
-    return tuple(swaps)
+    known = _Known(namespace, tuple(swaps), compares)
+    table.note(code, known)
+    return known
 
 
 # A namespace's swap of guards, by its id.
@@ -322,7 +344,7 @@ def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with LOCK:
         # Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
-        needed = tuple(_SWAPS) if frame is None else _look_through(*frame, demand=True)
+        needed = tuple(_SWAPS) if frame is None else _look_through(*frame, demand=True).swaps
         _escalated.extend(swap for swap in needed if id(swap) not in sizes)
         return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
 
@@ -423,18 +445,23 @@ def replace_called(error: BaseException) -> bool:
     return found
 
 
-def nothing_replaced(function: Any) -> bool:
-    """Whether a trace of this function would be the only one, unobserved, and is known to replace no names."""
-    if type(function) is not types.FunctionType or _escalated or ALWAYS:
-        return False
-    known = _known.get((function.__code__, False))
-    space = function.__globals__
-    if known is None or known.swaps or known.namespace is not space or known.length != len(space):
-        return False
-    if len(sys.modules) != rules.modules_seen:
+def unobserved(function: Any) -> bool:
+    """Whether this is a Python function, and a trace of it would be the only one, of which nothing is noted."""
+    if type(function) is not types.FunctionType or (function.__module__ or "").startswith("scipy"):
         return False
     state = vars(_state)  # of this thread: each attribute of it would be looked for
     return not state["stack"] and state["notes"] is None and not state["pages"]
+
+
+def nothing_replaced(function: Any) -> bool:
+    """Whether a trace of this Python function is known to replace no names."""
+    if _escalated or ALWAYS:
+        return False
+    known = _known.get(id(function.__code__))
+    space = function.__globals__
+    if known is None or known.swaps or known.namespace is not space or known.length != len(space):
+        return False
+    return len(sys.modules) == rules.modules_seen
 
 
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
@@ -470,19 +497,14 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             if not isinstance(function, types.FunctionType):
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if type(function) is types.FunctionType:
-            known = _known.get((function.__code__, False))
+            known: _Known | None = _known.get(id(function.__code__))
             space = function.__globals__
-            if known is None or known.swaps or known.namespace is not space or known.length != len(space):
+            if known is None or known.namespace is not space or known.length != len(space):
                 with LOCK:
-                    self.swaps = _look_through(space, function.__code__)
+                    known = _look_through(space, function.__code__)
+            self.swaps = known.whole()
         else:
-            self.swaps = _usual()
-        if _escalated:
-            known = _known.get((function.__code__, False)) if isinstance(function, types.FunctionType) else None
-            plain_types = known.namespace if known is not None and known.compares_types else None
-            self.swaps += tuple(
-                s for s in _escalated if s not in self.swaps and not (s.casts and s.space is plain_types)
-            )
+            self.swaps = tuple(dict.fromkeys((*_usual(), *_escalated)))
         if self.swaps:
             with LOCK:
                 for swap in self.swaps:

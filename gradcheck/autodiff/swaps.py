@@ -49,8 +49,10 @@ class Swap:
     def _find(self) -> None:
         """How to read the names, as fast as can be."""
         names = tuple(self.new)
-        if len(names) > 1 and all(name in self.space for name in names):
-            self.read: Callable[[Namespace], tuple[Any, ...]] = operator.itemgetter(*names)
+        if type(self.space) is Codes:
+            self.read: Callable[[Any], tuple[Any, ...]] = lambda _space: tuple([f.__code__ for f in names])
+        elif len(names) > 1 and all(name in self.space for name in names):
+            self.read = operator.itemgetter(*names)
         else:
             self.read = lambda space: tuple([space.get(name, ABSENT) for name in names])
         self.present = ()
@@ -63,7 +65,7 @@ class Swap:
         if self.count > 1:
             return
         present = self.read(self.space)
-        if len(present) != len(self.present) or any(map(operator.is_not, present, self.present)):
+        if not _are_same(present, self.present):
             self.present = present
             self.old = dict(zip(self.new, present, strict=True))
             self._note_added()
@@ -78,6 +80,15 @@ class Swap:
         self.space.update(self.old)
         for name in self.added:
             del self.space[name]
+
+
+def _are_same(present: tuple[Any, ...], known: tuple[Any, ...]) -> bool:
+    """Whether both hold the same objects, or equal ones. (Comparing tuples looks for the same objects first, in a tenth
+    of the time of a loop.)"""
+    try:
+        return bool(present == known)
+    except Exception:  # what a name is bound to need not be comparable: an array, say
+        return len(present) == len(known) and not any(map(operator.is_not, present, known))
 
 
 class Members:
@@ -145,12 +156,6 @@ class Codes:
     To replace it takes a tenth of the time of replacing a method, which makes Python forget what it knows of the class
     and of all classes derived from it.
     """
-
-    def __contains__(self, function: types.FunctionType) -> bool:
-        return True
-
-    def __getitem__(self, function: types.FunctionType) -> Any:
-        return function.__code__
 
     def get(self, function: types.FunctionType, default: Any = None) -> Any:
         return function.__code__

@@ -45,7 +45,9 @@ def noted(text: str, value: Any) -> Text:
         return Text(text)
     if _is_for(frame, _SURE - {"float"}):
         raise _lost()
-    readers = READERS & (set(frame.f_code.co_names) | set(frame.f_back.f_code.co_names if frame.f_back else ()))
+    readers = READERS & {
+        name for f in (frame, frame.f_back) if f is not None and _is_users(f) for name in f.f_code.co_names
+    }
     printed = not readers and _is_printed(frame)
     if not printed:
         _remember(value)
@@ -89,10 +91,9 @@ def _names_around(frame: FrameType | None) -> set[str]:
     name, and so on."""
     todo: list[tuple[types.CodeType, dict[str, Any]]] = []
     while frame is not None:
-        module = frame.f_globals.get("__name__", "")
         if calls_function(frame):
             break
-        if module.partition(".")[0] not in _NOT_THE_USERS:
+        if _is_users(frame):
             todo.append((frame.f_code, frame.f_globals))
         frame = frame.f_back
     names: set[str] = set()
@@ -113,6 +114,10 @@ def _names_around(frame: FrameType | None) -> set[str]:
 _NOT_THE_USERS = LIBRARIES | (sys.stdlib_module_names - {"__main__"})
 
 
+def _is_users(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] not in _NOT_THE_USERS
+
+
 def _functions(value: Any) -> Iterator[types.FunctionType]:
     for member in vars(value).values() if isinstance(value, type) else (value,):
         function = getattr(member, "fget", None) or getattr(member, "__func__", member)
@@ -122,7 +127,7 @@ def _functions(value: Any) -> Iterator[types.FunctionType]:
 
 def _is_printed(frame: FrameType | None) -> bool:
     """Whether the text is made for a call such as ``print(f"x = {x}")`` or ``log.info("%s", x)``."""
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_USERS:
+    while frame is not None and not _is_users(frame):
         if frame.f_globals["__name__"].partition(".")[0] == "logging":
             return True
         frame = frame.f_back

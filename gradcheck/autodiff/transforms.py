@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.autodiff import forks
+from gradcheck.autodiff.codes import ByCode
 from gradcheck.autodiff.core import (
     TRACED,
     _state,
@@ -42,6 +43,7 @@ from gradcheck.autodiff.scope import (
     replace_compiled,
     stand_in,
     tracing,
+    unobserved,
 )
 from gradcheck.autodiff.swaps import Swap
 from gradcheck.autodiff.tape import Tape
@@ -75,8 +77,8 @@ def _numeric(x: Any) -> Any:
 
 # The code of functions that use arrays outside of them in ways that need those to be traced constants, and of those
 # that so use arrays among their arguments.
-_ADOPTING: set[Any] = set()
-_SHIELDING: set[Any] = set()
+_ADOPTING = ByCode()
+_SHIELDING = ByCode()
 
 
 def _shield(args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -155,8 +157,9 @@ class _Traced:
         self.argnums, self.args, self.keywords = argnums, args, keywords
         self.make, self.start = make, start
         # Some functions need it: see outside.py. Those that did once are run that way from the beginning.
-        adopting = bool(_ADOPTING) and getattr(f, "__code__", None) in _ADOPTING
-        if adopting or (_SHIELDING and getattr(f, "__code__", None) in _SHIELDING):
+        code = id(getattr(f, "__code__", None))
+        adopting = code in _ADOPTING
+        if adopting or code in _SHIELDING:
             self.shield = True
         if not self._attempt(False, adopting, adopting):
             self._persist(adopting)
@@ -170,15 +173,16 @@ class _Traced:
 
     @classmethod
     def taken_over(
-        cls, f: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any, output: Any, failed: Any
-    ) -> _Traced:
+        cls, f: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any], x: Any, output: Any, failed: Any,
+        swaps: tuple[Swap, ...],
+    ) -> _Traced:  # fmt: skip
         """The run of ``f(*args, **keywords)`` that :func:`_simply` made with x, an input, in the place of argument k,
-        if there is more to it. ``failed``: what it raised, or None."""
+        if there is more to it. ``failed``: what it raised, or None; ``swaps``: the names that were replaced."""
         run = cls.__new__(cls)
         run.function, run.trace, run.inputs, run.output = f, x.owner, [x], output
         run.argnums, run.args, run.keywords, run.tree = (k,), args, keywords, [x.value]
         run.plain = len(args) == 1 and not keywords
-        run.make, run.start = Tape, _variable
+        run.make, run.start, run.swaps = Tape, _variable, swaps
         run.raised, run.failed = failed is not None, failed
         if failed is not None or not run._has_result():
             run._persist(False)
@@ -275,9 +279,9 @@ class _Traced:
             done = self._attempt(bare, generous, adopting)
         if hasattr(self.function, "__code__"):
             if adopting:
-                _ADOPTING.add(self.function.__code__)
+                _ADOPTING.note(self.function.__code__, True)
             elif self.shield:
-                _SHIELDING.add(self.function.__code__)
+                _SHIELDING.note(self.function.__code__, True)
 
     def _more(self, lost: AutodiffError, first: Exception | None, refused: AutodiffError | None, bare: bool,
               generous: bool, adopting: bool) -> tuple[bool, bool, bool, AutodiffError | None]:  # fmt: skip
@@ -567,15 +571,15 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
 def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     if type(argnum) is int and 0 <= argnum < len(args):
         x = args[argnum]
-        if type(x) is np.ndarray and x.dtype.char == "d" and nothing_replaced(fun):
-            code = fun.__code__
+        if type(x) is np.ndarray and x.dtype.char == "d" and unobserved(fun):
+            code = id(fun.__code__)
             if code not in _SHIELDING and code not in _ADOPTING:
                 return _simply(fun, argnum, args, keywords)
     return _read_off(_record(fun, argnum, args, keywords), argnum)
 
 
 def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """Value and gradient by one array, in a run of which nothing is noted and for which no names are replaced.
+    """Value and gradient by one array, in a run of which nothing is noted.
 
     Most calls are such, and the other way, which is ready for anything, takes as long as thirty operations.
     """
@@ -584,7 +588,8 @@ def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, An
     traced = trace.variable(leaf)
     output: Any = None
     failed: Exception | None = None
-    with trace:
+    live: Any = trace if nothing_replaced(fun) else tracing(fun, trace)
+    with live:
         try:
             if len(args) == 1 and not keywords:
                 output = fun(traced)
@@ -601,7 +606,8 @@ def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, An
         if gradient is not None:
             trace.records.clear()
             return output.value, _like(gradient, leaf)
-    return _read_off(_Traced.taken_over(fun, k, args, keywords, traced, output, failed), k)
+    swaps = () if live is trace else live.swaps
+    return _read_off(_Traced.taken_over(fun, k, args, keywords, traced, output, failed, swaps), k)
 
 
 def _read_off(run: _Traced, argnum: Argnum) -> Any:

@@ -109,5 +109,6 @@ def test_what_is_only_printed_is_not_warned_of(capsys: Any) -> None:
         log.info(f"at {x[0]!r}")
         return np.sum(x * x) * rate
 
-    assert grad(f)(X) == pytest.approx(X)
-    assert "x = 1.000" in capsys.readouterr().out
+    for _ in range(2):  # the second call goes the short way
+        assert grad(f)(X) == pytest.approx(X)
+        assert "x = 1.000" in capsys.readouterr().out

@@ -37,20 +37,16 @@ def _vjp(k: int) -> Callable[..., Any]:
     return vjp
 
 
-# Up to so many weights, or so many results, one NumPy operation for each is faster than SciPy's loop.
-_FEW = 64
+# Up to so many weights, or so many results, one NumPy operation for each is faster than SciPy's loop; one for each
+# result also where it is a sum of more than so many terms.
+_FEW, _LONG = 64, 1024
 
 
 def _overlap(g: Any, other: Any, shape: tuple[int, ...], method: str) -> Any:
     """Σ g[i + k]·other[k], of this shape: where the smaller ``other`` lies within g, only that is summed up."""
     plainly = type(g) is np.ndarray and type(other) is np.ndarray and method == "direct"
-    if plainly and math.prod(shape) <= _FEW < g.size:
-        flat, size = other.reshape(-1), shape_of(other)
-        sums = [
-            np.dot(g[tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))].reshape(-1), flat)
-            for start in np.ndindex(*shape)
-        ]
-        return np.array(sums).reshape(shape)
+    if plainly and g.size > _FEW and (math.prod(shape) <= _FEW or other.size > _LONG):
+        return _sums(g, other, shape)
     if plainly and other.size <= _FEW < g.size:
         y = np.zeros(shape, np.result_type(g, other))
         for start in np.ndindex(*other.shape):
@@ -64,6 +60,27 @@ def _overlap(g: Any, other: Any, shape: tuple[int, ...], method: str) -> Any:
     if method == "direct" and np.ndim(g) == 2:
         return original(ss, "convolve2d")(g, b, "valid")
     return original(ss, "convolve")(g, b, "valid", method)
+
+
+def _sums(g: Any, other: Any, shape: tuple[int, ...]) -> Any:
+    """Σ g[i + k]·other[k], of a small shape: a product of vectors for each.
+
+    With zeros behind its rows ``other`` lies in memory as g does, and what it is multiplied with is one piece of g.
+    """
+    g = np.ascontiguousarray(g)
+    wide = np.zeros((other.shape[0], *g.shape[1:]), other.dtype)
+    wide[tuple(map(slice, other.shape))] = other
+    flat = g.reshape(-1)
+    length = int(np.ravel_multi_index([n - 1 for n in other.shape], wide.shape)) + 1
+    weights = wide.reshape(-1)[:length]
+    starts = np.ravel_multi_index(np.indices(shape).reshape(len(shape), -1), g.shape)
+    sums = np.array([np.dot(flat[start : start + length], weights) for start in starts.tolist()]).reshape(shape)
+    if np.isfinite(sums).all():
+        return sums
+    # The zeros have met what is infinite, perhaps.
+    sizes = other.shape
+    parts = [g[tuple(slice(s, s + n) for s, n in zip(start, sizes, strict=True))] for start in np.ndindex(*shape)]
+    return np.array([np.dot(part.reshape(-1), other.reshape(-1)) for part in parts]).reshape(shape)
 
 
 FULL: Primitive = Primitive(_full, [_vjp(0), _vjp(1)], ["linear", "linear"], name="scipy.signal.convolve")
