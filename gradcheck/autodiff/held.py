@@ -27,16 +27,8 @@ def newly_held(functions: Collection[types.FunctionType], ours: Callable[[], Ite
 
     ``ours()`` are containers of our own that hold them.
     """
-    global _last
-    counts = tuple(map(sys.getrefcount, functions))
-    if counts == _last:
+    if not _is_new(functions):
         return []
-    _last = counts
-    if counts in _seen:
-        return []
-    if len(_seen) > _MANY:
-        _seen.clear()
-    _seen.add(counts)
     wanted = {id(f): f for f in functions}
     # SciPy's own table of which functions take arrays of other libraries.
     table = getattr(sys.modules.get("scipy._lib._array_api"), "xp_capabilities_table", None)
@@ -46,6 +38,26 @@ def newly_held(functions: Collection[types.FunctionType], ours: Callable[[], Ite
         if id(holder) not in known and _is_users(holder):
             found |= {id(x): x for x in gc.get_referents(holder) if id(x) in wanted}
     return list(found.values())
+
+
+def _is_new(functions: Collection[types.FunctionType]) -> bool:
+    """Whether the numbers of references are none that have been seen; from now on they have been."""
+    global _last
+    counts = tuple(map(sys.getrefcount, functions))
+    if counts == _last:
+        return False
+    _last = counts
+    if counts in _seen:
+        return False
+    if len(_seen) > _MANY:
+        _seen.clear()
+    _seen.add(counts)
+    return True
+
+
+def note_ours(functions: Collection[types.FunctionType]) -> None:
+    """The holders that have come since :func:`newly_held` are our own: nobody need look for them."""
+    _is_new(functions)
 
 
 def _is_users(holder: Any) -> bool:

@@ -32,7 +32,7 @@ from gradcheck.autodiff import compiled, entrypoints, guards, rules, scalars
 from gradcheck.autodiff.codes import ByCode
 from gradcheck.autodiff.core import Trace, _state
 from gradcheck.autodiff.errors import LIBRARIES, AutodiffError
-from gradcheck.autodiff.held import newly_held
+from gradcheck.autodiff.held import newly_held, note_ours
 from gradcheck.autodiff.reach import FOLDERS, codes_of, compares_types, names_in, neighbours, same_author
 from gradcheck.autodiff.rules import LOCK, load_for_loaded_modules
 from gradcheck.autodiff.swaps import Bound, Codes, Members, Namespace, Swap, code_that_calls
@@ -403,9 +403,16 @@ def _replace_code(function: types.FunctionType, new: Any) -> None:
 
 def _replace_held() -> None:
     """Replace the code of the functions with callbacks that a trace could call by another way than by their names."""
-    for function in newly_held(ALWAYS, _own_holders):
+    if _replace_those(newly_held(ALWAYS, _own_holders)):
+        note_ours(ALWAYS)
+
+
+def _replace_those(functions: list[types.FunctionType]) -> bool:
+    """(A function of its own, as its variables hold functions, too.)"""
+    for function in functions:
         if id(function) not in _code_swaps:
             _replace_code(function, ALWAYS[function])
+    return bool(functions)
 
 
 def _own_holders() -> Iterator[Any]:
@@ -487,8 +494,6 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
     def __enter__(self) -> tracing:
         load_for_loaded_modules()
         self.modules = len(sys.modules)
-        if ALWAYS and not _state.stack:
-            _replace_held()
         function = self.function
         if type(function) is not types.FunctionType:
             while isinstance(function, functools.partial):
@@ -497,14 +502,16 @@ class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)
             if not isinstance(function, types.FunctionType):
                 function = getattr(type(function), "__call__", None)  # noqa: B004  (an instance that can be called)
         if type(function) is types.FunctionType:
-            known: _Known | None = _known.get(id(function.__code__))
             space = function.__globals__
+            known: _Known | None = _known.get(id(function.__code__))
             if known is None or known.namespace is not space or known.length != len(space):
                 with LOCK:
                     known = _look_through(space, function.__code__)
-            self.swaps = known.whole()
         else:
-            self.swaps = tuple(dict.fromkeys((*_usual(), *_escalated)))
+            known = None
+        if ALWAYS and not _state.stack:
+            _replace_held()
+        self.swaps = known.whole() if known is not None else tuple(dict.fromkeys((*_usual(), *_escalated)))
         if self.swaps:
             with LOCK:
                 for swap in self.swaps:

@@ -56,6 +56,16 @@ class Swap:
         else:
             self.read = lambda space: tuple([space.get(name, ABSENT) for name in names])
         self.present = ()
+        if not self.count:  # from now on there are as many references to the originals as there will be: see held.py
+            self._look()
+
+    def _look(self) -> None:
+        """What the names are bound to."""
+        present = self.read(self.space)
+        if not _are_same(present, self.present):
+            self.present = present
+            self.old = dict(zip(self.new, present, strict=True))
+            self._note_added()
 
     def _note_added(self) -> None:
         self.added = [name for name, value in self.old.items() if value is ABSENT]
@@ -64,11 +74,7 @@ class Swap:
         self.count += 1
         if self.count > 1:
             return
-        present = self.read(self.space)
-        if not _are_same(present, self.present):
-            self.present = present
-            self.old = dict(zip(self.new, present, strict=True))
-            self._note_added()
+        self._look()
         self.space.update(self.new)
 
     def restore(self) -> None:
