@@ -343,10 +343,26 @@ def escalate_at(frame: tuple[Namespace, types.CodeType] | None, used: tuple[Swap
     """:func:`escalate` for a place in the user's code: its globals and code."""
     sizes = {id(swap): len(swap.new) for swap in (*used, *_escalated)}
     with LOCK:
-        # Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
-        needed = tuple(_SWAPS) if frame is None else _look_through(*frame, demand=True).swaps
-        _escalated.extend(swap for swap in needed if id(swap) not in sizes)
-        return any(len(swap.new) != sizes.get(id(swap)) for swap in needed)
+        for needed in _that_may_help(frame):
+            _escalated.extend(swap for swap in needed if id(swap) not in sizes)
+            if any(len(swap.new) != sizes.get(id(swap)) for swap in needed):
+                return True
+    return False
+
+
+def _that_may_help(frame: tuple[Namespace, types.CodeType] | None) -> Iterator[tuple[Swap, ...]]:
+    """The swaps to try after a refusal: those of modules that have the names that the refusing code uses (a closure may
+    have led to them), then all that code of its module may need.
+
+    Without a frame of the user's it was a library's own function that is differentiated: then everything helps.
+    """
+    if frame is None:
+        yield tuple(_SWAPS)
+        return
+    names = set(frame[1].co_names)
+    spaces = zip(_SWAPS, SHADOWED, strict=True)
+    yield tuple(swap for swap, (space, new) in spaces if not isinstance(space, type) and names & new.keys())
+    yield _look_through(*frame, demand=True).swaps
 
 
 @contextmanager

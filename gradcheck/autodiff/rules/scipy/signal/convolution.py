@@ -9,6 +9,7 @@ the second operand turned round and conjugated.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -90,7 +91,8 @@ def _sums(g: Any, other: Any, shape: tuple[int, ...]) -> Any:
     flat = g.reshape(-1)
     length = int(np.ravel_multi_index([n - 1 for n in other.shape], wide.shape)) + 1
     weights = wide.reshape(-1)[:length]
-    starts: list[int] = np.ravel_multi_index(tuple(np.indices(shape).reshape(len(shape), -1)), g.shape).tolist()
+    steps = [stride // g.itemsize for stride in g.strides]
+    starts = [sum(map(operator.mul, start, steps)) for start in np.ndindex(*shape)]
     sums = np.array([np.dot(flat[start : start + length], weights) for start in starts]).reshape(shape)
     if np.isfinite(sums).all():
         return sums
