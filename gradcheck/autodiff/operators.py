@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from gradcheck.autodiff import forward as forward_mode
 from gradcheck.autodiff import short
@@ -58,11 +59,12 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def forward(self: Any, other: Any) -> Any:
         a = self.value
         kind = type(other)
-        if type(a) is np.ndarray:
-            if kind in SCALARS and self.owner.live:
+        if type(a) is ndarray:
+            if kind is Taped:
+                if other.owner is self.owner and self.owner.live:
+                    return pair(self, other)
+            elif kind in SCALARS and self.owner.live:
                 return first(self, other)
-            if kind is Taped and other.owner is self.owner and self.owner.live:
-                return pair(self, other)
         elif type(a) in SCALARS and self.slot is not None:
             trace = self.owner
             if kind in SCALARS:
@@ -102,7 +104,7 @@ def _binary(rule: Elementwise) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def reflected(self: Any, other: Any) -> Any:
         b = self.value
-        if type(b) is np.ndarray:
+        if type(b) is ndarray:
             if type(other) in SCALARS and self.owner.live:
                 return second(self, other)
         elif type(b) in SCALARS and type(other) in SCALARS and self.slot is not None:
@@ -238,7 +240,7 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
     __slots__ = ()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        if method == "__call__" and not keywords and self.owner.live:
+        if not keywords and method == "__call__" and self.owner.live:
             way = _ways.get(ufunc) or _way_of(ufunc)
             if len(inputs) == 1:
                 return way(self)
@@ -248,8 +250,11 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
 
     def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
         way = _functions.get(function)
-        if way is not None and not keywords and self.owner.live and _fit(args, self.owner):
-            return way(*args)
+        if way is not None and not keywords and self.owner.live:
+            if len(args) == 1 and args[0] is self:
+                return way(self)
+            if _fit(args, self.owner):
+                return way(*args)
         return ArrayInterface.__array_function__(self, function, types, args, keywords)
 
     def __matmul__(self, other: Any) -> Any:
@@ -259,8 +264,24 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
 
     def __getitem__(self, key: Any) -> Any:
         value = self.value
-        link = self.link
-        if type(key) is int and self.slot is not None and type(value) is np.ndarray:
+        kind = type(key)
+        if kind is slice:
+            if type(value) is ndarray:
+                y = Taped()
+                y.value = value[key]
+                y.owner = self.owner
+                y.slot = None
+                link = self.link
+                if type(link) is View:
+                    y.link = view_of(link.root, link, key)
+                    return y
+                y.link = view = View()
+                view.root = self
+                view.parent = view.step = None
+                view.key = key
+                view.spread = view.turned = False
+                return y
+        elif kind is int and self.slot is not None and type(value) is ndarray:
             v = value[key]
             if type(v) is np.float64:
                 x = Taped()
@@ -272,20 +293,6 @@ class Taped(reverse_mode.TapedBase, ArrayInterface):
                 x.link = None
                 records.append((n, None, pull_element, self, key))
                 return x
-        elif type(key) is slice and type(value) is np.ndarray:
-            y = Taped()
-            y.value = value[key]
-            y.owner = self.owner
-            y.slot = None
-            if type(link) is View:
-                y.link = view_of(link.root, link, key)
-                return y
-            y.link = view = View()
-            view.root = self
-            view.parent = view.step = None
-            view.key = key
-            view.spread = view.turned = False
-            return y
         return self.owner.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:

@@ -468,23 +468,19 @@ def replace_called(error: BaseException) -> bool:
     return found
 
 
-def unobserved(function: Any) -> bool:
-    """Whether this is a Python function, and a trace of it would be the only one, of which nothing is noted."""
-    if type(function) is not types.FunctionType or (function.__module__ or "").startswith("scipy"):
-        return False
+def replaces_nothing(function: Any) -> bool | None:
+    """Whether a trace of a Python function is known to replace no names; None if it is more than that: one within
+    another, or one of which something is noted, or of something else that can be called."""
+    if type(function) is not types.FunctionType:
+        return None
     state = vars(_state)  # of this thread: each attribute of it would be looked for
-    return not state["stack"] and state["notes"] is None and not state["pages"]
-
-
-def nothing_replaced(function: Any) -> bool:
-    """Whether a trace of this Python function is known to replace no names."""
-    if _escalated or ALWAYS:
-        return False
+    if state["stack"] or state["notes"] is not None or state["pages"]:
+        return None
     known = _known.get(id(function.__code__))
     space = function.__globals__
-    if known is None or known.swaps or known.namespace is not space or known.length != len(space):
-        return False
-    return len(sys.modules) == rules.modules_seen
+    if known is None or known.namespace is not space or known.length != len(space):
+        return None if (function.__module__ or "").startswith("scipy") else False
+    return len(sys.modules) == rules.modules_seen and not known.swaps and not _escalated and not ALWAYS
 
 
 class tracing:  # noqa: N801  (used as a function: ``with tracing(f, trace):``)

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from gradcheck.autodiff.core import FUNCTIONS, SCALARS, Elementwise, shape_of
 from gradcheck.autodiff.memory import reference, remember
@@ -68,12 +69,7 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
         if ref is None:
             ref = reference(x)
         v = function(number, x.value) if k else function(x.value, number)
-        if (
-            ref is None
-            or partial is None
-            or type(v) is not np.ndarray
-            or (v.dtype is not DOUBLE and v.dtype.kind != "f")
-        ):
+        if ref is None or partial is None or type(v) is not ndarray or (v.dtype is not DOUBLE and v.dtype.kind != "f"):
             return note(x, number, ref, v)
         y = taped()
         y.value = v
@@ -92,12 +88,7 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
             if ref is not None:
                 root = ref.root
         v = function(number, a) if k else function(a, number)
-        if (
-            ref is None
-            or partial is None
-            or type(v) is not np.ndarray
-            or (v.dtype is not DOUBLE and v.dtype.kind != "f")
-        ):
+        if ref is None or partial is None or type(v) is not ndarray or (v.dtype is not DOUBLE and v.dtype.kind != "f"):
             return note(x, number, ref, v)
         y = taped()
         y.value = v
@@ -123,7 +114,7 @@ def with_number(rule: Elementwise, k: int, taped: type[TapedBase]) -> Way:
             if ref is not None:
                 root = ref.root
         v = function(a, number)
-        if ref is None or type(v) is not np.ndarray or (v.dtype is not DOUBLE and v.dtype.kind != "f"):
+        if ref is None or type(v) is not ndarray or (v.dtype is not DOUBLE and v.dtype.kind != "f"):
             return note(x, number, ref, v)
         y = taped()
         y.value = v
@@ -165,7 +156,7 @@ def unary(rule: Elementwise, taped: type[TapedBase]) -> Way:
         if ref is None:
             ref = reference(x)
         v = function(a)
-        if type(v) is not np.ndarray or v.dtype.kind != "f" or a.dtype.kind != "f" or ref is None or partial is None:
+        if type(v) is not ndarray or v.dtype.kind != "f" or a.dtype.kind != "f" or ref is None or partial is None:
             return trace.note(rule, (x,), (a,), (ref,), v)
         records = trace.records
         y = taped()
@@ -211,7 +202,7 @@ def binary(rule: Elementwise, taped: type[TapedBase]) -> Way:
             if ry is None and y.link is not None:
                 ry = reference(y)
         v = function(a, b)
-        if type(v) is not np.ndarray or v.dtype.kind != "f":
+        if type(v) is not ndarray or v.dtype.kind != "f":
             return trace.note(rule, (x, y), (a, b), (rx, ry), v)
         bits = (rx is not None and d0 is not None) + 2 * (ry is not None and d1 is not None)
         if not bits:
@@ -231,8 +222,8 @@ def binary(rule: Elementwise, taped: type[TapedBase]) -> Way:
                 else:
                     saved[2] = trace.keep(b)
         shape = v.shape
-        first = a.shape if type(a) is np.ndarray else shape_of(a)
-        second = b.shape if type(b) is np.ndarray else shape_of(b)
+        first = a.shape if type(a) is ndarray else shape_of(a)
+        second = b.shape if type(b) is ndarray else shape_of(b)
         if first == shape:
             first = None
         if second == shape:
@@ -264,7 +255,7 @@ def pair(rule: Elementwise, taped: type[TapedBase]) -> Way:
 
     def way(x: Any, y: Any) -> Any:
         a, b, rx, ry = x.value, y.value, x.slot, y.slot
-        if type(b) is not np.ndarray or a.dtype is not DOUBLE or b.dtype is not DOUBLE:
+        if type(b) is not ndarray or a.dtype is not DOUBLE or b.dtype is not DOUBLE:
             return general(x, y)
         if rx is None:
             rx = reference(x)
@@ -302,7 +293,7 @@ def total(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
         a, ref = x.value, x.slot
         if ref is None:
             ref = reference(x)
-        if type(a) is not np.ndarray or a.dtype.char != "d" or ref is None or not a.size:
+        if type(a) is not ndarray or a.dtype.char != "d" or ref is None or not a.size:
             return FUNCTIONS[function](x)
         count = float(a.size) if averaged else None
         trace = x.owner
@@ -337,8 +328,8 @@ def product(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
             if ry is None:
                 ry = reference(y)
         if (
-            type(a) is not np.ndarray
-            or type(b) is not np.ndarray
+            type(a) is not ndarray
+            or type(b) is not ndarray
             or not 0 < a.ndim < 3
             or not 0 < b.ndim < 3
             or a.dtype.kind != "f"

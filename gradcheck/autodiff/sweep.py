@@ -11,9 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from itertools import islice
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from gradcheck.autodiff.core import (
     DEAD,
@@ -49,7 +51,7 @@ def _has_nan(g: Any) -> bool:
     """Whether there is a nan in g. (There may be none where this says so: of two infinities, or after an overflow.)"""
     if type(g) is Uniform:
         g = g.value  # the object itself is equal to itself, nan or not
-    elif type(g) is not np.ndarray:
+    elif type(g) is not ndarray:
         g = plain(g)
     if isinstance(g, np.ndarray):
         flat = g.reshape(-1)
@@ -87,7 +89,7 @@ class Uniform:
         return fill(self.value, self.shape)
 
     def __mul__(self, p: Any) -> Any:
-        if type(p) is np.ndarray and p.shape == self.shape:
+        if type(p) is ndarray and p.shape == self.shape:
             return p * self.value
         return uniform(self.value * float(p), self.shape) if type(p) in SCALARS else self.array() * p
 
@@ -110,6 +112,16 @@ def uniform(value: float, shape: tuple[int, ...]) -> Uniform:
     g.value = value
     g.shape = shape
     return g
+
+
+def _references_within() -> int:
+    """How many references there are to an array that nobody holds but a list and a variable, as in ``Sweep.result``."""
+    cotangents = [np.empty(0)]
+    c = cotangents[0]
+    return getrefcount(c)
+
+
+_ALONE = _references_within()
 
 
 class Sweep:
@@ -182,7 +194,7 @@ class Sweep:
     def _any_nan(self, wanted: Sequence[int]) -> bool:
         for slot in wanted:
             c = self.cotangents[slot]
-            if type(c) is np.ndarray and c.size <= LARGE:
+            if type(c) is ndarray and c.size <= LARGE:
                 c = _total(c, None)
                 if c != c:
                     return True
@@ -193,9 +205,9 @@ class Sweep:
     def result(self, slot: int) -> Any:
         """The cotangent at a slot, in memory that is nobody else's."""
         c = self.cotangents[slot]
-        if type(c) is Uniform:
-            return np.full(c.shape, c.value)
-        return c if type(c) is not np.ndarray or slot in self.owned else c.copy()
+        if type(c) is ndarray:
+            return c if slot in self.owned or (c.base is None and getrefcount(c) <= _ALONE) else c.copy()
+        return c if type(c) is not Uniform else np.full(c.shape, c.value)
 
     def accumulate(self, ref: Any, d: Any, fresh: bool = False) -> None:
         """Add d to the cotangent at ref. ``fresh``: nobody else holds d, so that it may become the buffer."""
@@ -205,10 +217,10 @@ class Sweep:
                 self.cotangents[ref] = d
                 if fresh:
                     self.owned.add(ref)
-            elif type(c) is np.ndarray and ref in self.owned and type(d) is Uniform:
+            elif type(c) is ndarray and ref in self.owned and type(d) is Uniform:
                 c += d.value
             elif (
-                type(c) is np.ndarray
+                type(c) is ndarray
                 and ref in self.owned
                 and type(d) not in TRACED
                 and (c.dtype.kind == "c" or not is_complex(d))
@@ -218,7 +230,7 @@ class Sweep:
                 self.cotangents[ref] = c + d
                 self.owned.add(ref)
                 self.shaped.discard(ref)
-        elif ref.parent is None and ref.step is None and type(d) is np.ndarray:  # most views: a slice of an array
+        elif ref.parent is None and ref.step is None and type(d) is ndarray:  # most views: a slice of an array
             root = ref.root
             slot = root.slot
             if slot in self.shaped:
@@ -246,7 +258,7 @@ class Sweep:
             part = self.buffer(ref, d)
             if ref.turned:
                 d = -d
-            if type(part) is np.ndarray:
+            if type(part) is ndarray:
                 np.add(part, d, part)
             else:
                 part += d
@@ -270,7 +282,7 @@ class Sweep:
 
     def _make_buffer(self, root: Any, slot: int, d: Any) -> None:
         """Make the cotangent of root memory of our own that lies as root's value does, so that views of them agree."""
-        value = root.value if type(root.value) is np.ndarray else plain(root.value)
+        value = root.value if type(root.value) is ndarray else plain(root.value)
         c = self.cotangents[slot]
         zero = DEAD if self.careful else 0.0
         if type(d) in TRACED or type(c) in TRACED:
@@ -331,7 +343,7 @@ def pull_elementwise(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], s
 
 def pull_scaled(sweep: Sweep, slot: int, g: Any, ref: Any, factor: Any) -> None:
     """One operand, of the value's shape, and a number as its partial."""
-    if type(g) is np.ndarray and g.size > LARGE:
+    if type(g) is ndarray and g.size > LARGE:
         pull_large(sweep, slot, g, ((ref, factor, None),), ())
         return
     cotangents = sweep.cotangents
@@ -347,7 +359,7 @@ def pull_linear(sweep: Sweep, slot: int, g: Any, refs: tuple[Any, Any], sign: fl
     """The sum of two operands of the value's shape, or their difference."""
     first, second = refs
     cotangents = sweep.cotangents
-    if type(g) is np.ndarray and g.size > LARGE:
+    if type(g) is ndarray and g.size > LARGE:
         pull_large(sweep, slot, g, ((first, 1.0, None), (second, sign, None)), ())
         return
     cotangents[slot] = None
@@ -426,7 +438,12 @@ def pull_fill(sweep: Sweep, slot: int, g: Any, ref: Any, payload: Any) -> None:
     cotangents[slot] = None
     if count is not None:
         g = g / count
-    d = uniform(float(g), shape) if type(g) in _DOUBLES and not sweep.careful else fill(g, shape)
+    if type(g) in _DOUBLES and not sweep.careful:
+        d = Uniform()
+        d.value = float(g)
+        d.shape = shape
+    else:
+        d = fill(g, shape)
     if type(ref) is int and cotangents[ref] is None:
         cotangents[ref] = d
     else:
@@ -472,7 +489,7 @@ def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: 
         elif partial == 1.0:
             d = g
         else:
-            d = np.multiply(g, partial, out=g) if ours and type(g) is np.ndarray else g * partial
+            d = np.multiply(g, partial, out=g) if ours and type(g) is ndarray else g * partial
         if shape is not None:
             d = unbroadcast(d if type(d) is not Uniform else d.array(), shape)
         if type(ref) is int and cotangents[ref] is None:
@@ -486,9 +503,9 @@ def pull_large(sweep: Sweep, slot: int, g: Any, operands: Sequence[Any], saved: 
 def _times(g: Any, p: Any, saved: Sequence[Any], ours: bool) -> Any:
     """g · p for a large g, in the memory of p unless that is a saved value itself, or in that of g if it is ours."""
     if type(g) is Uniform:
-        fresh = type(p) is np.ndarray and p.shape == g.shape and p.base is None and not any(p is s for s in saved)
+        fresh = type(p) is ndarray and p.shape == g.shape and p.base is None and not any(p is s for s in saved)
         return np.multiply(p, g.value, out=p) if fresh else g * p
-    if type(p) is np.ndarray and p.shape == g.shape and p.dtype == g.dtype:
+    if type(p) is ndarray and p.shape == g.shape and p.dtype == g.dtype:
         if p.base is None and not any(p is s for s in saved):
             return np.multiply(g, p, out=p)
         if ours:

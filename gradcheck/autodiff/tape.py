@@ -35,6 +35,7 @@ from gradcheck.autodiff.core import (
     Primitive,
     Trace,
     Traced,
+    _levels,
     evaluate,
     is_array,
     is_complex,
@@ -129,7 +130,7 @@ class Tape(Trace):
     snapshots: Snapshots | None = None
 
     def __init__(self) -> None:
-        super().__init__()
+        self.level = next(_levels)  # as in Trace (to call that one would take as long as a record)
         self.records: list[Record] = []
 
     # -- values ----------------------------------------------------------------------------------------------------

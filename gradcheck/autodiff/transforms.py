@@ -38,12 +38,11 @@ from gradcheck.autodiff.outside import Outside, refuse_aliases
 from gradcheck.autodiff.scope import (
     escalate,
     escalate_at,
-    nothing_replaced,
     replace_called,
     replace_compiled,
+    replaces_nothing,
     stand_in,
     tracing,
-    unobserved,
 )
 from gradcheck.autodiff.swaps import Swap
 from gradcheck.autodiff.tape import Tape
@@ -75,10 +74,9 @@ def _numeric(x: Any) -> Any:
     return float(x) if isinstance(x, int) else x
 
 
-# The code of functions that use arrays outside of them in ways that need those to be traced constants, and of those
-# that so use arrays among their arguments.
-_ADOPTING = ByCode()
-_SHIELDING = ByCode()
+# The code of functions that use arrays among their arguments in ways that need those to be traced constants, and
+# whether arrays outside of them as well.
+_NEED_CONSTANTS = ByCode()
 
 
 def _shield(args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -157,9 +155,9 @@ class _Traced:
         self.argnums, self.args, self.keywords = argnums, args, keywords
         self.make, self.start = make, start
         # Some functions need it: see outside.py. Those that did once are run that way from the beginning.
-        code = id(getattr(f, "__code__", None))
-        adopting = code in _ADOPTING
-        if adopting or code in _SHIELDING:
+        needs = _NEED_CONSTANTS.get(id(getattr(f, "__code__", None)))
+        adopting = needs is True
+        if needs is not None:
             self.shield = True
         if not self._attempt(False, adopting, adopting):
             self._persist(adopting)
@@ -277,11 +275,8 @@ class _Traced:
             failed = lost = self.trace.lost = None
             getattr(self.trace, "records", []).clear()
             done = self._attempt(bare, generous, adopting)
-        if hasattr(self.function, "__code__"):
-            if adopting:
-                _ADOPTING.note(self.function.__code__, True)
-            elif self.shield:
-                _SHIELDING.note(self.function.__code__, True)
+        if hasattr(self.function, "__code__") and (adopting or self.shield):
+            _NEED_CONSTANTS.note(self.function.__code__, adopting)
 
     def _more(self, lost: AutodiffError, first: Exception | None, refused: AutodiffError | None, bare: bool,
               generous: bool, adopting: bool) -> tuple[bool, bool, bool, AutodiffError | None]:  # fmt: skip
@@ -571,15 +566,15 @@ def value_and_grad(fun: Function, argnum: Argnum = 0) -> Function:
 def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     if type(argnum) is int and 0 <= argnum < len(args):
         x = args[argnum]
-        if type(x) is np.ndarray and x.dtype.char == "d" and unobserved(fun):
-            code = id(fun.__code__)
-            if code not in _SHIELDING and code not in _ADOPTING:
-                return _simply(fun, argnum, args, keywords)
+        if type(x) is np.ndarray and x.dtype.char == "d":
+            bare = replaces_nothing(fun)
+            if bare is not None and id(fun.__code__) not in _NEED_CONSTANTS:
+                return _simply(fun, argnum, args, keywords, bare)
     return _read_off(_record(fun, argnum, args, keywords), argnum)
 
 
-def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """Value and gradient by one array, in a run of which nothing is noted.
+def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, Any], bare: bool) -> Any:
+    """Value and gradient by one array, in a run of which nothing is noted. ``bare``: no names are replaced.
 
     Most calls are such, and the other way, which is ready for anything, takes as long as thirty operations.
     """
@@ -588,7 +583,7 @@ def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, An
     traced = trace.variable(leaf)
     output: Any = None
     failed: Exception | None = None
-    live: Any = trace if nothing_replaced(fun) else tracing(fun, trace)
+    live: Any = trace if bare else tracing(fun, trace)
     with live:
         try:
             if len(args) == 1 and not keywords:
