@@ -27,7 +27,7 @@ from numpy import ndarray
 from gradcheck.autodiff.core import FUNCTIONS, SCALARS, Elementwise, shape_of
 from gradcheck.autodiff.memory import reference, remember
 from gradcheck.autodiff.rules.elementwise import MULTIPLY, POWER
-from gradcheck.autodiff.rules.products import MATMUL
+from gradcheck.autodiff.rules.products import left_of_one, right_of_one
 from gradcheck.autodiff.sweep import (
     pull_elementwise,
     pull_fill,
@@ -310,8 +310,6 @@ def total(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
 
 def product(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
     """``way(x, y)``: ``np.dot`` or ``np.matmul`` of vectors and matrices, values of the same live tape or plain."""
-    vjps: Any = MATMUL.vjps
-    left, right = vjps
 
     def way(x: Any, y: Any, *more: Any) -> Any:
         if more:
@@ -341,13 +339,13 @@ def product(function: Callable[..., Any], taped: type[TapedBase]) -> Way:
         if rx is None:
             if ry is None:
                 return trace.constant(v)
-            pull = right(v, a if type(x) is taped else trace.keep(a), b)
+            pull = right_of_one(v, a if type(x) is taped else trace.keep(a), b)
             trace.records.append((slot, None, pull_one, ry, pull))
         elif ry is None:
-            pull = left(v, a, b if type(y) is taped else trace.keep(b))
+            pull = left_of_one(v, a, b if type(y) is taped else trace.keep(b))
             trace.records.append((slot, None, pull_one, rx, pull))
         else:
-            pull = [left(v, a, b), right(v, a, b)]
+            pull = [left_of_one(v, a, b), right_of_one(v, a, b)]
             trace.records.append((slot, None, pull_general, (rx, ry), pull))
         if type(x) is taped:
             remember(x, pull)

@@ -35,13 +35,13 @@ def _swap(x: Any) -> Any:
 
 
 @takes_stacks
-def _left_of_one(_y: Any, a: Any, b: Any) -> Any:
-    """The left of two operands with at most two axes."""
-    if len(shape_of(b)) == 2:
-        if len(shape_of(a)) == 2:
+def left_of_one(_y: Any, a: Any, b: Any) -> Any:
+    """The pullback of the left of two operands with one axis or two."""
+    if b.ndim == 2:
+        if a.ndim == 2:
             return lambda g: np.matmul(g, b.T)
         return lambda g: np.matmul(b, g[..., None])[..., 0]
-    if len(shape_of(a)) == 2:
+    if a.ndim == 2:
         return lambda g: g[..., None] * b
     return lambda g: g[..., None] * b if type(g) is np.ndarray else g * b
 
@@ -52,12 +52,12 @@ def _right_vector(a: Any) -> Any:
 
 
 @takes_stacks
-def _right_of_one(_y: Any, a: Any, b: Any) -> Any:
-    if len(shape_of(b)) == 2:
-        if len(shape_of(a)) == 2:
+def right_of_one(_y: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 2:
+        if a.ndim == 2:
             return lambda g: np.matmul(a.T, g)
         return lambda g: a[:, None] * g[..., None, :]
-    if len(shape_of(a)) == 2:
+    if a.ndim == 2:
         return _right_vector(a)
     return lambda g: g[..., None] * a if type(g) is np.ndarray else g * a
 
@@ -65,7 +65,7 @@ def _right_of_one(_y: Any, a: Any, b: Any) -> Any:
 def _matmul_vjp_left(y: Any, a: Any, b: Any) -> Any:
     shape_a, na, nb = shape_of(a), len(shape_of(a)), len(shape_of(b))
     if na <= 2 and nb <= 2:
-        return _left_of_one(y, a, b)
+        return left_of_one(y, a, b)
     if nb == 1:
         return lambda g: g[..., None] * b
     if na == 1:
@@ -76,7 +76,7 @@ def _matmul_vjp_left(y: Any, a: Any, b: Any) -> Any:
 def _matmul_vjp_right(y: Any, a: Any, b: Any) -> Any:
     shape_b, na, nb = shape_of(b), len(shape_of(a)), len(shape_of(b))
     if na <= 2 and nb <= 2:
-        return _right_of_one(y, a, b)
+        return right_of_one(y, a, b)
     if na == 1:
         return lambda g: a[:, None] * g[..., None, :]
     if nb == 1:
@@ -89,7 +89,7 @@ def _codes_inside(*makers: Any) -> frozenset[CodeType]:
 
 
 #: The code of what takes a cotangent back through a product; the other operand is its free variable ``a`` or ``b``.
-PRODUCT_PULLS = _codes_inside(_left_of_one, _right_of_one, _right_vector, _matmul_vjp_left, _matmul_vjp_right)
+PRODUCT_PULLS = _codes_inside(left_of_one, right_of_one, _right_vector, _matmul_vjp_left, _matmul_vjp_right)
 
 MATMUL = Primitive(
     lambda a, b: np.matmul(a, b), [_matmul_vjp_left, _matmul_vjp_right], ["linear", "linear"], name="matmul"
