@@ -91,8 +91,10 @@ def interleaved(runs: Mapping[str, Callable[[], Any]], seconds: float) -> dict[s
         runs: the candidates, already run once; the first is in every round.
         seconds: given to each of them. A candidate has a few samples even if it takes longer.
     """
-    # Twice, as what one of them has loaded the next may look through at its first call.
-    first = {name: max(min(_sample(run, 1) for _ in range(2)), 1e-8) for name, run in runs.items()}
+    first = {name: max(_sample(run, 1), 1e-8) for name, run in runs.items()}
+    for name, run in runs.items():
+        if first[name] < LONG:  # once more, as what one of them has loaded another may look through at its next call
+            first[name] = min(first[name], max(_sample(run, 1), 1e-8))
     calls = {name: math.ceil(SAMPLE / taken) for name, taken in first.items()}
     base, *others = runs
     samples: dict[str, list[float | None]] = {name: [] for name in runs}

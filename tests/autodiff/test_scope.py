@@ -22,7 +22,7 @@ import pytest
 from numpy import array as make_array
 from numpy import zeros as make_zeros
 
-from gradcheck.autodiff import AutodiffError, grad, hessian, jacobian, jvp, noting, value_and_grad, vjp
+from gradcheck.autodiff import AutodiffError, defvjp, grad, hessian, jacobian, jvp, noting, primitive, value_and_grad, vjp
 
 from . import user_module as um
 
@@ -615,3 +615,54 @@ def test_compiled_code_that_refuses_with_an_error_of_its_own(tmp_path: Any, monk
     np.testing.assert_array_equal(grad(lambda x: helpers["f"](x))(np.ones(3)), [3.0, 4.0, 2.0])
     with pytest.raises(ZeroDivisionError):
         grad(lambda x: x / 0 if helpers["f"](np.ones(2)) else x)(1.0)
+
+
+def test_a_name_that_is_bound_to_an_array_now(monkeypatch: Any) -> None:
+    """It was bound to a function that is replaced: arrays cannot be asked whether they are equal to one."""
+    assert grad(um.bound_early)(0.3) == pytest.approx(grad(um.bound_early)(0.3))
+    for _ in range(2):
+        monkeypatch.setattr(um, "exp", np.ones(3))
+        assert grad(um.looks_at_none)(0.3) == pytest.approx(math.cos(0.3))
+        assert isinstance(um.exp, np.ndarray)
+        assert grad(um.looks_at_none)(0.3) == pytest.approx(math.cos(0.3))
+
+
+def test_the_gradient_is_nobody_elses_memory() -> None:
+    """Pullbacks may give what others hold: a constant of the function's, what the tape has saved, the cotangent."""
+    constant = np.array([1.0, 2.0, 3.0])
+    held = primitive(lambda x: np.sum(constant * x))
+    defvjp(held, lambda ans, x: lambda g: constant)
+    for f in (lambda x: np.sum(constant * x), lambda x: np.dot(constant, x), lambda x: constant @ x, held):
+        first = grad(f)(X)
+        first[:] = 7.0
+        np.testing.assert_array_equal(constant, [1.0, 2.0, 3.0])
+        np.testing.assert_array_equal(grad(f)(X), constant)
+    seed = np.array([1.0, 10.0, 100.0])
+    _, pullback = vjp(lambda x: x + 1.0, X)
+    (found,) = pullback(seed)
+    found[:] = 0.0
+    np.testing.assert_array_equal(seed, [1.0, 10.0, 100.0])
+
+
+def test_who_holds_functions_with_callbacks_is_asked_once_a_change(monkeypatch: Any) -> None:
+    import gc
+
+    from scipy.optimize import brentq
+
+    walks = []
+    real = gc.get_referrers
+    monkeypatch.setattr(gc, "get_referrers", lambda *objects: walks.append(len(objects)) or real(*objects))
+
+    def f(x: Any) -> Any:
+        return np.sum(x * x)
+
+    grad(f)(X)
+    del walks[:]
+    for _ in range(3):
+        grad(f)(X)
+    assert not walks
+    table = {"solve": brentq}
+    for _ in range(3):
+        grad(f)(X)
+    assert len(walks) == 1
+    assert table

@@ -257,3 +257,28 @@ def test_a_long_signal() -> None:
     f = [np.sum(sg.filtfilt(B, A, x + k * h * v) ** 2) for k in (-1, 1)]
     assert np.isclose(found @ v, (f[1] - f[0]) / (2 * h), rtol=1e-6)
     assert jacobian(lambda s: sg.resample(s, 3))(x[:50]).shape == (3, 50)
+
+
+def test_sums_of_a_convolution_do_not_meet_what_lies_beside_them() -> None:
+    """The image has an infinity in a corner: of the nine weights only those that meet it have no finite derivative."""
+    image = RNG.normal(size=(12, 14))
+    image[0, -1] = np.inf
+    with np.errstate(all="ignore"):
+        found = grad(lambda w: np.sum(sg.convolve2d(image, w, mode="valid")))(np.ones((3, 3)))
+    expected = np.array([[np.sum(image[2 - i : 12 - i, 2 - j : 14 - j]) for j in range(3)] for i in range(3)])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert np.isinf(expected).sum() == 1
+
+
+@pytest.mark.parametrize("shapes", [((40, 50), (30, 45)), ((300,), (2,)), ((6, 7, 8), (5, 3, 6))])
+@pytest.mark.parametrize("mode", ["full", "valid"])
+def test_convolutions_with_long_and_with_few_sums(shapes: Any, mode: str) -> None:
+    """Each of the ways back, against the definition: the derivative is a correlation with the cotangent."""
+    a, b = (RNG.normal(size=shape) for shape in shapes)
+    weights = RNG.normal(size=sg.convolve(a, b, mode).shape)
+    by_a = grad(lambda a: np.sum(weights * sg.convolve(a, b, mode, "direct")))(a)
+    by_b = grad(lambda b: np.sum(weights * sg.convolve(a, b, mode, "direct")))(b)
+    back = "valid" if mode == "full" else "full"
+    np.testing.assert_allclose(by_a, sg.correlate(weights, b, back, "direct"), rtol=1e-9, atol=1e-9)
+    expected = sg.correlate(weights, a, "valid") if mode == "full" else np.flip(sg.correlate(a, weights, "valid"))
+    np.testing.assert_allclose(by_b, expected, rtol=1e-9, atol=1e-9)
