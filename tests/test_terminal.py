@@ -48,6 +48,7 @@ def second(x):
 def third(x):
     return np.sum(np.abs(x))
 """
+# One line prints and sleeps: a signal that the sight of the word brings may arrive before the print returns.
 SLOW = """
 import time
 import numpy as np
@@ -59,8 +60,7 @@ def quick(x):
 
 @gradcheck.case(at=[1.0, 2.0])
 def slow(x):
-    print("SLOW", flush=True)
-    time.sleep(0.12)
+    print("SLOW", flush=True); time.sleep(0.12)
     return np.sum(x**2)
 
 @gradcheck.case(at=[1.0, 2.0])
@@ -281,7 +281,7 @@ def test_an_interrupt_tells_what_was_done(write: Write) -> None:
             child.send_signal(signal.SIGINT)
             out, err = child.stdout.read(), child.stderr.read()
             assert child.wait() == 130
-        place = "model.py:slow at x=[1.0, 2.0] (model.py:13)"
+        place = "model.py:slow at x=[1.0, 2.0] (model.py:12)"
         assert err.replace("SLOW\n", "") == f"gradcheck: interrupted: 1 of 3 checks done, in {place}\n"
         if form == "json":
             document = json.loads(out)
