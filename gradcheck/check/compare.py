@@ -123,7 +123,7 @@ def at_first_sight(
 
     That is sound where autodiff agrees with what is on trial up to rounding: they are two, and a measurement that
     comes out the same by chance is none. The error bar covers what they agree on. The first line that does not pass
-    ends it: f may be noisy. ``sure``: other lines have passed before, and one that does not is one by itself.
+    ends it: f may be noisy. ``sure``: all at once, and one that does not is one by itself.
     """
     agreed = []
     for line, trial in zip(lines, trials, strict=True):

@@ -79,6 +79,10 @@ class Search:
 
     def run(self, lines: Sequence[Line]) -> list[Measured]:
         """Judge coordinates, then directions without those that are wrong; directions first in what is returned."""
+        few = self.witnesses.few
+        passed = self.witnesses.at_first_sight(few)
+        if few and len(passed) == len(few):  # two derivatives and a measurement that saw every entry agree
+            return [passed[id(line)] for line in few]
         coordinates = [line for line in lines if line.direction is None]
         for line, m in zip(coordinates, self.witnesses.judged(coordinates), strict=True):
             self.singles[int(line.column or 0)] = m

@@ -12,6 +12,7 @@ stratum.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from gradcheck.numeric.scale import Array, coordinate_scales, random_weights, ty
 ALL_COLUMNS = 256
 #: Directions over all coordinates, and over each stratum of magnitude.
 DIRECTIONS, STRATA = 4, 4
+#: Where two derivatives agree: directions over all coordinates, and over a stratum whose entries are all smaller than
+#: this part of the largest.
+FEW, SMALL = 2, 1e-3
 #: Single coordinates measured of a larger argument: this many at random, and this many of the largest and of
 #: the smallest.
 SAMPLED, EXTREME = 4, 4
@@ -31,6 +35,15 @@ SAMPLED, EXTREME = 4, 4
 SUSPECTS = 64
 #: Lines of a sampled argument, before any splitting.
 MOST_LINES = DIRECTIONS + STRATA + SAMPLED + 2 * EXTREME
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Lines through a large argument; ``few`` are those of the directions that do where two derivatives agree."""
+
+    directions: list[Line]
+    coordinates: list[Line]
+    few: list[Line]
 
 
 def all_coordinates(x: Array, dtype: np.dtype[Any], columns: Sequence[int] | None = None) -> list[Line]:
@@ -47,7 +60,7 @@ def sample(
     seed: int,
     suspects: NDArray[np.intp],
     inward: Callable[[Array], Array],
-) -> tuple[list[Line], list[Line]]:
+) -> Sample:
     """Directions and coordinates for a large argument.
 
     Args:
@@ -57,9 +70,6 @@ def sample(
         seed: of the choice.
         suspects: coordinates to be taken as well, up to :data:`SUSPECTS` of them.
         inward: turns a step so that it does not leave the bounds.
-
-    Returns:
-        directions, coordinates.
     """
     rng = np.random.default_rng([seed, x.size])
     scales = coordinate_scales(x)
@@ -74,4 +84,5 @@ def sample(
     few = suspects if suspects.size <= SUSPECTS else rng.choice(suspects, SUSPECTS, replace=False)
     chosen |= set(few.tolist())
     chosen |= set(rng.choice(x.size, SAMPLED, replace=False).tolist())
-    return directions, all_coordinates(x, dtype, sorted(chosen))
+    small = [line for line, g in zip(directions, groups, strict=True) if weight[g].max() < SMALL * weight.max()]
+    return Sample(directions, all_coordinates(x, dtype, sorted(chosen)), directions[:FEW] + small)

@@ -103,6 +103,7 @@ class Witnesses:
         broken: they disagree, so that autodiff is no witness.
         hint: what may be the reason for wrong entries, or "".
         suspects: of many inputs those at which the two derivatives disagree, or are not finite.
+        few: of many inputs the directions that do, as the two agree in every entry.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Witnesses:
         take_as_symmetric(self, findings)
         self.disagree = self._disagreement()
         self.suspects = np.empty(0, dtype=np.intp)
+        self.few: list[Line] = []
         self.lines = self._choose()
         self.claims = self.claims_along(self.lines)
         if self._doubtful():
@@ -237,10 +239,16 @@ class Witnesses:
                 odd |= self.disagree.any(axis=0)
             self.suspects = np.flatnonzero(odd)
         weight = weight * scene.scales
-        directions, coordinates = sample(
-            scene.x, weight, scene.space.dtype, self.request.seed, self.suspects, scene.inward
-        )
-        return directions + coordinates
+        chosen = sample(scene.x, weight, scene.space.dtype, self.request.seed, self.suspects, scene.inward)
+        if self._agree_everywhere():
+            self.few = chosen.few
+        return chosen.directions + chosen.coordinates
+
+    def _agree_everywhere(self) -> bool:
+        """Whether two derivatives agree in every entry, of which neither can have its value from the other."""
+        if self.disagree is None or self.suspects.size or self.request.log.rules:
+            return False
+        return not np.any(self.disagree) and bool(np.all(np.isfinite(self.ad)))  # type: ignore[arg-type]
 
     def _report_autodiff(self, findings: list[Finding]) -> None:
         """What there is to say of the autodiff core; without any derivative there is no check."""
@@ -421,7 +429,7 @@ class Witnesses:
         return [done[id(line)] for line in lines]
 
     def at_first_sight(self, lines: Sequence[Line]) -> dict[int, Measured]:
-        """What passes with two evaluations a line, where other lines have: by the id of the line."""
+        """What passes with two evaluations a line, all of them taken together: by the id of the line."""
         if self.request.log.slack or not lines:
             return {}
         trials = self.trials(lines, self.claims_along(lines))

@@ -343,10 +343,13 @@ def part(hits: Iterable[Entry], entries: Sequence[Entry], noun: str) -> str:
 
 
 def entries_text(result: Result) -> str:
-    """``3 entries``, or ``12 of 1000 entries and 8 random directions`` where only a sample was compared."""
+    """``3 entries``; where only a sample was measured ``12 of 1000 entries and 8 random directions``, or ``2 random
+    directions through 1000 entries``."""
     different, along = len({e.label for e in result.located}), len({e.label for e in result.along})
     total = result.total // max(len(result.points), 1)
     noun = "entry" if max(different, total) == 1 else "entries"
+    if along and not different:
+        return f"{along} random direction{'s' * (along > 1)} through {total} {noun}"
     text = f"{different} of {total} {noun}" if total > different else f"{different} {noun}"
     return text + (f" and {along} random direction{'s' * (along > 1)}" if along else "")
 
