@@ -388,6 +388,33 @@ def test_many_inputs_cost_few_evaluations() -> None:
     assert codes(result) == ["GC308"]
 
 
+def test_two_derivatives_that_agree_are_measured_along_few_directions() -> None:
+    x = np.random.default_rng(0).normal(size=1000)
+    result = check(lambda v: np.sum(np.sin(v)), x, grad=np.cos)
+    assert result.verdict == "pass"
+    assert result.evaluations <= 8
+    assert [e.direction for e in result.entries] == [1, 2]
+    assert codes(result) == ["GC308"]
+    assert "the derivatives agree in each" in result.findings[0].message
+
+
+def test_entries_much_smaller_than_the_rest_have_directions_of_their_own() -> None:
+    c = np.logspace(-12, 0, 1000)
+    result = check(lambda v: np.sum(c * np.sin(v)), np.ones(1000), grad=lambda v: c * np.cos(v))
+    assert result.verdict == "pass"
+    assert len(result.along) > 2
+    assert min(abs(e.measured or 0.0) for e in result.along) < 1e-6
+
+
+def test_where_few_directions_do_not_pass_the_sample_is_measured() -> None:
+    """A large constant leaves rounding errors in the value that two evaluations do not know of."""
+    x = np.random.default_rng(0).normal(size=1000)
+    result = check(lambda v: np.sum(np.sin(v)) + 1e9 - 1e9, x, grad=np.cos)
+    assert result.verdict == "pass"
+    assert len(result.along) == 8
+    assert len(result.located) > 8
+
+
 @pytest.mark.parametrize("size", [1e-3, -1.0, 10.0])
 def test_one_wrong_entry_of_many_is_found(size: float) -> None:
     x = np.random.default_rng(1).normal(size=3000)

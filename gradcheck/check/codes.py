@@ -273,7 +273,8 @@ CODES: dict[str, Code] = {
     "GC308": Code("sampled", "only a sample of the entries was checked",
                   "With many inputs the check takes random directions and a sample of coordinates. An "
                   "error in one entry that is not sampled shows in the directions only if it is larger "
-                  "than their resolution."),
+                  "than their resolution. Where a hand-written derivative and autodiff agree in every entry, "
+                  "a few directions through all inputs confirm what both say."),
     "GC309": Code("call-order-untested", "the derivative could not be called at a second point",
                   "The derivative raised beside the point, so a stale cache could not be looked for."),
     "GC310": Code("autodiff-modes-disagree", "forward and reverse mode of autodiff disagree",
