@@ -55,13 +55,13 @@ if TYPE_CHECKING:
         notrace_primitive,
         primitive,
         register_pytree_node,
-        support,
         tensor_jacobian_product,
         value_and_grad,
         value_and_jacobian,
         vector_jacobian_product,
         vjp,
     )
+    from gradcheck.autodiff.catalogue import support
     from gradcheck.check import CheckError, Entry, Finding, Point, Result, Verdict, WrongDerivative, check
     from gradcheck.declared import case
     from gradcheck.errors import GradcheckError
@@ -72,9 +72,10 @@ _HOMES = {
         "defvjp_argnum", "defvjp_argnums", "deriv", "elementwise_grad", "grad", "grad_and_aux", "grad_named",
         "hessian", "hessian_tensor_product", "hessian_vector_product", "holomorphic_grad", "hvp", "jacobian",
         "jvp", "make_ggnvp", "make_hvp", "make_jvp", "make_jvp_reversemode", "make_vjp", "multigrad",
-        "multigrad_dict", "notrace_primitive", "primitive", "register_pytree_node", "support",
+        "multigrad_dict", "notrace_primitive", "primitive", "register_pytree_node",
         "tensor_jacobian_product", "value_and_grad", "value_and_jacobian", "vector_jacobian_product", "vjp",
     ),
+    "gradcheck.autodiff.catalogue": ("support",),
     "gradcheck.check": ("CheckError", "Entry", "Finding", "Point", "Result", "Verdict", "WrongDerivative"),
     "gradcheck.declared": ("case",),
     "gradcheck.errors": ("GradcheckError",),

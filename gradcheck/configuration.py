@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradcheck.errors import Location
 from gradcheck.frames import relative
@@ -46,8 +46,7 @@ class ConfigurationError(SettingsError):
     code = "GC008"
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A value and where it comes from: ``--seed``, ``GRADCHECK_SEED``, ``pyproject.toml:12``, ``default``."""
 
     value: Any

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradcheck.configuration import (
     CHECK_KEYS,
@@ -30,9 +30,11 @@ from gradcheck.frames import relative
 from gradcheck.loading import TargetError, extend_path, is_file_spec, load_file, load_module
 from gradcheck.options import EXPECTED, OF_CHECKS, convert, suggestion
 from gradcheck.partners import PRODUCT, find_partner
-from gradcheck.scan import Pair, Scan, scan
 from gradcheck.settings import Settings, SettingsError
 from gradcheck.targets import resolve, split_spec
+
+if TYPE_CHECKING:
+    from gradcheck.scan import Pair, Scan
 
 # Folders in which nothing of the user's own stands.
 SKIPPED = ("__pycache__", "node_modules", "site-packages", "build", "dist")
@@ -238,6 +240,8 @@ class _Discovery:
                 source = path.read_bytes()
             else:
                 load_file(path)  # says that there is no such file, and which is similar
+            from gradcheck.scan import scan
+
             return scan(source)
         except SyntaxError as err:
             if lenient and b"gradcheck" not in source:

@@ -9,7 +9,6 @@ import difflib
 import textwrap
 
 from gradcheck.check.codes import CODES, Code
-from gradcheck.examples import HELP
 from gradcheck.settings import SettingsError
 
 # Mistakes in the request, found before any check runs.
@@ -87,6 +86,8 @@ def explain(code: str) -> str:
     wanted = next((known for known, row in TABLE.items() if row.kind.upper() == wanted), wanted)
     if wanted not in TABLE:
         raise SettingsError(f"--explain: there is no code '{code}'", hint=_hint(wanted))
+    from gradcheck.examples import HELP
+
     row, more = TABLE[wanted], HELP[wanted]
     example = textwrap.indent(more.example, "  ")
     return "\n\n".join(

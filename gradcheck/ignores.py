@@ -10,8 +10,8 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from gradcheck.check.codes import kind
 from gradcheck.check.result import Finding, Result, Verdict
@@ -24,8 +24,7 @@ from gradcheck.targets import source_of
 _COMMENT = re.compile(r"#\s*gradcheck:\s*ignore(?:\[([^\]]*)\]([^#]*))?")
 
 
-@dataclass(frozen=True)
-class Comment:
+class Comment(NamedTuple):
     """One code of a ``# gradcheck: ignore[...]`` and the line that it stands on.
 
     Attributes:
@@ -44,8 +43,7 @@ class Comment:
         return Reason(self.code, f"the comment at {self.where}", True, self.justification)
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """Why findings do not count.
 
     Attributes:
@@ -61,8 +59,7 @@ class Reason:
     justification: str = ""
 
 
-@dataclass(frozen=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A finding that does not count, and why."""
 
     finding: Finding

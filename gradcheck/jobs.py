@@ -139,7 +139,7 @@ class _Pool:
             if self.progress:
                 finished = sum(len(item.outcomes) for item in self.done.values())
                 checks = finished + len(self.plan.items) - len(self.done)
-                self.progress(replace(said, finished=finished, checks=checks))
+                self.progress(said._replace(finished=finished, checks=checks))
             return
         self.done[at] = said
         self.send(connection)

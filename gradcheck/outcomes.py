@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from gradcheck.check.result import Result, Verdict
 from gradcheck.errors import Location
@@ -106,8 +107,7 @@ class Outcome:
         return _STATUS[verdict]
 
 
-@dataclass(frozen=True)
-class Interrupted:
+class Interrupted(NamedTuple):
     """A run that was stopped: so many of the checks were done, in the middle of this one, at this place in it."""
 
     done: int

@@ -12,9 +12,9 @@ import importlib.util
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradcheck.errors import GradcheckError
 from gradcheck.report import FORMATS, STUDIES, load, render
@@ -31,8 +31,7 @@ STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 PICTURES = (".svg", ".png")
 
 
-@dataclass(frozen=True)
-class Destination:
+class Destination(NamedTuple):
     """A file, what is to be written to it, and the option that asked for it.
 
     Attributes:
@@ -106,7 +105,7 @@ def destinations(
             raise SettingsError(f"{each.option}: {other.option} writes to the same file")
     # The user's code may change the working directory, and the environment.
     return tuple(
-        replace(each, path=Path(os.path.abspath(each.path)), shared=_is_step_summary(each.path)) for each in found
+        each._replace(path=Path(os.path.abspath(each.path)), shared=_is_step_summary(each.path)) for each in found
     )
 
 

@@ -21,9 +21,7 @@ from typing import Any
 from gradcheck.check.result import Point
 from gradcheck.frames import describe, user_location
 from gradcheck.request import Request, moved_text, varies, write_point
-from gradcheck.search import Search, runs
 from gradcheck.targets import Parameter, Target, resolve
-from gradcheck.trials import generator, is_symmetric, moved
 from gradcheck.values import PointError, as_array, parse_values
 
 _CALL_TARGET = re.compile(r"[\w./\\~-]+(\.py)?::?[A-Za-z_][\w.]*")
@@ -263,6 +261,8 @@ def find(request: Request) -> list[Point]:
         fixed[checked] = real
     unknown = [p for p in parameters if p.name not in fixed]
     if unknown:
+        from gradcheck.search import Search
+
         return Search(request, parameters, fixed, unknown).run()
     return _given_points(request, parameters, fixed)
 
@@ -317,6 +317,8 @@ def _refuses_floats(request: Request, parameters: Sequence[Parameter], fixed: Ma
     checked = parameters[request.argnum].name
     if not isinstance(fixed[checked], int) or not isinstance(real, float):
         return False
+    from gradcheck.search import runs
+
     values = [fixed[p.name] for p in parameters]
     floats = [real if p.name == checked else fixed[p.name] for p in parameters]
     return not runs(request, parameters, floats) and runs(request, parameters, values)
@@ -364,6 +366,9 @@ def _near_defaults(
 
     None where f runs at the defaults, and at no point that was tried beside them.
     """
+    from gradcheck.search import runs
+    from gradcheck.trials import generator, is_symmetric, moved
+
     checked = request.argnum
     choices = ([sorted({checked, *varied})] if varied else []) + [[checked]]
     for part, made in itertools.product(PARTS, choices):

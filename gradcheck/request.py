@@ -5,6 +5,7 @@ Between ``points.py``, which makes a request, and ``search.py``, which answers i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,6 @@ from typing import Any
 
 from gradcheck.check.notation import write_values
 from gradcheck.targets import Parameter, Target
-from gradcheck.trials import confined, is_movable
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Request:
 
     def confined(self, name: str, value: Any, rng: Any) -> Any:
         """A value that was made up for a parameter, moved into its bounds."""
+        from gradcheck.trials import confined
+
         return confined(value, *self.bounds[name], rng) if name in self.bounds else value
 
     def at(self, known: Mapping[str, Any], text: str) -> Request:
@@ -94,7 +96,7 @@ def write_point(request: Request, parameters: Sequence[Parameter], args: Sequenc
 def varies(request: Request, parameter: Parameter) -> bool:
     """Whether the default of a parameter is varied from the second found point on.
 
-    That of the checked argument is, whatever array of floats it is; see ``trials.is_movable`` for the others.
+    That of the checked argument is, whatever array of floats it is; see :func:`is_movable` for the others.
     """
     name = parameter.name
     if parameter.required or name in request.known or name in request.shapes:
@@ -102,6 +104,21 @@ def varies(request: Request, parameter: Parameter) -> bool:
     if name in [p.name for p in request.target.parameters[request.argnum : request.argnum + 1]]:
         return _is_float(parameter.default)
     return is_movable(parameter.default) and (request.movable is None or name in request.movable)
+
+
+def is_movable(default: Any) -> bool:
+    """Whether a default may be varied from point to point: a finite float, or an array of nothing but zeros.
+
+    Other arrays are data that belong together; integers, flags, text and None choose what f does.
+
+    >>> is_movable(0.0), is_movable(1), is_movable(True), is_movable(float("inf"))
+    (True, False, False, False)
+    """
+    import numpy as np
+
+    if isinstance(default, np.ndarray):
+        return default.dtype.kind == "f" and default.size > 0 and not default.any()
+    return isinstance(default, float) and math.isfinite(default)
 
 
 def _is_float(value: Any) -> bool:

@@ -15,10 +15,9 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from gradcheck.check.budget import Budget
 from gradcheck.check.codes import kind
 from gradcheck.check.result import Finding, Point, Result, Verdict
 from gradcheck.configuration import placed
@@ -49,8 +48,7 @@ from gradcheck.targets import Target, resolve
 __all__ = ["Outcome", "Problem", "Progress", "Run", "Running", "Status", "Step", "run"]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """How far a run is.
 
     Attributes:
@@ -324,9 +322,15 @@ def _request(
         auxiliary=_may_have_auxiliary(settings, partner),
         order=settings.order,
         every=every,
-        seconds=Budget.parse(settings.budget).seconds if settings.budget else None,
+        seconds=_seconds(settings.budget) if settings.budget else None,
         notes=[] if notes is None else notes,
     )
+
+
+def _seconds(budget: str) -> float | None:
+    from gradcheck.check.budget import Budget
+
+    return Budget.parse(budget).seconds
 
 
 def _may_have_auxiliary(settings: Settings, partner: Partner | None) -> bool:

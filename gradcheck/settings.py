@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradcheck.check.budget import Budget
 from gradcheck.check.codes import CODES
 from gradcheck.errors import GradcheckError
 
@@ -85,6 +84,8 @@ class Settings:
             if value is not None and not (math.isfinite(value) and value >= 0.0):
                 raise SettingsError(f"--{name} {value}: a tolerance is a finite number, zero or more")
         if self.budget is not None:
+            from gradcheck.check.budget import Budget
+
             try:
                 Budget.parse(self.budget)
             except ValueError:

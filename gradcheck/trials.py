@@ -9,7 +9,6 @@ its parameters alone.
 from __future__ import annotations
 
 import heapq
-import math
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -214,21 +213,6 @@ def generator(seed: int, name: str, number: int) -> Generator:
     import numpy as np
 
     return np.random.default_rng([seed, zlib.crc32(name.encode()), number])
-
-
-def is_movable(default: Any) -> bool:
-    """Whether a default may be varied from point to point: a finite float, or an array of nothing but zeros.
-
-    Other arrays are data that belong together; integers, flags, text and None choose what f does.
-
-    >>> is_movable(0.0), is_movable(1), is_movable(True), is_movable(float("inf"))
-    (True, False, False, False)
-    """
-    import numpy as np
-
-    if isinstance(default, np.ndarray):
-        return default.dtype.kind == "f" and default.size > 0 and not default.any()
-    return isinstance(default, float) and math.isfinite(default)
 
 
 def is_symmetric(value: Any) -> bool:

@@ -39,7 +39,6 @@ from gradcheck.autodiff.products import (
 from gradcheck.autodiff.rules import builders as _builders  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.rules import lists as _lists  # noqa: F401  (adds to scope)
 from gradcheck.autodiff.rules import subclasses as _subclasses  # noqa: F401  (adds to scope)
-from gradcheck.autodiff.support import Support, support
 from gradcheck.autodiff.transforms import elementwise_grad, grad, value_and_grad
 from gradcheck.autodiff.trees import register_pytree_node
 from gradcheck.autodiff.variants import grad_and_aux, grad_named, holomorphic_grad, multigrad, multigrad_dict
@@ -48,7 +47,6 @@ __all__ = [
     "AutodiffError",
     "Notes",
     "NumericDerivativeWarning",
-    "Support",
     "checkpoint",
     "def_linear",
     "defjvp",
@@ -81,7 +79,6 @@ __all__ = [
     "primitive",
     "recording",
     "register_pytree_node",
-    "support",
     "tensor_jacobian_product",
     "value_and_grad",
     "value_and_jacobian",

@@ -19,14 +19,16 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.check.budget import Budget
 from gradcheck.check.notation import write_values
 from gradcheck.check.result import CheckError
 from gradcheck.errors import InterruptedCall, Location
+
+if TYPE_CHECKING:
+    from gradcheck.check.budget import Budget
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent) + os.sep
 _FOREIGN = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})

@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.bounds import Bounds
-from gradcheck.check.budget import Budget
 from gradcheck.check.calls import Adapted, UserFunction, definition, parameter_names
 from gradcheck.check.claims import CallLog, WrongShapeError, Yours
 from gradcheck.check.codes import kind
 from gradcheck.check.compare import doubt_unfinished
 from gradcheck.check.entries import entries_of, findings_of, joined
-from gradcheck.check.hessp import Assembled
 from gradcheck.check.notation import write_value
 from gradcheck.check.parts import (
     Part,
@@ -42,15 +39,16 @@ from gradcheck.check.result import CheckError, Finding, Point, Result, Verdict, 
 from gradcheck.check.rules import audited
 from gradcheck.check.sampling import ALL_COLUMNS, MOST_LINES
 from gradcheck.check.spaces import argument_space
-from gradcheck.check.stacked import verify_stacked
-from gradcheck.check.study import Studies, Term
 from gradcheck.check.ties import excuse_conventions
 from gradcheck.check.witnesses import Request, Witnesses
 from gradcheck.errors import Location
 from gradcheck.numeric.scale import coordinate_scales
 
 if TYPE_CHECKING:
+    from gradcheck.check.bounds import Bounds
+    from gradcheck.check.budget import Budget
     from gradcheck.check.evidence import Evidence
+    from gradcheck.check.study import Studies
 
 #: Evaluations of f at a point beside those of its entries: twice for preflight, then noise, then call order.
 OVERHEAD = 12
@@ -205,8 +203,8 @@ def check_points(
     position, argname = _argument(f, argnum, points[0], where)
     own = derivative or _derivative_name(grad)
     log = CallLog(strict)
-    kept = Studies(studies) if studies else None
-    box = None if bounds is None else Bounds.read(bounds)
+    kept = _studies(studies) if studies else None
+    box = None if bounds is None else _bounds(bounds)
     request = Request(
         position, argname, grad, order, rtol or 0.0, atol or 0.0, seed, autodiff, own, log, box, vectorized,
         hessp, hessp_name or _derivative_name(hessp), jac, None, kept,
@@ -308,9 +306,23 @@ def _simpler(
     return simpler(caller, point, request.argnum, failed, check_again, allowed)
 
 
+def _studies(count: int) -> Studies:
+    from gradcheck.check.study import Studies
+
+    return Studies(count)
+
+
+def _bounds(given: Any) -> Bounds:
+    from gradcheck.check.bounds import Bounds
+
+    return Bounds.read(given)
+
+
 def _budget(budget: int | str | None) -> Budget | None:
     if budget is None:
         return None
+    from gradcheck.check.budget import Budget
+
     try:
         return Budget.parse(str(budget))
     except ValueError:
@@ -402,6 +414,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
     findings: list[Finding] = []
     scene = prepare(caller, point.args, request.argnum, request.argname, findings, request.bounds)
     if request.vectorized and not caller.refuses_many:
+        from gradcheck.check.stacked import verify_stacked
+
         scene = replace(scene, spread=np.maximum(scene.spread, verify_stacked(scene, request.seed, findings)))
     yours = _hand_written(scene, f, request, findings)
     if request.order == 2:
@@ -432,6 +446,8 @@ def _at_point(caller: UserFunction, f: Callable[..., Any], point: Point, number:
         call_order(scene, yours, given, request.seed, witness.possible(measured), right, findings)
     entries = entries_of(scene, measured, witness.claims, request.argname, number)
     if request.studies is not None:
+        from gradcheck.check.study import Term
+
         for k, e in enumerate(entries):  # in order of output and line
             row, line = divmod(k, len(measured))
             request.studies.offer(e, witness.sampler, Term(measured[line], row))
@@ -469,6 +485,8 @@ def _hand_written(scene: Scene, f: Callable[..., Any], request: Request, finding
     if request.grad is None:
         if request.hessp is None or scene.x.size > ASSEMBLED:
             return None
+        from gradcheck.check.hessp import Assembled
+
         whole = Assembled(request.hessp, request.argnum)
         function = UserFunction(whole, request.hessp_name, definition(request.hessp), "GC017")
         return Yours(function, scene.space.shape * 2, len(scene.args), request.argnum, findings, False, True)

@@ -329,8 +329,9 @@ def _sampled(scene: Scene, measured: Sequence[Measured], entries: Sequence[Entry
     seen = max((e.resolution or 0.0 for e in entries if e.direction is not None), default=0.0)
     single = len(measured) - directions
     along = f"{directions} random directions through all {scene.x.size} inputs"
+    sharp = f"errors above {seen:.1e} of the whole"
     if single:
-        text = f"{along} and {single} single inputs were checked; the directions see errors above {seen:.1e} of the whole"
+        text = f"{along} and {single} single inputs were checked; the directions see {sharp}"
     else:
-        text = f"measured along {along} only, as the derivatives agree in each; errors above {seen:.1e} of the whole show"
+        text = f"measured along {along} only, as the derivatives agree in each; {sharp} show"
     return Finding("GC308", kind("GC308"), text, scene.f.where)

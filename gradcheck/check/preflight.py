@@ -9,22 +9,23 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.check.bounds import Bounds
 from gradcheck.check.calls import UserFunction
 from gradcheck.check.claims import Yours, promoted_args
 from gradcheck.check.codes import kind
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.solvers import watched
 from gradcheck.check.spaces import ArgumentSpace, ValueSpace, argument_space, numbers, split
-from gradcheck.check.stacked import evaluate_many
-from gradcheck.numeric.box import Box
 from gradcheck.numeric.lines import Sampler
 from gradcheck.numeric.noise import SPACINGS, noise_level
 from gradcheck.numeric.scale import Array, coordinate_scales, random_weights, smallest_step
+
+if TYPE_CHECKING:
+    from gradcheck.check.bounds import Bounds
+    from gradcheck.numeric.box import Box
 
 #: Two calls that differ by this much relatively are a threaded sum, not a random function.
 THREADS = 1e-13
@@ -127,6 +128,8 @@ class Scene:
 
     def evaluate_many(self, x: Array) -> Array:
         """f at many vectors, (k, n) -> (k, m): in few calls where f takes many points at once."""
+        from gradcheck.check.stacked import evaluate_many
+
         return evaluate_many(self, x)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ CALLS = 64
 DISAGREEMENTS = frozenset({"GC106", "GC303", "GC310"})
 
 
-@dataclass(frozen=True)
-class BadRule:
+class BadRule(NamedTuple):
     """A rule that differs from the differences of its primitive.
 
     Attributes:

@@ -12,8 +12,7 @@ stratum.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +36,7 @@ SUSPECTS = 64
 MOST_LINES = DIRECTIONS + STRATA + SAMPLED + 2 * EXTREME
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Lines through a large argument; ``few`` are those of the directions that do where two derivatives agree."""
 
     directions: list[Line]

@@ -9,29 +9,29 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradcheck.check import judge
-from gradcheck.check.bounds import Bounds
 from gradcheck.check.claims import Autodiff, CallLog, Yours, columns_along
 from gradcheck.check.codes import kind
 from gradcheck.check.coloured import judged_by_groups, worthwhile_groups
 from gradcheck.check.compare import Measured, at_first_sight, compare, doubt_flat, doubt_slight, glance
-from gradcheck.check.complexstep import decide
 from gradcheck.check.judge import Trial, agreement
-from gradcheck.check.locate import Search
 from gradcheck.check.preflight import Scene
 from gradcheck.check.result import CheckError, Finding
 from gradcheck.check.sampling import ALL_COLUMNS, all_coordinates, sample
 from gradcheck.check.spaces import split
-from gradcheck.check.study import Studies
 from gradcheck.check.symmetry import take_as_symmetric
 from gradcheck.errors import Location
 from gradcheck.numeric.ladder import Estimate
 from gradcheck.numeric.lines import Line, along
 from gradcheck.numeric.scale import Array, coordinate_scales, random_weights
+
+if TYPE_CHECKING:
+    from gradcheck.check.bounds import Bounds
+    from gradcheck.check.study import Studies
 
 #: Directions are decided on their error bar, not on the precision floor: one wrong entry of a million is
 #: small.
@@ -378,6 +378,8 @@ class Witnesses:
             matrices = [m for m in (self.own, self.ad) if m is not None]
             groups = worthwhile_groups(matrices) if matrices and self.request.columns is None else []
             return judged_by_groups(self, groups) if groups else self.judged(self.lines, self.claims)
+        from gradcheck.check.locate import Search
+
         measured = Search(self).run(self.lines)
         self.lines = [m.line for m in measured]
         self.claims = self.claims_along(self.lines)
@@ -424,6 +426,8 @@ class Witnesses:
             for m in rest:
                 self._forgive_rounding(m)
             if settle and not slack:
+                from gradcheck.check.complexstep import decide
+
                 decide(self.scene, rest)
             done |= {id(m.line): m for m in rest}
         return [done[id(line)] for line in lines]

@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 import numpy as np
 
@@ -248,8 +249,7 @@ def part(e: Estimate, k: int, ladder: Ladder) -> Estimate:
     return Estimate(**arrays, steps=e.steps, lengths=np.array([ladder.step(0)]))
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """The differences along a line, or along several lines side by side.
 
     Attributes:

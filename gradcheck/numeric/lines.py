@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcheck.numeric.box import ROOM, USED, Box
 from gradcheck.numeric.noise import half_ulp
 from gradcheck.numeric.scale import Array, smallest_step
+
+if TYPE_CHECKING:
+    from gradcheck.numeric.box import Box
 
 #: a one-sided difference of second order uses f at h and at h / SIDE_RATIO
 SIDE_RATIO = 2.0
@@ -118,6 +120,8 @@ class Sampler:
         """Shorten a line to the room that bounds leave; where there is little on one side, to the other side."""
         if self.box is None:
             return
+        from gradcheck.numeric.box import ROOM, USED
+
         down, up = self.box.reach(self.x, line.column, line.direction)
         room, most = min(down, up), max(down, up)
         line.blocked = USED * most < 4 * line.shortest

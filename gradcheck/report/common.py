@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from gradcheck.check.codes import CODES
 from gradcheck.check.result import Calls, Entry, Finding, Point, Result, StepStudy, Verdict, gravity
@@ -314,8 +315,7 @@ def worst_study(run: Run) -> tuple[Outcome, StepStudy] | None:
     return min(ranked, key=lambda row: row[:3])[3:] if ranked else None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An entry at its worst point, and at how many points it has that verdict."""
 
     entry: Entry

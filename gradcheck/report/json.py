@@ -45,7 +45,7 @@ def document(run: Run) -> dict[str, Any]:
             "unexpected": run.counted(Status.UNEXPECTED),
             "ignored": run.counted(Status.IGNORED),
         },
-        "interrupted": asdict(run.interrupted) if run.interrupted else None,
+        "interrupted": run.interrupted._asdict() if run.interrupted else None,
         "checks": [_outcome(outcome) for outcome in run.outcomes],
     }
 
@@ -59,7 +59,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.name or None,
         "source": outcome.source,
         "expect": outcome.expect,
-        "ignored": [{**_finding(each.finding), "reason": asdict(each.reason)} for each in outcome.ignored],
+        "ignored": [{**_finding(each.finding), "reason": each.reason._asdict()} for each in outcome.ignored],
     }
     body = _result(outcome.result) if outcome.result else {}
     return {

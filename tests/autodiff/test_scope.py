@@ -22,7 +22,18 @@ import pytest
 from numpy import array as make_array
 from numpy import zeros as make_zeros
 
-from gradcheck.autodiff import AutodiffError, defvjp, grad, hessian, jacobian, jvp, noting, primitive, value_and_grad, vjp
+from gradcheck.autodiff import (
+    AutodiffError,
+    defvjp,
+    grad,
+    hessian,
+    jacobian,
+    jvp,
+    noting,
+    primitive,
+    value_and_grad,
+    vjp,
+)
 
 from . import user_module as um
 

@@ -20,10 +20,10 @@ from numpy.testing import overrides
 
 import gradcheck
 from gradcheck import AutodiffError, grad, jvp
-from gradcheck.autodiff import support as support_function
+from gradcheck import support as support_function
+from gradcheck.autodiff.catalogue import EXACT, NUMERIC, REFUSED, STATUSES, ZERO, status_of, support
 from gradcheck.autodiff.core import FUNCTIONS, UFUNCS
 from gradcheck.autodiff.rules import plain
-from gradcheck.autodiff.support import EXACT, NUMERIC, REFUSED, STATUSES, ZERO, status_of, support
 
 FUNCTION_LIST = sorted(overrides.get_overridable_numpy_array_functions(), key=lambda f: (f.__module__, f.__name__))
 UFUNC_LIST = sorted(overrides.get_overridable_numpy_ufuncs(), key=lambda u: u.__name__)
