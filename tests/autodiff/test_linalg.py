@@ -114,6 +114,23 @@ def test_rule(case: Case) -> None:
 # -- points where a factor is not determined --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("size", [1, 2, 30, 65, 130])
+def test_cholesky_factors_of_any_size(size: int) -> None:
+    """LAPACK works in blocks of 64. The gradient of the log determinant is the inverse, of which one triangle counts twice, as NumPy reads
+    that one only (Jacobi's formula)."""
+    root = P.normal(size, size)
+    matrix = root @ root.T + size * np.eye(size)
+    inverse = n.inv(matrix)
+    expected = np.tril(inverse) + np.tril(inverse, -1)
+    for upper in (False, True):
+        got = grad(lambda a, u=upper: 2.0 * np.sum(np.log(np.diag(n.cholesky(a, upper=u)))))(matrix)
+        np.testing.assert_allclose(got, expected.T if upper else expected, rtol=1e-10, atol=1e-12)
+    weights, tangent = P.normal(size, size), P.normal(size, size)
+    forth = np.sum(weights * jvp(n.cholesky, (matrix,), (tangent,))[1])
+    back = grad(lambda a: np.sum(weights * n.cholesky(a)))(matrix)
+    assert np.sum(back * tangent) == pytest.approx(forth, rel=1e-9)
+
+
 def test_a_larger_complement_is_followed_as_a_space() -> None:
     B = P.normal(5, 2)
 

@@ -46,13 +46,22 @@ def _cholesky_vjp(y: Any, _a: Any) -> Any:
 
 
 def _cholesky_back(y: Any, g: Any) -> Any:
-    """The same for one plain matrix: BLAS solves with a triangle, at a fifth of the time of a general solver."""
-    from scipy.linalg.blas import dtrsm
+    """The same for one plain matrix, at a tenth of the time of a general solver: with P the symmetric matrix that has
+    the lower triangle of LᵀG, the cotangent is the lower triangle of L⁻ᵀPL⁻¹ with half its diagonal.
 
-    phi = half_low(y.T @ g)
-    left = dtrsm(1.0, y.T, phi)
-    middle = dtrsm(1.0, y.T, left, side=1, trans_a=1, overwrite_b=1)
-    return half_low(middle + middle.T)
+    LAPACK has the congruence of a symmetric matrix with the inverse of a lower triangle on its left (``sygst``, for
+    generalised eigenvalue problems), at half the work of two solves with a triangle. Ours stands transposed there:
+    with rows and columns in reverse order it does not.
+    """
+    from scipy.linalg.blas import dtrmm
+    from scipy.linalg.lapack import dsygst
+
+    product = dtrmm(1.0, y.T, g.T, side=1, trans_a=1).T
+    reverse = (slice(None, None, -1),) * 2
+    triangle = np.asfortranarray(product.T[reverse])
+    congruent, info = dsygst(triangle, np.asfortranarray(y.T[reverse]), itype=1, lower=1, overwrite_a=1)
+    assert info == 0, info
+    return half_low(congruent[reverse].T)
 
 
 def _cholesky_jvp(t: Any, y: Any, _a: Any) -> Any:
