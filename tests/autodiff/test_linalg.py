@@ -116,8 +116,8 @@ def test_rule(case: Case) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 30, 65, 130])
 def test_cholesky_factors_of_any_size(size: int) -> None:
-    """LAPACK works in blocks of 64. The gradient of the log determinant is the inverse, of which one triangle counts twice, as NumPy reads
-    that one only (Jacobi's formula)."""
+    """LAPACK works in blocks of 64. The gradient of the log determinant is the inverse, of which one triangle counts
+    twice, as NumPy reads that one only (Jacobi's formula)."""
     root = P.normal(size, size)
     matrix = root @ root.T + size * np.eye(size)
     inverse = n.inv(matrix)

@@ -194,9 +194,9 @@ WORKLOADS = [
         scalar_loop,
         {"steps": 7},
         {
-            "scalar loop, 300 steps": ({"steps": 300, "kind": numpy.float64}, "readme"),
-            "scalar loop, 10^3 steps": ({"steps": 10**3}, "default"),
-            "scalar loop, 10^5 steps": ({"steps": 10**5}, "default"),
+            "scalar loop of np.float64, 10^3 steps": ({"steps": 10**3, "kind": numpy.float64}, "default readme"),
+            "scalar loop of float, 10^3 steps": ({"steps": 10**3}, "default"),
+            "scalar loop of float, 10^5 steps": ({"steps": 10**5}, "default"),
         },
     ),
     *family(
