@@ -128,8 +128,8 @@ def test_every_candidate_is_timed_in_turn() -> None:
     times = timing.interleaved(runs, 0.0)
     assert all(len(t.samples) == timing.SLOW_SAMPLES for t in times.values())
     changes = [name for k, name in enumerate(order) if k == 0 or order[k - 1] != name]
-    first_calls = 2
-    assert changes == ["plain", "a", "b"] * (first_calls + timing.SLOW_SAMPLES)
+    first_calls, to_find_how_many_make_a_sample = 2, 1
+    assert changes == ["plain", "a", "b"] * (first_calls + to_find_how_many_make_a_sample + timing.SLOW_SAMPLES)
 
 
 def test_sets() -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# A sample is as many calls as take this long, so that the clock's own cost does not count.
-SAMPLE = 0.005
+# A sample is as many calls as take this long, so that neither the clock's own cost counts nor that of the first calls
+# after another library's, for which caches and branch predictors still hold that one's code.
+SAMPLE = 0.02
 # What is faster than this is called once before each sample, so that caches hold its own data and not its neighbour's.
 QUICK = 0.05
 # Of what takes longer than the time given to it: as many samples, one only above LONG seconds.
@@ -84,6 +85,15 @@ def _sample(run: Callable[[], Any], calls: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
+def _calls(run: Callable[[], Any], first: float) -> int:
+    """How many calls make a sample: by what a call takes among many, of which the first tells little."""
+    calls, taken = 1, first
+    while taken * calls < SAMPLE / 4:
+        calls = min(4 * calls, math.ceil(SAMPLE / 2 / taken))
+        taken = max(_sample(run, calls), 1e-8)
+    return math.ceil(SAMPLE / taken)
+
+
 def interleaved(runs: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, Times]:
     """Time all candidates round by round; garbage is collected as in any other program.
 
@@ -95,7 +105,7 @@ def interleaved(runs: Mapping[str, Callable[[], Any]], seconds: float) -> dict[s
     for name, run in runs.items():
         if first[name] < LONG:  # once more, as what one of them has loaded another may look through at its next call
             first[name] = min(first[name], max(_sample(run, 1), 1e-8))
-    calls = {name: math.ceil(SAMPLE / taken) for name, taken in first.items()}
+    calls = {name: _calls(run, first[name]) for name, run in runs.items()}
     base, *others = runs
     samples: dict[str, list[float | None]] = {name: [] for name in runs}
     spent = dict.fromkeys(runs, 0.0)
