@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcheck import value_and_grad
 from gradcheck.autodiff import core
 from gradcheck.autodiff.rules import plain
 
@@ -275,7 +276,7 @@ for text, shapes in (
 ):  # fmt: skip
     operands = [normal(*s) for s in shapes]
     T.add(np.einsum, lambda *a, t=text: np.einsum(t, *a), *operands)
-    if len(operands) > 2:
+    if len(operands) > 1:
         for how in (True, "greedy", "optimal"):
             T.add(np.einsum, lambda *a, t=text, how=how: np.einsum(t, *a, optimize=how), *operands)
 T.add(np.einsum, lambda a, b: np.einsum(a, [0, 1], b, [1, 2], [0, 2]), normal(2, 3), normal(3, 2))
@@ -592,6 +593,19 @@ def test_rule(case: Case) -> None:
         except TypeError as err:
             pytest.skip(f"a keyword that this NumPy does not have: {err}")
     verify(case)
+
+
+@pytest.mark.parametrize("how", [False, True, "greedy", ("optimal", 1000)])
+@pytest.mark.parametrize("text", ["bqd,bkd->bqk", "bqd,bkd,de->bqe", "bqd,bkd,bk,de->qe"])
+def test_einsum_gives_the_value_to_the_last_digit(text: str, how: Any) -> None:
+    """By BLAS where NumPy takes that, and in the same order."""
+    shapes = {"bqd": (3, 17, 8), "bkd": (3, 13, 8), "bk": (3, 13), "de": (8, 5)}
+    operands = [normal(*shapes[term]) for term in text.partition("->")[0].split(",")]
+
+    def f(x: Any) -> Any:
+        return np.sum(np.einsum(text, x, *operands[1:], optimize=how) ** 2)
+
+    assert value_and_grad(f)(operands[0])[0] == f(operands[0])
 
 
 def test_every_rule_is_in_the_table() -> None:

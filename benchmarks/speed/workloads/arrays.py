@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,14 +24,19 @@ def rosenbrock(rng: numpy.random.Generator, n: int, operation: str = "gradient")
     return Problem(lambda np, d: rosenbrock_of(np), x, operation=operation, vector=vector)
 
 
-def einsum(rng: numpy.random.Generator, batch: int, length: int, width: int) -> Problem:
+def einsum(rng: numpy.random.Generator, batch: int, length: int, width: int, optimize: bool) -> Problem:
     """Unnormalised attention scores, a batched contraction, squared and summed."""
 
-    def program(np: Any, d: SimpleNamespace) -> Callable[[Any], Any]:
-        return lambda x: np.sum(np.einsum("bqd,bkd->bqk", x, d.keys) ** 2)
+    def program(np: Any, d: SimpleNamespace, **how: bool) -> Callable[[Any], Any]:
+        return lambda x: np.sum(np.einsum("bqd,bkd->bqk", x, d.keys, **how) ** 2)
 
     shape = (batch, length, width)
-    return Problem(program, rng.normal(size=shape), {"keys": rng.normal(size=shape)})
+    return Problem(
+        partial(program, optimize=True) if optimize else program,
+        rng.normal(size=shape),
+        {"keys": rng.normal(size=shape)},
+        variants={"torch": program},  # which has no such keyword
+    )
 
 
 def convolution(rng: numpy.random.Generator, size: int, kernel: int) -> Problem:
@@ -110,8 +116,14 @@ WORKLOADS = [
     ),
     *family(
         einsum,
-        {"batch": 2, "length": 3, "width": 2},
-        {"einsum bqd,bkd->bqk, 8 x 128 x 64": ({"batch": 8, "length": 128, "width": 64}, "default")},
+        {"batch": 2, "length": 3, "width": 2, "optimize": True},
+        {
+            "einsum bqd,bkd->bqk, 8 x 128 x 64": (
+                {"batch": 8, "length": 128, "width": 64, "optimize": False},
+                "default",
+            ),
+            "the same with optimize=True": ({"batch": 8, "length": 128, "width": 64, "optimize": True}, "default"),
+        },
     ),
     *family(
         convolution,

@@ -56,8 +56,8 @@ def _explicit(subscripts: str, shapes: list[tuple[int, ...]]) -> tuple[list[str]
     return labels, dots + "".join(c for c in sorted(set(counted)) if counted.count(c) == 1)
 
 
-def _einsum(*operands: Any, labels: tuple[str, ...], output: str) -> Any:
-    return np.einsum(",".join(labels) + "->" + output, *operands)
+def _einsum(*operands: Any, labels: tuple[str, ...], output: str, optimize: bool = False) -> Any:
+    return np.einsum(",".join(labels) + "->" + output, *operands, optimize=optimize)
 
 
 # From so many multiplications on a product of matrices is faster than einsum's own loop.
@@ -96,7 +96,7 @@ def _as_matrices(operands: list[Any], labels: tuple[str, str, str], summed: list
     return y.transpose([order.index(c) for c in target])
 
 
-def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output: str) -> Any:
+def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output: str, optimize: bool = False) -> Any:
     mine, shape = labels[k], shape_of(operands[k])
     unique = "".join(dict.fromkeys(mine))
     others = [(lab, op) for i, (lab, op) in enumerate(zip(labels, operands, strict=True)) if i != k]
@@ -125,8 +125,10 @@ def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output
     return pull
 
 
-def _einsum_jvp(k: int, t: Any, _y: Any, *operands: Any, labels: tuple[str, ...], output: str) -> Any:
-    return _einsum(*operands[:k], t, *operands[k + 1 :], labels=labels, output=output)
+def _einsum_jvp(
+    k: int, t: Any, _y: Any, *operands: Any, labels: tuple[str, ...], output: str, optimize: bool = False
+) -> Any:
+    return _einsum(*operands[:k], t, *operands[k + 1 :], labels=labels, output=output, optimize=optimize)
 
 
 EINSUM = Primitive(_einsum, _einsum_vjp, _einsum_jvp, name="einsum")
@@ -151,8 +153,15 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: A
     elif len(parts) > 2 and optimize is not False:
         y = _einsum_in_order(parts, labels, output, optimize)
     else:
-        y = EINSUM(*parts, labels=tuple(labels), output=output)
+        y = _one_step(parts, labels, output, optimize is not False)
     return into(y, out)
+
+
+def _one_step(parts: list[Any], labels: list[str], output: str, optimize: bool) -> Any:
+    """A contraction in one go; of two operands as NumPy does it with or without ``optimize``, by BLAS or by its own
+    loop, so that values are the same to the last digit."""
+    more = {"optimize": True} if optimize and len(parts) == 2 else {}
+    return EINSUM(*parts, labels=tuple(labels), output=output, **more)
 
 
 def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize: Any) -> Any:
@@ -161,12 +170,13 @@ def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize:
     path = np.einsum_path(text, *(plain(p) for p in parts), optimize=optimize)[0][1:]
     parts, labels = list(parts), list(labels)
     for step in path:
-        chosen = sorted(step, reverse=True)
-        taken = [(parts.pop(i), labels.pop(i)) for i in chosen]
+        taken = [(parts.pop(i), labels.pop(i)) for i in sorted(step, reverse=True)]
+        taken.reverse()
         needed = set(output).union(*labels) if labels else set(output)
-        mine = "".join(dict.fromkeys("".join(lab for _, lab in taken)))
-        target = output if not labels else "".join(c for c in mine if c in needed)
-        parts.append(EINSUM(*(p for p, _ in taken), labels=tuple(lab for _, lab in taken), output=target))
+        mine = {c: n for p, lab in taken for c, n in zip(lab, shape_of(p), strict=True)}
+        # NumPy lays an intermediate result out with its longest axes last.
+        target = output if not labels else "".join(sorted(needed & mine.keys(), key=lambda c: (mine[c], c)))
+        parts.append(_one_step([p for p, _ in taken], [lab for _, lab in taken], target, True))
         labels.append(target)
     return parts[0]
 
