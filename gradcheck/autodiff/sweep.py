@@ -125,9 +125,10 @@ _ALONE = _references_within()
 
 
 class Sweep:
-    """The state of one backward run: the cotangents, and which of their buffers nobody else holds."""
+    """The state of one backward run: the cotangents, and which of their buffers nobody else holds; after it ``order``,
+    the sum of the slots of all records."""
 
-    __slots__ = ("careful", "cotangents", "owned", "shaped")
+    __slots__ = ("careful", "cotangents", "order", "owned", "shaped")
 
     def __init__(self, slots: int, careful: bool) -> None:
         self.cotangents: Any = [None] * slots
@@ -159,7 +160,9 @@ class Sweep:
             self._run_carefully(records)
             return
         cotangents = self.cotangents
+        order = 0
         for slot, a, da, b, db in islice(reversed(records), len(records) - one):
+            order += slot
             g = cotangents[slot]
             if g is None:
                 continue
@@ -173,10 +176,13 @@ class Sweep:
             if b is not None:
                 c = cotangents[b]
                 cotangents[b] = g * db if c is None else c + g * db
+        self.order = order
 
     def _run_carefully(self, records: list[Record]) -> None:
         cotangents = self.cotangents
+        self.order = 0
         for slot, a, da, b, db in reversed(records):
+            self.order += slot
             g = cotangents[slot]
             if g is None:
                 continue

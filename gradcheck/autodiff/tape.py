@@ -22,7 +22,6 @@ Source of the method: Griewank & Walther, *Evaluating Derivatives*, 2nd ed., SIA
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -77,8 +76,6 @@ from gradcheck.autodiff.sweep import (
     pull_setitem,
     pull_tuple,
 )
-
-_SLOT = itemgetter(0)
 
 
 class TapedBase(Traced):
@@ -504,7 +501,8 @@ class Tape(Trace):
             seeds: pairs of an output (a value of this tape) and its cotangent, of the same shape.
             wanted: inputs whose cotangents are returned; None stands for one that nothing flowed back to.
         """
-        self.verify()
+        if self.snapshots is not None:
+            self.snapshots.verify()
         one = len(wanted) == 1  # the two comprehensions would take as long as two records
         slots = [wanted[0].slot] if one else [x.slot for x in wanted]
         for careful in (False, True):
@@ -515,7 +513,7 @@ class Tape(Trace):
                     sweep.cotangents[ref] = g
                 elif ref is not None:
                     sweep.accumulate(ref, g)
-            if not sweep.run(self.records, slots):
+            if not self._swept(sweep, slots):
                 break
         for start, end in self.cuts:
             self._verify_cuts(enumerate(sweep.cotangents[start:end], start))
@@ -527,13 +525,27 @@ class Tape(Trace):
         None where there is more to it than :meth:`sweep` at its simplest, or nothing flowed back. Errors as there.
         """
         records = self.records
-        if self.cuts or not self._is_in_order():
+        if self.cuts:
             return None
         if self.snapshots is not None:
             self.snapshots.verify()
         sweep = Sweep(len(records), False)
         sweep.cotangents[slot] = 1.0
-        return None if sweep.run(records, (0,)) else sweep.result(0)
+        return None if self._swept(sweep, (0,)) else sweep.result(0)
+
+    def _swept(self, sweep: Sweep, wanted: Sequence[int]) -> bool:
+        """Run all records backwards; whether there is nan in what is wanted."""
+        records = self.records
+        try:
+            found = sweep.run(records, wanted)
+        except Exception:
+            self._verify_order()  # this may be why
+            raise
+        # A slot is never beyond its record's place: the sum tells whether all are right.
+        n = len(records)
+        if sweep.order != n * (n - 1) // 2:
+            self._verify_order()
+        return found
 
     def verify(self) -> None:
         """Raise unless the tape can be swept: what it saved is as it was, and its records are in order."""
@@ -541,15 +553,9 @@ class Tape(Trace):
             self.snapshots.verify()
         self._verify_order()
 
-    def _is_in_order(self) -> bool:
-        # A slot is never beyond its record's place: the sum tells whether all are right.
-        n = len(self.records)
-        total: int = sum(map(_SLOT, self.records))
-        return total == n * (n - 1) // 2
-
     def _verify_order(self) -> None:
         """Every record stands at its own slot, but for writes. Two threads that record at once could break that."""
-        if not self._is_in_order() and any(
+        if any(
             record[0] != i and record[2] not in (pull_setitem, pull_increment, pull_cut, pull_cut_write)
             for i, record in enumerate(self.records)
         ):
