@@ -47,6 +47,7 @@ from gradcheck.autodiff.scope import (
 from gradcheck.autodiff.swaps import Swap
 from gradcheck.autodiff.tape import Tape
 from gradcheck.autodiff.trees import is_container, leaves, tree_map, with_leaves
+from gradcheck.collecting import long_tape
 from gradcheck.errors import Location
 
 Argnum = int | Sequence[int]
@@ -77,6 +78,9 @@ def _numeric(x: Any) -> Any:
 # The code of functions that use arrays among their arguments in ways that need those to be traced constants, and
 # whether arrays outside of them as well.
 _NEED_CONSTANTS = ByCode()
+# The code of functions of which a tape had more records than this.
+_LONG = ByCode()
+_MANY = 1000
 
 
 def _shield(args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -569,6 +573,9 @@ def _value_and_gradient(fun: Function, argnum: Argnum, args: tuple[Any, ...], ke
         if type(x) is np.ndarray and x.dtype.char == "d":
             bare = replaces_nothing(fun)
             if bare is not None and id(fun.__code__) not in _NEED_CONSTANTS:
+                if id(fun.__code__) in _LONG:
+                    with long_tape():
+                        return _simply(fun, argnum, args, keywords, bare)
                 return _simply(fun, argnum, args, keywords, bare)
     return _read_off(_record(fun, argnum, args, keywords), argnum)
 
@@ -599,6 +606,8 @@ def _simply(fun: Function, k: int, args: tuple[Any, ...], keywords: dict[str, An
         except AutodiffError:
             gradient = None  # the other way says where
         if gradient is not None:
+            if len(trace.records) > _MANY:
+                _LONG.note(fun.__code__, True)
             trace.records.clear()
             return output.value, _like(gradient, leaf)
     swaps = () if live is trace else live.swaps

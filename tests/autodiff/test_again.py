@@ -3,6 +3,7 @@ arguments, keep what they return, or have a state."""
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
@@ -278,3 +279,53 @@ def test_the_temporaries_of_a_gradient_find_their_memory_again() -> None:
     }
     run = subprocess.run([sys.executable, "-c", FAULTS], env=own, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 20 * 100
+
+
+def item_by_item(x: Any) -> Any:
+    y = np.zeros(1000)
+    for i in range(1, 1000):
+        y[i] = 0.9 * y[i - 1] + x[i] * x[i]
+    if x[0] > 0:
+        raise ValueError("not here")
+    return np.sum(y)
+
+
+def test_a_long_tape_is_not_looked_through_for_garbage() -> None:
+    """Its records live anyway; Python looked at them a dozen times, and now and then at every object there is."""
+    collections: list[int] = []
+
+    def seen(phase: str, information: dict[str, int]) -> None:
+        if phase == "start":
+            collections.append(information["generation"])
+
+    usual = gc.get_threshold()
+    gradient, x = grad(item_by_item), np.linspace(-1.0, 1.0, 1000)
+    gradient(x)
+    gc.collect()
+    gc.callbacks.append(seen)
+    try:
+        gradient(x)
+    finally:
+        gc.callbacks.remove(seen)
+    assert collections in ([], [0])  # one of the youngest when it is over
+    assert gc.get_threshold() == usual
+    with pytest.raises(ValueError, match="not here"):
+        gradient(-x)
+    assert gc.get_threshold() == usual
+
+
+def test_who_sets_the_garbage_collector_in_a_function_finds_it_so() -> None:
+    usual = gc.get_threshold()
+    own = (usual[0] + 1, *usual[1:])
+
+    def f(x: Any) -> Any:
+        gc.set_threshold(*own)
+        return sum(x[i] * x[i] for i in range(1000))
+
+    try:
+        grad(f)(X.repeat(400))
+        gc.set_threshold(*usual)
+        grad(f)(X.repeat(400))
+        assert gc.get_threshold() == own
+    finally:
+        gc.set_threshold(*usual)
