@@ -125,8 +125,8 @@ _ALONE = _references_within()
 
 
 class Sweep:
-    """The state of one backward run: the cotangents, and which of their buffers nobody else holds; after it ``order``,
-    the sum of the slots of all records."""
+    """The state of one backward run: the cotangents, and which of their buffers nobody else holds; after it, unless
+    it was careful, ``order``: the sum of the slots of all records."""
 
     __slots__ = ("careful", "cotangents", "order", "owned", "shaped")
 
@@ -180,9 +180,7 @@ class Sweep:
 
     def _run_carefully(self, records: list[Record]) -> None:
         cotangents = self.cotangents
-        self.order = 0
         for slot, a, da, b, db in reversed(records):
-            self.order += slot
             g = cotangents[slot]
             if g is None:
                 continue

@@ -373,3 +373,16 @@ def test_buffer_kept_on_an_object_and_written_in_part() -> None:
     assert grad(model.through_view)(X) == pytest.approx(2 * X)
     with pytest.raises(AutodiffError, match="earlier call"):
         grad(model.through_view)(X)
+
+
+@pytest.mark.parametrize("x", [np.array([1.0, 2.0]), 3.0], ids=["array", "number"])
+def test_a_tape_out_of_order_is_refused(x: Any) -> None:
+    """As two threads leave it that record at once: a record at another's slot."""
+
+    def f(x: Any) -> Any:
+        y = x * x
+        x.owner.records.append(x.owner.records[-1])
+        return np.sum(y * x)
+
+    with pytest.raises(AutodiffError, match="several threads"):
+        grad(f)(x)

@@ -122,7 +122,10 @@ WORKLOADS = [
                 {"batch": 8, "length": 128, "width": 64, "optimize": False},
                 "default",
             ),
-            "the same with optimize=True": ({"batch": 8, "length": 128, "width": 64, "optimize": True}, "default"),
+            "einsum with optimize=True, 8 x 128 x 64": (
+                {"batch": 8, "length": 128, "width": 64, "optimize": True},
+                "default",
+            ),
         },
     ),
     *family(

@@ -56,7 +56,7 @@ def _explicit(subscripts: str, shapes: list[tuple[int, ...]]) -> tuple[list[str]
     return labels, dots + "".join(c for c in sorted(set(counted)) if counted.count(c) == 1)
 
 
-def _einsum(*operands: Any, labels: tuple[str, ...], output: str, optimize: bool = False) -> Any:
+def _einsum(*operands: Any, labels: tuple[str, ...], output: str, optimize: bool) -> Any:
     return np.einsum(",".join(labels) + "->" + output, *operands, optimize=optimize)
 
 
@@ -96,7 +96,7 @@ def _as_matrices(operands: list[Any], labels: tuple[str, str, str], summed: list
     return y.transpose([order.index(c) for c in target])
 
 
-def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output: str, optimize: bool = False) -> Any:
+def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output: str, optimize: bool) -> Any:
     mine, shape = labels[k], shape_of(operands[k])
     unique = "".join(dict.fromkeys(mine))
     others = [(lab, op) for i, (lab, op) in enumerate(zip(labels, operands, strict=True)) if i != k]
@@ -125,10 +125,8 @@ def _einsum_vjp(k: int, _y: Any, *operands: Any, labels: tuple[str, ...], output
     return pull
 
 
-def _einsum_jvp(
-    k: int, t: Any, _y: Any, *operands: Any, labels: tuple[str, ...], output: str, optimize: bool = False
-) -> Any:
-    return _einsum(*operands[:k], t, *operands[k + 1 :], labels=labels, output=output, optimize=optimize)
+def _einsum_jvp(k: int, t: Any, _y: Any, *operands: Any, **how: Any) -> Any:
+    return _einsum(*operands[:k], t, *operands[k + 1 :], **how)
 
 
 EINSUM = Primitive(_einsum, _einsum_vjp, _einsum_jvp, name="einsum")
@@ -160,8 +158,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: A
 def _one_step(parts: list[Any], labels: list[str], output: str, optimize: bool) -> Any:
     """A contraction in one go; of two operands as NumPy does it with or without ``optimize``, by BLAS or by its own
     loop, so that values are the same to the last digit."""
-    more = {"optimize": True} if optimize and len(parts) == 2 else {}
-    return EINSUM(*parts, labels=tuple(labels), output=output, **more)
+    return EINSUM(*parts, labels=tuple(labels), output=output, optimize=optimize and len(parts) == 2)
 
 
 def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize: Any) -> Any:
@@ -171,7 +168,7 @@ def _einsum_in_order(parts: list[Any], labels: list[str], output: str, optimize:
     parts, labels = list(parts), list(labels)
     for step in path:
         taken = [(parts.pop(i), labels.pop(i)) for i in sorted(step, reverse=True)]
-        taken.reverse()
+        taken.reverse()  # of a pair NumPy takes the second first, as it will of these two again
         needed = set(output).union(*labels) if labels else set(output)
         mine = {c: n for p, lab in taken for c, n in zip(lab, shape_of(p), strict=True)}
         # NumPy lays an intermediate result out with its longest axes last.
